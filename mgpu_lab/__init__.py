@@ -1,0 +1,57 @@
+"""mgpu_lab: run notebook cells on several ranks, and see where their memory and time go.
+
+Importing this package imports neither torch nor anything that touches a GPU.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Ranks": "ranks",
+    "LabError": "errors",
+    "CellError": "errors",
+    "RunResult": "results",
+    "RankResult": "results",
+    "RankError": "results",
+    "Meter": "meter",
+    "MeterResult": "meter",
+    "memory_ledger": "ledger",
+    "verify": "verify",
+}
+__all__ = [*_HOMES, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604 - names, from the table
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name's module when it is first used."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register %ranks and %%ranks and start preloading torch in a process of its own."""
+    from mgpu_lab.magics import register  # noqa: PLC0415
+
+    register(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Stop the ranks and remove the magics."""
+    from mgpu_lab.magics import unregister  # noqa: PLC0415
+
+    unregister(shell)

@@ -1,0 +1,155 @@
+"""How a cell's output looks: a live view while it runs, and at the end plain outputs in rank order.
+
+The live view is a widget, so that what is saved, printed or compared is only the plain end result: text
+streams tagged ``[0-1]``, each rank's rich displays, and one error.
+Not covered: what is shown (``results``, ``report_text``).
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.errors import CellError
+from mgpu_lab.output import cut_note
+from mgpu_lab.report_text import named
+from mgpu_lab.results import DIED, INTERRUPTED, KILLED, RAISED, RELEASED, tag_lines, tag_of
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from mgpu_lab.messages import Display
+    from mgpu_lab.output import CellOutput
+    from mgpu_lab.results import RankError, RankResult, RunResult
+    from mgpu_lab.run import CellRun
+
+LIVE_AFTER_S = 0.15
+LIVE_EVERY_S = 0.1
+LIVE_LINES = 40
+SHOWN_BYTES = 120 * 1024
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+
+
+class LiveView:
+    """What the ranks print while the cell runs, and where they wait; gone when the cell has ended."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        """Show nothing yet."""
+        self.shell = shell
+        self.widget: Any = None
+        self.shown = ""
+        self.next_s = 0.0
+
+    def update(self, cell: CellRun) -> None:
+        """Show the newest lines, at most ten times a second, from the moment there is something to show."""
+        now = time.monotonic()
+        if now < self.next_s or now - cell.began_s < LIVE_AFTER_S or not hasattr(self.shell, "kernel"):
+            return
+        text = live_text(cell.outputs, cell.note)
+        if text != self.shown:
+            self.show(text)
+            self.shown, self.next_s = text, now + LIVE_EVERY_S
+
+    def show(self, text: str) -> None:
+        """Put the text into the widget, making it first if need be."""
+        from ipywidgets import HTML  # noqa: PLC0415 - costs import time; only cells that last need it
+
+        value = f'<pre aria-live="polite" style="line-height:1.3;margin:0">{html.escape(text)}</pre>'
+        if self.widget is None:
+            self.widget = HTML(value)
+            view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+            self.shell.display_pub.publish({WIDGET_MIME: view})
+        else:
+            self.widget.value = value
+
+    def close(self, *, more_follows: bool) -> None:
+        """Take the view away, without a flicker if other output follows."""
+        if self.widget is not None:
+            self.shell.display_pub.clear_output(wait=more_follows)
+            self.widget.close()
+
+
+def live_text(outputs: dict[int, CellOutput], note: str) -> str:
+    """Return the newest lines of all ranks, tagged, and the note."""
+    each = max(3, LIVE_LINES // max(1, len(outputs)))
+    groups: dict[str, list[int]] = {}
+    for rank, output in outputs.items():
+        text = output.last_lines(each)
+        if text:
+            groups.setdefault(text, []).append(rank)
+    lines = [line for text, ranks in groups.items() for line in tag_lines(text, tag_of(ranks))]
+    return "\n".join(lines + ([note] if note else []))
+
+
+def show_result(shell: InteractiveShell, result: RunResult) -> None:
+    """Show all output in rank order, what is identical once; then raise one CellError if a rank failed."""
+    groups = result.merged()
+    room = SHOWN_BYTES // max(1, len(groups))
+    for ranks in groups:
+        show_rank(shell, ranks[0], tag_of([each.rank for each in ranks]), room)
+    if result.ok:
+        for note in result.notes:
+            print(note, file=sys.stderr)
+        return
+    raise cell_error(result)
+
+
+def show_rank(shell: InteractiveShell, result: RankResult, tag: str, room: int) -> None:
+    """Show one rank's items in the order they came."""
+    for item in result.items:
+        if isinstance(item, str):
+            print_tagged(clip(item, room), tag, sys.stdout)
+        elif list(item.data) == ["text/plain"]:
+            print_tagged(clip(str(item.data["text/plain"]), room), tag, sys.stdout)
+        else:
+            show_rich(shell, item, tag)
+    print_tagged(clip(result.stderr, room), tag, sys.stderr)
+
+
+def show_rich(shell: InteractiveShell, item: Display, tag: str) -> None:
+    """Show a figure, table or other bundle under its tag."""
+    print(f"[{tag}]:", flush=True)
+    shell.display_pub.publish(item.data, item.metadata)
+
+
+def print_tagged(text: str, tag: str, stream: Any) -> None:
+    """Print lines, each behind its tag."""
+    lines = tag_lines(text, tag)
+    if lines:
+        print("\n".join(lines), file=stream, flush=True)
+
+
+def clip(text: str, room: int) -> str:
+    """Keep head and tail of a long text, so that a saved notebook stays small."""
+    if len(text) <= room:
+        return text
+    half = room // 2
+    return f"{text[:half]}\n{cut_note(len(text) - 2 * half)}\n{text[-half:]}"
+
+
+def cell_error(result: RunResult) -> CellError:
+    """Merge the ranks' errors into one: the causes with their tracebacks, then what became of the others."""
+    groups: dict[Any, list[RankError]] = {}
+    for error in result.errors:
+        if error.kind in (RAISED, DIED, KILLED):
+            groups.setdefault((error.ename, error.evalue, error.traceback), []).append(error)
+    lines: list[str] = []
+    for errors in groups.values():
+        lines += error_lines(errors)
+    if not groups:
+        stopped = [error.rank for error in result.errors if error.kind in (INTERRUPTED, RELEASED)]
+        lines.append(f"{named(stopped)} ended early.")
+    first = next(iter(groups.values()))[0] if groups else result.errors[0]
+    who = named([error.rank for error in next(iter(groups.values()))]) if groups else named(stopped)
+    summary = f"{who}: {first.ename}: {first.evalue}".rstrip(": ")
+    return CellError(summary, [*lines, *result.notes], result)
+
+
+def error_lines(errors: list[RankError]) -> list[str]:
+    """Return one error's lines, tagged with all ranks that have it."""
+    tag, first = tag_of([error.rank for error in errors]), errors[0]
+    if not first.traceback:
+        return [f"[{tag}] {first.evalue}"]
+    return [f"[{tag}] {named([e.rank for e in errors])} raised {first.ename}:", *first.traceback]

@@ -1,0 +1,205 @@
+"""%ranks and %%ranks: parse the line, delegate to ``Ranks``, hand the result to ``display``.
+
+Not covered: anything about processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from mgpu_lab.display import LiveView, show_result
+from mgpu_lab.errors import RanksError, UsageError
+from mgpu_lab.hints import CellHelp
+from mgpu_lab.processes import shared_template
+from mgpu_lab.ranks import DEVICES, Ranks
+from mgpu_lab.status import StatusTable
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+COMMANDS = ("start", "status", "where", "restart", "stop", "export")
+INSTANCE = "_mgpu_lab_magics"
+VARIABLE = "ranks"  # how Python cells of the notebook reach the ranks that the magics drive
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and which never exits."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing a usage text and exiting."""
+        usage = self.format_usage().removeprefix("usage: ").strip()
+        raise UsageError(f"{message}. Usage: {' '.join(usage.split())}")
+
+
+def rank_list(text: str) -> list[int]:
+    """Parse ``0,2-3``."""
+    ranks: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            msg = f"{text!r} names no ranks; write for example 0 or 0,2-3"
+            raise argparse.ArgumentTypeError(msg)
+        ranks += range(int(first), int(last or first) + 1)
+    return ranks
+
+
+def whole(text: str) -> int:
+    """Parse the number of ranks."""
+    try:
+        return int(text)
+    except ValueError:
+        msg = f"{text!r} is no whole number"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def seconds(text: str) -> float:
+    """Parse a positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value > 0:
+        msg = f"{text!r} is no positive number of seconds"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def make_parsers() -> dict[str, Parser]:
+    """Build one parser per command; the empty name is the cell magic."""
+    parsers = {name: Parser(f"%ranks {name}", add_help=False) for name in COMMANDS}
+    cell = parsers[""] = Parser("%%ranks", add_help=False)
+    parsers["start"].add_argument("-n", type=whole, default=None, metavar="N")
+    parsers["start"].add_argument("--device", choices=DEVICES, default="auto")
+    for parser in (cell, parsers["start"]):
+        parser.add_argument("--timeout", type=seconds, default=None, metavar="S")
+    for parser in (cell, parsers["restart"]):
+        parser.add_argument("--on", type=rank_list, default=None, metavar="0,2-3")
+    cell.add_argument("--watch", action="store_true")
+    parsers["export"].add_argument("path", metavar="train.py")
+    parsers["export"].add_argument("--force", action="store_true")
+    return parsers
+
+
+@magics_class
+class RanksMagics(Magics):
+    """The magics of one notebook and the ranks they drive."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        """No ranks run yet."""
+        super().__init__(shell)
+        self.ranks: Ranks | None = None
+        self.parsers = make_parsers()
+        self.help = CellHelp(shell, lambda: self.ranks)
+
+    @line_cell_magic("ranks")
+    def ranks_magic(self, line: str, cell: str | None = None) -> Any:
+        """Run a cell on the ranks, or with a command (start, status, where, restart, stop, export) manage them."""
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise UsageError(f"the line cannot be read: {error}") from None
+        if cell is not None:
+            self.run_cell(self.parsers[""].parse_args(words), cell)
+            return None
+        name = words[0] if words else "status"
+        if name not in COMMANDS:
+            msg = f"%ranks knows no {name!r}; it knows {', '.join(COMMANDS)}."
+            raise UsageError(msg)
+        return getattr(self, name)(self.parsers[name].parse_args(words[1:]))
+
+    def running(self) -> Ranks:
+        """Return the ranks; RanksError where none run."""
+        if self.ranks is None:
+            msg = "no ranks run: start them with `%ranks start`."
+            raise RanksError(msg)
+        return self.ranks
+
+    # ---- commands
+
+    def start(self, options: argparse.Namespace) -> None:
+        """Start ranks."""
+        if self.ranks is not None:
+            msg = f"{len(self.ranks)} ranks run already: `%ranks restart` begins anew, `%ranks stop` ends them."
+            raise RanksError(msg)
+        self.ranks = Ranks(options.n, options.device, options.timeout)
+        self.shell.user_ns[VARIABLE] = self.ranks
+        print(f"Started {self.ranks.choice}.")
+
+    def status(self, _: argparse.Namespace) -> StatusTable:
+        """Return the status table."""
+        return StatusTable(tuple(self.running().status()))
+
+    def where(self, _: argparse.Namespace) -> None:
+        """Print where each rank stands."""
+        print(self.running().where())
+
+    def restart(self, options: argparse.Namespace) -> None:
+        """Start new processes."""
+        ranks = self.running()
+        ranks.restart(options.on)
+        print(f"Started {ranks.choice}." if options.on is None else "Started anew; the other ranks keep their variables.")
+
+    def stop(self, _: argparse.Namespace) -> None:
+        """Stop the ranks."""
+        if self.ranks is None:
+            print("No ranks run.")
+            return
+        count = len(self.ranks)
+        self.close()
+        print(f"Stopped {count} ranks.")
+
+    def export(self, options: argparse.Namespace) -> None:
+        """Write the cells run so far as a script."""
+        print(self.running().export(options.path, force=options.force))
+
+    # ---- cells
+
+    def run_cell(self, options: argparse.Namespace, cell: str) -> None:
+        """Run a cell on the ranks and show what came of it."""
+        if not cell.strip():
+            msg = "the cell is empty: write the code for the ranks below the %%ranks line."
+            raise UsageError(msg)
+        if self.ranks is None:
+            self.start(self.parsers["start"].parse_args([]))
+        ranks, view = self.running(), LiveView(self.shell)
+        result = ranks.run(
+            cell, options.on, options.timeout, execution_count=self.shell.execution_count, on_progress=view.update
+        )
+        view.close(more_follows=bool(repr(result)))
+        show_result(self.shell, result)
+
+    def close(self) -> None:
+        """Stop the ranks, if any run."""
+        if self.ranks is not None:
+            ranks, self.ranks = self.ranks, None
+            if self.shell.user_ns.get(VARIABLE) is ranks:
+                del self.shell.user_ns[VARIABLE]
+            ranks.stop()
+
+
+def register(shell: InteractiveShell) -> None:
+    """Register the magics; start preloading in the background."""
+    previous = getattr(shell, INSTANCE, None)
+    magics = RanksMagics(shell)
+    if previous is not None:  # %reload_ext: the ranks live on
+        magics.ranks = previous.ranks
+        previous.help.remove()
+    setattr(shell, INSTANCE, magics)
+    shell.register_magics(magics)
+    magics.help.install()
+    shared_template()
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Stop the ranks and take the magics away."""
+    magics = getattr(shell, INSTANCE, None)
+    if magics is not None:
+        magics.close()
+        magics.help.remove()
+        shell.magics_manager.magics["line"].pop("ranks", None)
+        shell.magics_manager.magics["cell"].pop("ranks", None)
+        delattr(shell, INSTANCE)

@@ -1,0 +1,216 @@
+"""What travels between the notebook's kernel and a rank, and nothing else: no sibling is imported here.
+
+Every message is a frozen dataclass, pickled over a socket pair that no other process can connect to.
+Values of the learner's own (push, pull) travel as bytes that only the two ends which asked for them unpickle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RankSpec:
+    """All a forked process needs to become rank ``rank`` of ``world_size``."""
+
+    rank: int
+    world_size: int
+    device: str  # "cpu" or "cuda"
+    threads: int
+    directory: str  # private temp directory of the group
+    environ: dict[str, str]
+    cwd: str
+    sys_path: list[str]
+    group: JoinGroup
+
+
+# ---- kernel -> rank, answered by the rank's main thread
+
+
+@dataclass(frozen=True)
+class JoinGroup:
+    """Leave the process group, if any, and join generation ``generation``."""
+
+    request: int
+    generation: int
+    store_path: str
+    master_port: int
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Run a cell."""
+
+    request: int
+    source: str
+    execution_count: int
+
+
+@dataclass(frozen=True)
+class Push:
+    """Put names into the namespace; ``payload`` is a pickled dict."""
+
+    request: int
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Ask for the value of a name, refused above ``max_bytes``."""
+
+    request: int
+    name: str
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Ask for completions of ``code`` at ``cursor``."""
+
+    request: int
+    code: str
+    cursor: int
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Ask for the help of ``name``."""
+
+    request: int
+    name: str
+    detail: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """Ask for the record of ``meter``."""
+
+    request: int
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    """Leave the group and exit."""
+
+    request: int
+
+
+# ---- kernel -> rank, answered by the rank's control thread, also while the main thread is blocked
+
+
+@dataclass(frozen=True)
+class Where:
+    """Ask where the main thread stands."""
+
+    request: int
+
+
+@dataclass(frozen=True)
+class ListSockets:
+    """Ask for the connected TCP sockets."""
+
+    request: int
+
+
+@dataclass(frozen=True)
+class CutSockets:
+    """Shut down these sockets, if the rank is still in ``generation``; abort NCCL groups."""
+
+    request: int
+    generation: int
+    pairs: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Switch the live samples of memory and throughput on (period in seconds) or off (0)."""
+
+    request: int
+    period_s: float
+
+
+# ---- rank -> kernel
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error in a cell: its name, text, rendered traceback lines, the cell's line, and whether it came out of
+    communication (then it may be the echo of another rank's end)."""
+
+    ename: str
+    evalue: str
+    traceback: tuple[str, ...]
+    line: int | None
+    in_communication: bool = False
+
+
+@dataclass(frozen=True)
+class GroupState:
+    """What the kernel must know of the rank's process group after a cell."""
+
+    generation: int
+    initialized: bool
+    calls: tuple[tuple[str, int], ...]  # how many collectives each group has seen
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to ``request``: a value, or a failure."""
+
+    request: int
+    value: Any = None
+    failure: Failure | None = None
+    group: GroupState | None = None
+
+
+@dataclass(frozen=True)
+class Display:
+    """A rich display. The rank waits for its receipt, so that text printed before it comes before it."""
+
+    data: dict[str, Any]
+    metadata: dict[str, Any]
+    display_id: str | None = None
+    update: bool = False
+    receipt: int = 0
+    text_seen: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Kernel -> rank: the display with this number has been taken in."""
+
+    receipt: int
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a rank's main thread stands."""
+
+    line: int | None  # line of the cell
+    source: str  # that line's text
+    function: str  # innermost function
+    collective: str | None  # the collective it is in, with its arguments
+    waiting: bool  # in communication as far as the stack tells
+    mark: tuple[Any, ...]  # changes whenever the main thread moves on
+    cpu_s: float  # processor time of the process, less the control thread's
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One live sample: memory in bytes, throughput, and the state of the main thread."""
+
+    time_s: float
+    busy: bool
+    memory_bytes: int
+    peak_bytes: int
+    capacity_bytes: int
+    reserved_bytes: int = 0
+    free_bytes: int = 0
+    items_per_s: float | None = None
+    unit: str = ""
+    step_s: float | None = None
+    waiting_share: float | None = None
+    utilisation: float | None = None
+    power_w: float | None = None
+    temperature_c: float | None = None

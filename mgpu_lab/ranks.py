@@ -1,0 +1,333 @@
+"""``Ranks``: N persistent processes joined to one process group, driven from Python.
+
+Not covered: the magics (``magics``), what is shown (``display``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from mgpu_lab import messages, transfer
+from mgpu_lab.errors import RanksError, UsageError
+from mgpu_lab.export import Step, write_script
+from mgpu_lab.processes import shared_template
+from mgpu_lab.report_text import death_text, named, note_text, verb
+from mgpu_lab.rescue import Rescue
+from mgpu_lab.results import tag_of
+from mgpu_lab.run import CellRun
+from mgpu_lab.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from mgpu_lab.inbox import Member
+    from mgpu_lab.results import RunResult
+
+DEVICES = ("auto", "cpu", "cuda")
+MAX_RANKS = 64
+MAX_PULL_BYTES = 256 * 2**20
+ANSWER_TIMEOUT_S = 60.0
+NOTE_AFTER_S = 10.0
+
+
+@dataclass(frozen=True)
+class RankStatus:
+    """One row of the status table. ``memory_bytes`` is the last figure heard; None before the first."""
+
+    rank: int
+    pid: int
+    device: str
+    state: str
+    memory_bytes: int | None
+    last_cell: int | None
+
+
+class Ranks:
+    """N ranks: real processes with torch.distributed initialised, kept between cells.
+
+    Args:
+        n: how many; None takes one per GPU where there are two or more, else 2.
+        device: "cuda" (NCCL), "cpu" (gloo), or "auto".
+        timeout: seconds after which a cell is stopped; None for never.
+
+    Raises:
+        UsageError: n or device cannot be had here.
+        RanksError: the processes did not come up.
+
+    >>> with Ranks(2) as ranks:                             # doctest: +SKIP
+    ...     ranks.run("x = rank + 1")
+    ...     ranks.pull("x")
+    [1, 2]
+    """
+
+    def __init__(self, n: int | None = None, device: str = "auto", timeout: float | None = None) -> None:
+        """Start the ranks and wait until they have joined their process group."""
+        check_timeout(timeout)
+        self.timeout = timeout
+        self.note_after_s = NOTE_AFTER_S
+        self.device, count, self.choice = choose(n, device)
+        self.journal: list[Step] = []
+        self._busy = threading.Lock()
+        self._cells = 0
+        self._running: CellRun | None = None
+        self._workers: Workers | None = Workers(count, self.device)
+
+    # ---- life
+
+    def __enter__(self) -> Self:
+        """Return self."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the ranks."""
+        self.stop()
+
+    def __len__(self) -> int:
+        """Return the world size."""
+        return self.workers.world_size
+
+    def __repr__(self) -> str:
+        """Say how many ranks there are and on what."""
+        if self._workers is None:
+            return "<Ranks: stopped>"
+        return f"<Ranks: {len(self)} on {self.device}, {'ok' if not self.workers.gone() else 'incomplete'}>"
+
+    @property
+    def workers(self) -> Workers:
+        """The processes behind the ranks; RanksError once they have been stopped."""
+        if self._workers is None:
+            msg = "no ranks run: start them with `%ranks start` or Ranks(2)."
+            raise RanksError(msg)
+        return self._workers
+
+    def stop(self) -> None:
+        """End all rank processes. Harmless when they have ended."""
+        if self._workers is not None:
+            workers, self._workers = self._workers, None
+            workers.stop()
+
+    def restart(self, on: Iterable[int] | None = None) -> None:
+        """Start new processes for all ranks, or for those in ``on``; the others keep their variables."""
+        with self._alone():
+            workers = self.workers
+            chosen = self._chosen(on, must_live=False)
+            if chosen != list(workers.members):
+                missing = [rank for rank in workers.gone() if rank not in chosen]
+                if missing:
+                    msg = f"{named(missing)} {verb(missing, 'is', 'are')} gone too: restart --on {tag_of(workers.gone())}."
+                    raise RanksError(msg)
+                workers.replace(chosen)
+                return
+            self.journal.clear()
+            if workers.template.alive():
+                workers.replace(list(workers.members))
+                return
+            self.stop()
+            self._workers = Workers(workers.world_size, workers.device)
+
+    # ---- cells
+
+    def run(
+        self,
+        source: str,
+        on: Iterable[int] | None = None,
+        timeout: float | None = None,
+        *,
+        execution_count: int | None = None,
+        on_progress: Callable[[CellRun], None] | None = None,
+    ) -> RunResult:
+        """Run a cell on all ranks (or those in ``on``) and return what came of it; raises nothing on cell errors.
+
+        Raises:
+            RanksError: a rank is gone, or another cell is running.
+            UsageError: ``on`` names a rank that is not there.
+        """
+        check_timeout(timeout)
+        with self._alone():
+            ranks = self._chosen(on, must_live=True)
+            self._mend_group()
+            self._cells += 1
+            limit = self.timeout if timeout is None else timeout
+            self._running = CellRun(self.workers, ranks, limit, self.note_after_s)
+            try:
+                result = self._running.run(source, execution_count or self._cells, on_progress or (lambda _: None))
+            finally:
+                self._running = None
+            if result.ok:
+                self.journal.append(Step(source, None if on is None else tuple(ranks)))
+            return result
+
+    def interrupt(self) -> None:
+        """Stop the cell that runs now, as the notebook's Stop button does; call it from another thread."""
+        running = self._running
+        if running is not None:
+            running.stop_asked, running.stop_reason = True, "interrupt() was called"
+            running.workers.inbox.notify()
+
+    def where(self) -> str:
+        """Tell where each rank stands now, in one sentence; answers also while a cell runs."""
+        running = self._running.running() if self._running is not None else []
+        if not running:
+            gone = self.workers.gone()
+            idle = [rank for rank in self.workers.members if rank not in gone]
+            parts = [f"{named(idle)} {verb(idle, 'is', 'are')} idle"] if idle else []
+            parts += [f"{named(gone)} {verb(gone, 'is', 'are')} gone"] if gone else []
+            return "; ".join(parts) + "."
+        rescue = Rescue(self.workers)
+        rescue.look(running, 0)
+        time.sleep(0.05)
+        rescue.look(running)
+        return note_text(list(self.workers.members), running, rescue)
+
+    # ---- values
+
+    def pull(self, name: str, on: Iterable[int] | None = None, max_bytes: int = MAX_PULL_BYTES) -> list[Any]:
+        """Return the value of ``name`` from each rank, in rank order.
+
+        Tensors come as tensors in host memory, which imports torch into this process; pull ``x.item()`` or
+        ``x.tolist()`` from a variable of that kind to stay without. Raises UsageError where a rank lacks the
+        name or its value cannot travel.
+        """
+        with self._alone():
+            ranks = self._chosen(on, must_live=True)
+            answers = self._answers(ranks, messages.Pull, name, max_bytes)
+            refusals: dict[str, list[int]] = {}
+            for rank, answer in answers.items():
+                if answer.failure is not None:
+                    refusals.setdefault(answer.failure.evalue, []).append(rank)
+            if refusals:
+                raise UsageError("; ".join(f"{named(who)}: {text}" for text, who in refusals.items()))
+            return [transfer.unpack(answers[rank].value) for rank in ranks]
+
+    def push(self, on: Iterable[int] | None = None, /, **values: Any) -> None:
+        """Set variables on all ranks (or those in ``on``): ``ranks.push(lr=1e-3)``."""
+        with self._alone():
+            self._answers(self._chosen(on, must_live=True), messages.Push, transfer.pack_all(values))
+            self.journal.append(Step("", values=tuple(values.items())))
+
+    def meter(self) -> Any:
+        """Return what ``meter`` recorded on each rank in the last cell that used it, as a ``MeterResult``."""
+        from mgpu_lab.meter import MeterResult  # noqa: PLC0415
+
+        with self._alone():
+            answers = self._answers(self._chosen(None, must_live=True), messages.Record)
+            return MeterResult(tuple(answer.value for answer in answers.values()))
+
+    def export(self, path: str, *, force: bool = False) -> str:
+        """Write the cells run so far as a script for torchrun; UsageError where ``path`` exists, unless forced."""
+        return write_script(path, self.journal, len(self), force=force)
+
+    # ---- state
+
+    def status(self) -> list[RankStatus]:
+        """Return rank, pid, device, state, memory and last cell of each rank."""
+        workers = self.workers
+        return [
+            RankStatus(
+                member.rank,
+                member.process.pid,
+                f"cuda:{member.rank}" if self.device == "cuda" else "cpu",
+                self._state(member),
+                member.samples[-1].memory_bytes if member.samples else None,
+                member.last_cell,
+            )
+            for member in workers.members.values()
+        ]
+
+    def complete(self, code: str, cursor: int) -> tuple[int, int, list[tuple[str, str]]]:
+        """Return completions from the names of the lowest living rank."""
+        answer = self._ask_first(messages.Complete, code, cursor)
+        return answer.value if answer is not None and answer.value else (cursor, cursor, [])
+
+    def help(self, name: str, detail: int = 0) -> dict[str, Any]:
+        """Return the help of ``name`` as the lowest living rank knows it, as a mime bundle."""
+        answer = self._ask_first(messages.Inspect, name, detail)
+        return answer.value if answer is not None and answer.value else {}
+
+    # ---- inside
+
+    def _state(self, member: Member) -> str:
+        if not member.alive:
+            return f"gone: {death_text(member)}"
+        running = self._running
+        return "running" if running is not None and member.rank in running.running() else "idle"
+
+    def _ask_first(self, make: Callable[..., Any], *args: Any) -> messages.Answer | None:
+        alive = self.workers.alive()
+        if not alive or self._running is not None:
+            return None
+        return self.workers.ask_all(alive[:1], make, *args, timeout_s=2.0).get(alive[0])
+
+    def _answers(self, ranks: list[int], make: Callable[..., Any], *args: Any) -> dict[int, messages.Answer]:
+        answers = self.workers.ask_all(ranks, make, *args, timeout_s=ANSWER_TIMEOUT_S)
+        missing = [rank for rank in ranks if rank not in answers]
+        if missing:
+            msg = f"{named(missing)} did not answer within {ANSWER_TIMEOUT_S:.0f} s, or died: see `%ranks status`."
+            raise RanksError(msg)
+        return answers
+
+    def _chosen(self, on: Iterable[int] | None, *, must_live: bool) -> list[int]:
+        everyone = list(self.workers.members)
+        chosen = everyone if on is None else sorted(set(on))
+        absent = [rank for rank in chosen if rank not in everyone]
+        if absent:
+            msg = f"there is no {named(absent)}: {len(everyone)} ranks run, numbered 0 to {len(everyone) - 1}."
+            raise UsageError(msg)
+        gone = self.workers.gone()
+        if must_live and (lost := [rank for rank in chosen if rank in gone]):
+            left = f", or run on the others with `--on {tag_of(self.workers.alive())}`" if self.workers.alive() else ""
+            msg = (
+                f"{named(lost)} {verb(lost, 'is', 'are')} gone ({death_text(self.workers.members[lost[0]])}) "
+                f"`%ranks restart` starts all ranks anew, `%ranks restart --on {tag_of(gone)}` only the missing{left}."
+            )
+            raise RanksError(msg)
+        return chosen
+
+    def _mend_group(self) -> None:
+        workers = self.workers
+        states = [member.group for member in workers.members.values()]
+        if not workers.gone() and any(state is not None and not state.initialized for state in states):
+            workers.renew()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._busy.acquire(blocking=False):
+            msg = "the ranks are busy with another cell: wait for it, or press Stop."
+            raise RanksError(msg)
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Refuse a timeout that is no positive number."""
+    if timeout is not None and not timeout > 0:
+        msg = f"the timeout is a positive number of seconds, not {timeout!r}."
+        raise UsageError(msg)
+
+
+def choose(n: int | None, device: str) -> tuple[str, int, str]:
+    """Choose device and number of ranks; return both and one sentence that says why."""
+    if device not in DEVICES:
+        msg = f"device is one of {', '.join(DEVICES)}, not {device!r}."
+        raise UsageError(msg)
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_RANKS):
+        msg = f"the number of ranks is a whole number from 1 to {MAX_RANKS}, not {n!r}."
+        raise UsageError(msg)
+    gpus = shared_template().gpu_count() if device != "cpu" else 0
+    if device == "cuda":
+        if gpus < (n or 1):
+            found = f"{gpus} GPU{'s' if gpus != 1 else ''}" if gpus else "no GPU that torch can use"
+            msg = f"this machine has {found}, one is needed for each rank: use `--device cpu` or fewer ranks."
+            raise UsageError(msg)
+        return "cuda", n or gpus, f"{n or gpus} ranks on GPUs, NCCL"
+    if device == "auto" and gpus > 1 and (n is None or n <= gpus):
+        return "cuda", n or gpus, f"{n or gpus} ranks on {n or gpus} of {gpus} GPUs, NCCL"
+    count = n or 2
+    why = "as asked" if device == "cpu" else {0: "no GPU here", 1: "1 GPU here"}.get(gpus, f"only {gpus} GPUs here")
+    return "cpu", count, f"{count} rank{'s' if count > 1 else ''} on the CPU, gloo ({why})"

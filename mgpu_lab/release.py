@@ -1,0 +1,75 @@
+"""Release a main thread that is blocked inside gloo: cut the group's own TCP sockets from the control thread.
+
+No signal and no abort reaches a thread that waits inside gloo. A cut socket does: the wait raises within
+milliseconds. Which sockets are gloo's? Those whose (local, peer) pair is mirrored in another rank of the same
+set; the learner's own connections to the outside have no mirror and stay. The kernel compares the lists.
+Waits on the store hold no socket; the kernel ends them by replacing the store's file (``rendezvous``).
+On GPUs NCCL's groups are aborted by torch itself. That path has not been run: no GPU was at hand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+
+FD_DIR = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+
+
+def connected_pairs() -> frozenset[tuple[str, str]]:
+    """List (local, peer) of every connected TCP socket of this process."""
+    return frozenset(pair for _, pair in connected_sockets())
+
+
+def cut(pairs: frozenset[tuple[str, str]]) -> int:
+    """Shut these connections down in both directions; return how many there were."""
+    found = 0
+    for fd, pair in connected_sockets():
+        if pair in pairs:
+            with contextlib.suppress(OSError), borrowed(fd) as sock:
+                sock.shutdown(socket.SHUT_RDWR)
+                found += 1
+    abort_nccl()
+    return found
+
+
+def connected_sockets() -> list[tuple[int, tuple[str, str]]]:
+    """List the descriptors of connected TCP sockets; those that vanish meanwhile are left out."""
+    found = []
+    for name in os.listdir(FD_DIR):  # noqa: PTH208 - names are numbers, not paths
+        with contextlib.suppress(OSError, ValueError), borrowed(int(name)) as sock:
+            if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
+                local, peer = sock.getsockname()[:2], sock.getpeername()[:2]
+                found.append((int(name), (f"{local[0]} {local[1]}", f"{peer[0]} {peer[1]}")))
+    return found
+
+
+@contextlib.contextmanager
+def borrowed(fd: int):  # type: ignore[no-untyped-def] # noqa: ANN201 - a generator of socket
+    """Look at a descriptor as a socket without ever closing it."""
+    if not is_socket(fd):
+        msg = f"descriptor {fd} is no socket"
+        raise OSError(msg)
+    sock = socket.socket(fileno=fd)
+    try:
+        yield sock
+    finally:
+        sock.detach()
+
+
+def is_socket(fd: int) -> bool:
+    """Whether an open descriptor is a socket."""
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") if sys.platform == "linux" else True
+    except OSError:
+        return False
+
+
+def abort_nccl() -> None:
+    """Abort NCCL communicators, where this process has CUDA in use."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return
+    with contextlib.suppress(Exception):
+        torch.distributed.distributed_c10d._abort_process_group()  # noqa: SLF001 - the way torch's own watchdog takes

@@ -1,0 +1,118 @@
+"""Get ranks out of a cell that will not end by itself: interrupt, release, kill. Each step only if needed.
+
+Not covered: when to begin (``run``) and how a rank cuts its own sockets (``release``).
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mgpu_lab import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mgpu_lab.messages import Position
+    from mgpu_lab.workers import Workers
+
+STUCK_S = 0.25
+IDLE_SHARE = 0.2  # below this share of a core a process makes no progress of its own
+ASK_S = 0.05
+SILENT_S = 0.6
+
+
+@dataclass
+class Sight:
+    """What is known of one rank's main thread over time."""
+
+    position: Position | None = None
+    since_s: float = 0.0  # since when it has not moved
+    cpu_s: float = 0.0  # processor time at that moment
+    answered_s: float = 0.0
+
+    def update(self, position: Position, now_s: float) -> None:
+        """Take in a new position; the clock starts again when the thread has moved or computed."""
+        self.answered_s = now_s
+        moved = self.position is None or position.mark != self.position.mark
+        computed = position.cpu_s - self.cpu_s > IDLE_SHARE * max(now_s - self.since_s, 0.05)
+        if moved or computed:
+            self.since_s, self.cpu_s = now_s, position.cpu_s
+        self.position = position
+
+    def stuck_in_communication(self, now_s: float) -> bool:
+        """Whether it has been waiting in communication, unmoved, for a while."""
+        return self.position is not None and self.position.waiting and now_s - self.since_s >= STUCK_S
+
+    def silent(self, now_s: float) -> bool:
+        """Whether not even the control thread answers: C code holds the interpreter, or it is stopped."""
+        return bool(self.answered_s) and now_s - self.answered_s > SILENT_S
+
+
+@dataclass
+class Rescue:
+    """The state of an attempt to end a cell on the ranks that still run it."""
+
+    workers: Workers
+    sights: dict[int, Sight] = field(default_factory=dict)
+    asked: dict[int, object] = field(default_factory=dict)
+    asked_s: float = 0.0
+    interrupted: set[int] = field(default_factory=set)
+    released: set[int] = field(default_factory=set)
+    killed: set[int] = field(default_factory=set)
+    places: dict[int, Position] = field(default_factory=dict)
+
+    def look(self, ranks: Iterable[int], every_s: float = ASK_S) -> None:
+        """Ask where these ranks stand, at most every ``every_s``, and take in what has been answered."""
+        now = time.monotonic()
+        for rank, future in list(self.asked.items()):
+            if future.done():  # type: ignore[attr-defined]
+                del self.asked[rank]
+                if future.exception() is None:  # type: ignore[attr-defined]
+                    position = future.result().value  # type: ignore[attr-defined]
+                    self.sights.setdefault(rank, Sight(answered_s=now)).update(position, now)
+        if now - self.asked_s < every_s:
+            return
+        self.asked_s = now
+        for rank in ranks:
+            self.sights.setdefault(rank, Sight(answered_s=now))
+            if rank not in self.asked:
+                self.sights[rank].answered_s = now
+                self.asked[rank] = self.workers.ask(rank, messages.Where)
+
+    def all_stuck(self, ranks: Iterable[int]) -> bool:
+        """Whether every one of these ranks waits in communication and none makes progress."""
+        now = time.monotonic()
+        return all(r in self.sights and self.sights[r].stuck_in_communication(now) for r in ranks)
+
+    def interrupt(self, ranks: Iterable[int]) -> None:
+        """Send Ctrl-C to the ranks and to the child processes of their cells."""
+        for rank in ranks:
+            self.interrupted.add(rank)
+            self.workers.members[rank].process.signal_group(signal.SIGINT)
+
+    def release(self, ranks: list[int]) -> None:
+        """Let ranks out of a blocked collective by cutting the group's own connections."""
+        for rank in ranks:
+            position = self.sights[rank].position if rank in self.sights else None
+            if position is not None and position.waiting:
+                self.places[rank] = position
+                self.released.add(rank)
+        self.workers.break_store()
+        answers = self.workers.ask_all(self.workers.alive(), messages.ListSockets, timeout_s=0.3)
+        pairs = mirrored({rank: answer.value for rank, answer in answers.items()})
+        self.workers.ask_all(ranks, messages.CutSockets, self.workers.generation, pairs, timeout_s=0.3)
+
+    def kill(self, ranks: Iterable[int]) -> None:
+        """End processes that answered nothing else."""
+        for rank in ranks:
+            self.killed.add(rank)
+            self.workers.members[rank].process.signal_group(signal.SIGKILL)
+
+
+def mirrored(pairs: dict[int, frozenset[tuple[str, str]]]) -> frozenset[tuple[str, str]]:
+    """Return the connections both ends of which are in different ranks of this set."""
+    owner = {pair: rank for rank, held in pairs.items() for pair in held}
+    return frozenset(pair for pair, rank in owner.items() if owner.get((pair[1], pair[0]), rank) != rank)

@@ -1,0 +1,192 @@
+"""The ranks of one group as processes: start, ask, renew their process group, replace one, stop.
+
+Not covered: what a cell does and how a stuck one is ended (``run``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pathlib
+import shutil
+import socket
+import sys
+import time
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab import messages
+from mgpu_lab.errors import RanksError
+from mgpu_lab.inbox import Inbox, Member
+from mgpu_lab.processes import shared_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+START_TIMEOUT_S = 120.0
+LEAVE_TIMEOUT_S = 1.0
+_numbers = itertools.count(1)
+
+
+class Workers:
+    """``world_size`` rank processes on one device kind, joined to one process group."""
+
+    def __init__(self, world_size: int, device: str) -> None:
+        """Start the processes and wait until their group is up."""
+        self.world_size, self.device = world_size, device
+        self.template = shared_template()
+        self.directory = pathlib.Path(self.template.directory, f"group-{os.getpid()}-{next(_numbers)}")
+        self.generation = 0
+        self.inbox = Inbox()
+        self.members: dict[int, Member] = {}
+        self._requests = itertools.count(1)
+        try:
+            self.directory.mkdir(mode=0o700)
+            self.replace(range(world_size))
+        except BaseException:
+            self.stop()
+            raise
+
+    # ---- asking
+
+    def ask(self, rank: int, make: Callable[..., Any], *args: Any) -> Future[messages.Answer]:
+        """Send ``make(request, *args)`` to a rank; the future ends in EOFError if the rank goes."""
+        member, request = self.members[rank], next(self._requests)
+        future: Future[messages.Answer] = Future()
+        member.waiting[request] = future
+        if not member.send(make(request, *args)) or not member.alive:
+            member.give_up()
+        return future
+
+    def ask_all(
+        self, ranks: Iterable[int], make: Callable[..., Any], *args: Any, timeout_s: float
+    ) -> dict[int, messages.Answer]:
+        """Ask several ranks; those that have gone or did not answer in time are missing in the result."""
+        futures = {rank: self.ask(rank, make, *args) for rank in ranks}
+        wait(futures.values(), timeout=timeout_s)
+        return {r: f.result() for r, f in futures.items() if f.done() and f.exception() is None}
+
+    def alive(self) -> list[int]:
+        """List the ranks whose process lives."""
+        return [rank for rank, member in self.members.items() if member.alive]
+
+    def gone(self) -> list[int]:
+        """List the ranks whose process has ended."""
+        return [rank for rank, member in self.members.items() if not member.alive]
+
+    # ---- the process group
+
+    def renew(self) -> None:
+        """Have all ranks leave their process group and join a new one; variables stay."""
+        request = self._next_generation()
+        futures = {rank: self.ask(rank, self._join_message, request) for rank in self.members}
+        self._wait_until_joined(futures)
+
+    def break_store(self) -> None:
+        """End waits on the store: put a link to itself in place of the file; whoever reads it gets an error."""
+        path = self.directory / f"store-{self.generation}"
+        loop = path.with_suffix(".loop")
+        with contextlib.suppress(OSError):
+            loop.symlink_to(path)
+            loop.rename(path)
+
+    def replace(self, ranks: Iterable[int]) -> None:
+        """Start new processes for these ranks, killing the old ones, and give all ranks a new process group."""
+        ranks = list(ranks)
+        self.kill(ranks)
+        request = self._next_generation()
+        futures = {r: self.ask(r, self._join_message, request) for r in self.members if r not in ranks}
+        for rank in ranks:
+            member = Member(rank, self.template.fork(self._spec(rank, request), self.inbox.notify))
+            self.members[rank] = member
+            futures[rank] = member.waiting[0] = Future()
+            self.inbox.add(member)
+        self.members = dict(sorted(self.members.items()))
+        self._wait_until_joined(futures)
+
+    def kill(self, ranks: Iterable[int]) -> None:
+        """Kill processes and wait until they have ended."""
+        doomed = [self.members.pop(rank) for rank in ranks if rank in self.members]
+        for member in doomed:
+            member.process.signal_group(9)
+        for member in doomed:
+            member.process.exited.wait(2)
+            self.inbox.remove(member)
+
+    def stop(self) -> None:
+        """End all processes: politely where they listen, by SIGKILL where they do not."""
+        for member in self.members.values():
+            member.send(messages.Shutdown(0))
+        deadline = time.monotonic() + LEAVE_TIMEOUT_S
+        for member in self.members.values():
+            member.process.exited.wait(max(0.0, deadline - time.monotonic()))
+        self.kill(list(self.members))
+        self.inbox.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # ---- inside
+
+    @staticmethod
+    def _join_message(request: int, group: messages.JoinGroup) -> messages.JoinGroup:
+        return messages.JoinGroup(request, group.generation, group.store_path, group.master_port)
+
+    def _next_generation(self) -> messages.JoinGroup:
+        for old in self.directory.iterdir():
+            with contextlib.suppress(OSError):
+                old.unlink()
+        self.generation += 1
+        return messages.JoinGroup(0, self.generation, str(self.directory / f"store-{self.generation}"), free_port())
+
+    def _spec(self, rank: int, group: messages.JoinGroup) -> messages.RankSpec:
+        return messages.RankSpec(
+            rank=rank,
+            world_size=self.world_size,
+            device=self.device,
+            threads=max(1, usable_cores() // self.world_size),
+            directory=str(self.directory),
+            environ=dict(os.environ),
+            cwd=working_directory(),
+            sys_path=list(sys.path),
+            group=group,
+        )
+
+    def _wait_until_joined(self, futures: dict[int, Future[messages.Answer]]) -> None:
+        wait(futures.values(), timeout=START_TIMEOUT_S)
+        for rank, future in futures.items():
+            why = self._why_not_joined(future)
+            if why:
+                printed = self.members[rank].output.last_lines(5)
+                msg = f"rank {rank} did not come up: {why}. {printed}".strip()
+                raise RanksError(msg)
+        for rank in futures:
+            self.members[rank].output = type(self.members[rank].output)()
+
+    @staticmethod
+    def _why_not_joined(future: Future[messages.Answer]) -> str:
+        if not future.done():
+            return f"no answer within {START_TIMEOUT_S:.0f} s"
+        if future.exception() is not None:
+            return "its process ended"
+        failure = future.result().failure
+        return f"{failure.ename}: {failure.evalue}" if failure else ""
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_port() -> int:
+    """Return a port that is free on the loopback address now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def working_directory() -> str:
+    """Return the kernel's directory; the root where it has been removed."""
+    try:
+        return str(pathlib.Path.cwd())
+    except OSError:
+        return "/"
