@@ -23,7 +23,8 @@ _HOMES = {
     "Meter": "meter",
     "MeterResult": "meter",
     "memory_ledger": "ledger",
-    "verify": "verify",
+    "verify": "verification",
+    "check": "checks",
 }
 __all__ = [*_HOMES, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604 - names, from the table
 
@@ -45,13 +46,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register %ranks and %%ranks and start preloading torch in a process of its own."""
-    from mgpu_lab.magics import register  # noqa: PLC0415
+    from mgpu_lab.magics import register
 
     register(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Stop the ranks and remove the magics."""
-    from mgpu_lab.magics import unregister  # noqa: PLC0415
+    from mgpu_lab.magics import unregister
 
     unregister(shell)

@@ -1,0 +1,108 @@
+"""The report of a setup verification: rows of data, and the text of it for terminals.
+
+Not covered: the HTML (``html_table``) and how facts become rows (``diagnose``).
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from mgpu_lab.verification import html_table
+from mgpu_lab.verification.findings import Status
+from mgpu_lab.verification.machine import Machine, machine_to_data
+
+_MARKS: dict[Status, str] = {"ok": "[ OK ]", "warn": "[WARN]", "fail": "[FAIL]", "unknown": "[ ?? ]"}
+_PLURALS: dict[Status, tuple[str, str]] = {
+    "ok": ("ok", "ok"),
+    "warn": ("warning", "warnings"),
+    "fail": ("failure", "failures"),
+    "unknown": ("unknown", "unknown"),
+}
+_WIDTH = 110
+_NAME_WIDTH = 28
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report: what was found, whether that is good, why, and what to do about it."""
+
+    section: str
+    name: str
+    found: str
+    status: Status
+    reason: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """All rows on one machine. Shows itself as a table in a notebook and as text in a terminal.
+
+    >>> verify(example("torch_missing")).ok
+    False
+    """
+
+    machine: Machine
+    headline: str
+    rows: tuple[Row, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing found keeps the course from running."""
+        return not self.of("fail")
+
+    @property
+    def summary(self) -> str:
+        """Count the rows by status: "12 ok, 1 warning, 0 failures, 2 unknown"."""
+        counts = {status: len(self.of(status)) for status in _PLURALS}
+        return ", ".join(f"{count} {_PLURALS[status][count != 1]}" for status, count in counts.items())
+
+    def of(self, status: Status) -> tuple[Row, ...]:
+        """Return the rows of one status."""
+        return tuple(row for row in self.rows if row.status == status)
+
+    def find(self, name: str) -> tuple[Row, ...]:
+        """Return the rows whose name begins so; several where GPUs differ: ``report.find("temperature")``."""
+        return tuple(row for row in self.rows if row.name.startswith(name))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the report and the facts under it as plain data, ready for JSON."""
+        rows = [vars(row) for row in self.rows]
+        return {
+            "ok": self.ok,
+            "headline": self.headline,
+            "rows": rows,
+            "machine": machine_to_data(self.machine),
+        }
+
+    def __repr__(self) -> str:
+        """Write the report as text, the same on every terminal."""
+        return "\n".join(self._lines())
+
+    def _repr_html_(self) -> str:
+        return html_table.render(self)
+
+    def _lines(self) -> Iterator[str]:
+        yield f"Setup verification: {self.machine.label}"
+        yield from textwrap.wrap(self.headline, _WIDTH)
+        yield self.summary
+        for section, rows in groupby(self.rows, key=lambda row: row.section):
+            yield ""
+            yield section
+            for row in rows:
+                yield from _row_lines(row)
+
+
+def _row_lines(row: Row) -> Iterator[str]:
+    head = f"{_MARKS[row.status]} {row.name:<{_NAME_WIDTH}} "
+    yield from textwrap.wrap(row.found, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+    for label, text in (("why: ", row.reason), ("do:  ", row.remedy)):
+        if text:
+            indent = " " * (len(_MARKS["ok"]) + 1)
+            yield from textwrap.wrap(
+                text, _WIDTH, initial_indent=indent + label, subsequent_indent=indent + " " * len(label)
+            )
