@@ -9,6 +9,7 @@ Not covered: calls that C++ makes (DDP's buckets, functional collectives), point
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import inspect
@@ -23,6 +24,7 @@ from mgpu_lab.errors import CollectiveMismatchError, StaleGroupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 # function -> (argument whose size and type must agree, further arguments that must agree)
 COMPARED = {
@@ -42,8 +44,10 @@ COMPARED = {
     "broadcast_object_list": ("", ("src",)),
     "gather_object": ("", ("dst",)),
     "scatter_object_list": ("", ("src",)),
+    "new_group": ("", ("ranks",)),
 }
-NAMED_ONLY = ("send", "recv", "isend", "irecv", "batch_isend_irecv", "new_group", "monitored_barrier")
+POINT_TO_POINT = ("send", "recv", "isend", "irecv")
+NAMED_ONLY = (*POINT_TO_POINT, "batch_isend_irecv", "monitored_barrier")
 SLOTS = 256
 SLOT = struct.Struct("<QHH148s")  # number of the call, rank, bytes of text, text
 
@@ -69,12 +73,11 @@ class Board:
                 if there > number:  # overwritten by a rank that is far ahead
                     return None
             raw = text.encode()[:148]
-            os.pwrite(self.fd, SLOT.pack(number, rank, len(raw), raw), offset)
-            return None
-        except OSError:  # a full disk must not stop the training
-            return None
+            with contextlib.suppress(OSError):  # a full disk must not stop the training
+                os.pwrite(self.fd, SLOT.pack(number, rank, len(raw), raw), offset)
         finally:
             fcntl.flock(self.fd, fcntl.LOCK_UN)
+        return None
 
 
 def call_of(text: str) -> str:
@@ -93,6 +96,7 @@ class Collectives:
         self.current: str | None = None
         self.blocked_s = 0.0
         self.counts: dict[str, int] = {}
+        self.point_to_point = 0
         self.boards: dict[str, Board | None] = {}
         self.c10d: Any = None
 
@@ -102,11 +106,12 @@ class Collectives:
             if board is not None:
                 os.close(board.fd)
         self.scope, self.boards, self.counts, self.current = scope, {}, {}, None
+        self.point_to_point = 0
 
     def install(self) -> None:
         """Put the watch around torch.distributed's functions, once per process."""
-        import torch.distributed as dist  # noqa: PLC0415
-        import torch.distributed.distributed_c10d as c10d  # noqa: PLC0415
+        import torch.distributed as dist
+        import torch.distributed.distributed_c10d as c10d
 
         self.c10d = c10d
         for name in (*COMPARED, *NAMED_ONLY):
@@ -125,6 +130,8 @@ class Collectives:
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
+            if name in POINT_TO_POINT:
+                self.point_to_point += 1
             if self.current is not None:  # a collective made of others
                 return original(*args, **kwargs)
             call = Call(name, positions, args, kwargs)
@@ -228,9 +235,9 @@ def describe(tensor: Any) -> str:
 
 def cell_line() -> int | str:
     """Find the cell's line that the call comes from."""
-    frame = sys._getframe(1)  # noqa: SLF001 - CPython's documented way to the calling frame
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - CPython's documented way to the calling frame
     while frame is not None:
         if frame.f_code.co_filename.startswith("<ipython-input-"):
             return frame.f_lineno
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return "?"

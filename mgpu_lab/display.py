@@ -54,7 +54,7 @@ class LiveView:
 
     def show(self, text: str) -> None:
         """Put the text into the widget, making it first if need be."""
-        from ipywidgets import HTML  # noqa: PLC0415 - costs import time; only cells that last need it
+        from ipywidgets import HTML
 
         value = f'<pre aria-live="polite" style="line-height:1.3;margin:0">{html.escape(text)}</pre>'
         if self.widget is None:

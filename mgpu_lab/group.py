@@ -6,7 +6,7 @@ Not covered: what is called on the group (``collectives``) and how a stuck call 
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import functools
 import gc
 import os
@@ -21,7 +21,7 @@ from mgpu_lab.meter import Meter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-JOIN_TIMEOUT = datetime.timedelta(seconds=60)
+JOIN_TIMEOUT = dt.timedelta(seconds=60)
 STALE_METHODS = ("forward", "backward", "step", "get_group")
 
 
@@ -30,8 +30,8 @@ class Group:
 
     def __init__(self, spec: RankSpec) -> None:
         """Set the environment as torchrun would; nothing is joined yet."""
-        import torch  # noqa: PLC0415
-        import torch.distributed as dist  # noqa: PLC0415
+        import torch
+        import torch.distributed as dist
 
         self.spec = spec
         self.generation = 0
@@ -50,7 +50,12 @@ class Group:
         """Name rank, size and rendezvous as torchrun does."""
         rank, size = str(self.spec.rank), str(self.spec.world_size)
         os.environ.update(
-            RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=size, LOCAL_WORLD_SIZE=size, GROUP_RANK="0", MASTER_ADDR="127.0.0.1"
+            RANK=rank,
+            LOCAL_RANK=rank,
+            WORLD_SIZE=size,
+            LOCAL_WORLD_SIZE=size,
+            GROUP_RANK="0",
+            MASTER_ADDR="127.0.0.1",
         )
         os.environ["OMP_NUM_THREADS"] = str(self.spec.threads)
         if self.spec.device == "cpu":
@@ -60,7 +65,7 @@ class Group:
 
     def namespace(self) -> dict[str, Any]:
         """Return the names every rank starts with."""
-        from mgpu_lab.ledger import memory_ledger  # noqa: PLC0415
+        from mgpu_lab.ledger import memory_ledger
 
         return {
             "rank": self.spec.rank,
@@ -84,7 +89,7 @@ class Group:
             self.torch.cuda.set_device(self.device)
         self.join_torch(
             "cpu:gloo,cuda:nccl" if self.spec.device == "cuda" else "gloo",
-            store=self.dist.FileStore(request.store_path, self.spec.world_size),
+            store=self.dist.FileStore(request.store_path, self.spec.world_size),  # type: ignore[attr-defined]
             rank=self.spec.rank,
             world_size=self.spec.world_size,
             timeout=JOIN_TIMEOUT,
@@ -110,13 +115,13 @@ class Group:
         self.collectives.c10d._world.group_count = 0  # noqa: SLF001 - a failed init leaves it uneven over ranks
         comm = sys.modules.get("deepspeed.comm.comm")
         if comm is not None:
-            comm.cdb = None  # type: ignore[attr-defined]
+            vars(comm)["cdb"] = None
         groups = sys.modules.get("deepspeed.utils.groups")
         for name in vars(groups) if groups is not None else ():
             if name.startswith("_") and name.isupper() and name.endswith(("_GROUP", "_MESH")):
                 setattr(groups, name, None)
         if groups is not None and hasattr(groups, "mesh_device"):
-            groups.mesh_device = None
+            vars(groups)["mesh_device"] = None
 
     def mark_stale(self) -> None:
         """Make modules, engines and meshes of the old group raise one clear sentence."""
@@ -124,7 +129,7 @@ class Group:
         mesh = sys.modules.get("torch.distributed.device_mesh")
         deepspeed = sys.modules.get("deepspeed.runtime.engine")
         kinds: tuple[type, ...] = (self.torch.nn.parallel.DistributedDataParallel,)
-        kinds += (fsdp.FSDPModule,) if hasattr(fsdp, "FSDPModule") else ()
+        kinds += (fsdp.FSDPModule,) if fsdp is not None else ()
         kinds += (mesh.DeviceMesh,) if mesh is not None else ()
         kinds += (deepspeed.DeepSpeedEngine,) if deepspeed is not None else ()
         for found in gc.get_objects():
@@ -150,7 +155,7 @@ class Group:
             self.join_torch(*args, **kwargs)
 
         for module in (dist, c10d):
-            module.init_process_group = init_process_group
+            vars(module)["init_process_group"] = init_process_group
 
     def state(self) -> GroupState:
         """Report what the kernel must know after a cell."""
@@ -159,7 +164,8 @@ class Group:
         if alive:
             with contextlib.suppress(Exception):
                 pg = self.collectives.c10d._get_default_group()  # noqa: SLF001
-                counts["native"] = pg._get_sequence_number_for_group()  # noqa: SLF001
+                native = pg._get_sequence_number_for_group()  # noqa: SLF001 - counts what C++ calls, too
+                counts["native"] = native - self.collectives.point_to_point
         return GroupState(self.generation, alive, tuple(sorted(counts.items())))
 
 

@@ -33,7 +33,7 @@ class CellHelp:
     def make_matcher(self) -> Any:
         """Wrap ``complete`` as IPython wants it: a function that carries attributes."""
 
-        @context_matcher(identifier="mgpu_lab.ranks")
+        @context_matcher(identifier="mgpu_lab.ranks")  # type: ignore[untyped-decorator]
         def matcher(context: CompletionContext) -> SimpleMatcherResult:
             return self.complete(context)
 
@@ -52,7 +52,7 @@ class CellHelp:
         if self.matcher in self.shell.Completer.custom_matchers:
             self.shell.Completer.custom_matchers.remove(self.matcher)
         if self.inspect_before is not None:
-            self.shell.kernel.do_inspect = self.inspect_before
+            self.shell.kernel.do_inspect = self.inspect_before  # type: ignore[attr-defined]
 
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
         """Return rank 0's completions for a %%ranks cell, nothing for other cells."""

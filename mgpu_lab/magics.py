@@ -91,11 +91,12 @@ class RanksMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         """No ranks run yet."""
         super().__init__(shell)
+        self.notebook = shell
         self.ranks: Ranks | None = None
         self.parsers = make_parsers()
         self.help = CellHelp(shell, lambda: self.ranks)
 
-    @line_cell_magic("ranks")
+    @line_cell_magic("ranks")  # type: ignore[arg-type]
     def ranks_magic(self, line: str, cell: str | None = None) -> Any:
         """Run a cell on the ranks, or with a command (start, status, where, restart, stop, export) manage them."""
         try:
@@ -126,7 +127,7 @@ class RanksMagics(Magics):
             msg = f"{len(self.ranks)} ranks run already: `%ranks restart` begins anew, `%ranks stop` ends them."
             raise RanksError(msg)
         self.ranks = Ranks(options.n, options.device, options.timeout)
-        self.shell.user_ns[VARIABLE] = self.ranks
+        self.notebook.user_ns[VARIABLE] = self.ranks
         print(f"Started {self.ranks.choice}.")
 
     def status(self, _: argparse.Namespace) -> StatusTable:
@@ -141,7 +142,9 @@ class RanksMagics(Magics):
         """Start new processes."""
         ranks = self.running()
         ranks.restart(options.on)
-        print(f"Started {ranks.choice}." if options.on is None else "Started anew; the other ranks keep their variables.")
+        print(
+            f"Started {ranks.choice}." if options.on is None else "Started anew; the other ranks keep their variables."
+        )
 
     def stop(self, _: argparse.Namespace) -> None:
         """Stop the ranks."""
@@ -165,19 +168,23 @@ class RanksMagics(Magics):
             raise UsageError(msg)
         if self.ranks is None:
             self.start(self.parsers["start"].parse_args([]))
-        ranks, view = self.running(), LiveView(self.shell)
+        ranks, view = self.running(), LiveView(self.notebook)
         result = ranks.run(
-            cell, options.on, options.timeout, execution_count=self.shell.execution_count, on_progress=view.update
+            cell,
+            options.on,
+            options.timeout,
+            execution_count=self.notebook.execution_count,
+            on_progress=view.update,
         )
         view.close(more_follows=bool(repr(result)))
-        show_result(self.shell, result)
+        show_result(self.notebook, result)
 
     def close(self) -> None:
         """Stop the ranks, if any run."""
         if self.ranks is not None:
             ranks, self.ranks = self.ranks, None
-            if self.shell.user_ns.get(VARIABLE) is ranks:
-                del self.shell.user_ns[VARIABLE]
+            if self.notebook.user_ns.get(VARIABLE) is ranks:
+                del self.notebook.user_ns[VARIABLE]
             ranks.stop()
 
 

@@ -135,8 +135,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error in a cell: its name, text, rendered traceback lines, the cell's line, and whether it came out of
-    communication (then it may be the echo of another rank's end)."""
+    """An error in a cell.
+
+    ``in_communication`` says whether it came out of a call that communicates: then it may be the echo of another
+    rank's end.
+    """
 
     ename: str
     evalue: str

@@ -215,7 +215,7 @@ def launch(directory: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
     package_root = str(pathlib.Path(__file__).resolve().parent.parent)
     environ = dict(os.environ, PYTHONPATH=os.pathsep.join([package_root, os.environ.get("PYTHONPATH", "")]))
     with pathlib.Path(directory, "template.log").open("wb") as log, there:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own code
+        process = subprocess.Popen(
             [
                 sys.executable,
                 "-P",

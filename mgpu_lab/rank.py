@@ -16,7 +16,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab import messages, release, transfer
+from mgpu_lab import messages, release, stacks, transfer
 from mgpu_lab.group import Group
 from mgpu_lab.sampler import Sampler
 from mgpu_lab.shell import RankShell
@@ -51,6 +51,7 @@ class Rank:
     def run(self) -> int:
         """Join the group, then serve until told to stop or the kernel has gone."""
         signal.signal(signal.SIGINT, self.on_interrupt)
+        stacks.write_on_signal(self.spec.directory, self.spec.rank)
         os.register_at_fork(after_in_child=self.forget_kernel)
         control = threading.Thread(target=self.control, name="mgpu_lab-control", daemon=True)
         control.start()
@@ -205,7 +206,7 @@ def main(spec: messages.RankSpec, connection: Connection) -> int:
     sys.path[:] = spec.sys_path
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - lives as long as the process
     reseed()
-    import torch  # noqa: PLC0415
+    import torch
 
     torch.set_num_threads(spec.threads)
     return Rank(spec, connection).run()
@@ -216,6 +217,6 @@ def reseed() -> None:
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
-    import torch  # noqa: PLC0415
+    import torch
 
     torch.seed()

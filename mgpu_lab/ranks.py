@@ -58,7 +58,7 @@ class Ranks:
         UsageError: n or device cannot be had here.
         RanksError: the processes did not come up.
 
-    >>> with Ranks(2) as ranks:                             # doctest: +SKIP
+    >>> with Ranks(2) as ranks:  # doctest: +SKIP
     ...     ranks.run("x = rank + 1")
     ...     ranks.pull("x")
     [1, 2]
@@ -118,7 +118,8 @@ class Ranks:
             if chosen != list(workers.members):
                 missing = [rank for rank in workers.gone() if rank not in chosen]
                 if missing:
-                    msg = f"{named(missing)} {verb(missing, 'is', 'are')} gone too: restart --on {tag_of(workers.gone())}."
+                    also = f"{named(missing)} {verb(missing, 'is', 'are')} gone too"
+                    msg = f"{also}: `%ranks restart --on {tag_of(sorted({*chosen, *missing}))}`."
                     raise RanksError(msg)
                 workers.replace(chosen)
                 return
@@ -211,7 +212,7 @@ class Ranks:
 
     def meter(self) -> Any:
         """Return what ``meter`` recorded on each rank in the last cell that used it, as a ``MeterResult``."""
-        from mgpu_lab.meter import MeterResult  # noqa: PLC0415
+        from mgpu_lab.meter import MeterResult
 
         with self._alone():
             answers = self._answers(self._chosen(None, must_live=True), messages.Record)

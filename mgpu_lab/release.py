@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
 import sys
 
 FD_DIR = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
@@ -61,7 +62,7 @@ def borrowed(fd: int):  # type: ignore[no-untyped-def] # noqa: ANN201 - a genera
 def is_socket(fd: int) -> bool:
     """Whether an open descriptor is a socket."""
     try:
-        return os.readlink(f"/proc/self/fd/{fd}").startswith("socket:") if sys.platform == "linux" else True
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
     except OSError:
         return False
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from mgpu_lab.results import tag_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mgpu_lab.inbox import Member
     from mgpu_lab.messages import Position
     from mgpu_lab.rescue import Rescue
@@ -35,7 +37,7 @@ def place(position: Position | None) -> str:
     return f"{what}, line {position.line}" if position.line is not None else what
 
 
-def grouped_by_place(positions: dict[int, Position | None]) -> list[tuple[list[int], str]]:
+def grouped_by_place(positions: Mapping[int, Position | None]) -> list[tuple[list[int], str]]:
     """Group ranks that stand at the same place."""
     groups: dict[str, list[int]] = {}
     for rank, position in sorted(positions.items()):
@@ -63,8 +65,7 @@ def note_text(ranks: list[int], running: list[int], rescue: Rescue) -> str:
     """Tell where everybody is: which ranks finished, where the others stand."""
     finished = [rank for rank in ranks if rank not in running]
     parts = [f"{named(finished)} finished"] if finished else []
-    sights = {rank: rescue.sights.get(rank) for rank in running}
-    positions = {rank: sight.position if sight else None for rank, sight in sights.items()}
+    positions = {rank: rescue.position(rank) for rank in running}
     waiting = {rank: p for rank, p in positions.items() if p is not None and p.waiting}
     for here, where in grouped_by_place(waiting):
         parts.append(f"{named(here)} {verb(here, 'waits', 'wait')} in {where}")
@@ -97,6 +98,8 @@ def outcome_notes(cell: CellRun, died: list[int], uneven: str) -> tuple[str, ...
     released = [rank for rank in sorted(rescue.released) if rank not in killed]
     for here, where in grouped_by_place({rank: rescue.places.get(rank) for rank in released}):
         notes.append(f"{named(here)} {verb(here, 'was', 'were')} waiting in {where}: released.")
+    for here, where in grouped_by_place({rank: rescue.position(rank) for rank in killed}):
+        notes.append(f"{named(here)} stood in {where}.")
     if killed:
         notes.append(
             f"{named(killed)} did not answer and {verb(killed, 'was', 'were')} killed and started anew: "
@@ -119,8 +122,6 @@ def group_notes(cell: CellRun, uneven: str) -> list[str]:
     if cell.rescue.released or cell.rescue.killed:
         return ["The process group was made anew; variables are kept. Wrap models in DDP (or DeepSpeed) again."]
     if uneven and uneven != "left":
-        return [
-            f"The ranks did not make the same calls ({uneven}), so the process group was made anew; "
-            "variables are kept. Wrap models in DDP (or DeepSpeed) again."
-        ]
+        why = f"The ranks did not make the same calls ({uneven}), so the process group was made anew;"
+        return [f"{why} variables are kept. Wrap models in DDP (or DeepSpeed) again."]
     return []

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mgpu_lab import messages
+from mgpu_lab import messages, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ STUCK_S = 0.25
 IDLE_SHARE = 0.2  # below this share of a core a process makes no progress of its own
 ASK_S = 0.05
 SILENT_S = 0.6
+HOLDS_INTERPRETER = "C code that holds the interpreter"
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Rescue:
     sights: dict[int, Sight] = field(default_factory=dict)
     asked: dict[int, object] = field(default_factory=dict)
     asked_s: float = 0.0
+    dumped: set[int] = field(default_factory=set)
     interrupted: set[int] = field(default_factory=set)
     released: set[int] = field(default_factory=set)
     killed: set[int] = field(default_factory=set)
@@ -81,6 +83,19 @@ class Rescue:
             if rank not in self.asked:
                 self.sights[rank].answered_s = now
                 self.asked[rank] = self.workers.ask(rank, messages.Where)
+            elif self.sights[rank].silent(now) and rank not in self.dumped:
+                self.dumped.add(rank)  # once: a signal cuts a C call's sleep short
+                self.workers.members[rank].process.signal(stacks.NUMBER)
+
+    def position(self, rank: int) -> Position | None:
+        """Where a rank stands; None where it does not answer and its C code wrote no stack."""
+        sight = self.sights.get(rank)
+        if sight is None or not sight.silent(time.monotonic()):
+            return sight.position if sight is not None else None
+        line = stacks.cell_line(str(self.workers.directory), rank)
+        if line is None:
+            return None
+        return messages.Position(line, "", HOLDS_INTERPRETER, collective=None, waiting=False, mark=(), cpu_s=0.0)
 
     def all_stuck(self, ranks: Iterable[int]) -> bool:
         """Whether every one of these ranks waits in communication and none makes progress."""

@@ -56,11 +56,11 @@ class RankResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What ``Ranks.run`` returns: ``result[rank]`` for each rank that ran the cell, and notes on what was done.
+    r"""What ``Ranks.run`` returns: ``result[rank]`` for each rank that ran the cell, and notes on what was done.
 
-    >>> result = ranks.run("print(rank)")        # doctest: +SKIP
-    >>> result.ok, result[1].stdout              # doctest: +SKIP
-    (True, '1\\n')
+    >>> result = ranks.run("print(rank)")  # doctest: +SKIP
+    >>> result.ok, result[1].stdout  # doctest: +SKIP
+    (True, '1\n')
     """
 
     ranks: dict[int, RankResult]
@@ -97,9 +97,7 @@ class RunResult:
 
     def tagged(self) -> list[tuple[str, str]]:
         """Return (text, tag) of each distinct output, in rank order."""
-        return [
-            (ranks[0].stdout + ranks[0].stderr, tag_of([each.rank for each in ranks])) for ranks in self.merged()
-        ]
+        return [(ranks[0].stdout + ranks[0].stderr, tag_of([each.rank for each in ranks])) for ranks in self.merged()]
 
     def merged(self) -> list[list[RankResult]]:
         """Group the ranks whose output is identical, in order of the lowest rank."""
@@ -155,5 +153,3 @@ def tag_of(ranks: list[int]) -> str:
 def tag_lines(text: str, tag: str) -> list[str]:
     """Put ``[tag]`` before each line."""
     return [f"[{tag}] {line}" for line in text.rstrip("\n").split("\n")] if text.strip("\n") else []
-
-

@@ -105,17 +105,20 @@ class RankShell:
         self.streams = {1: os.dup(1), 2: os.dup(2)}
         self.open_streams()
         self.shell = _Shell.instance(config=config, user_ns=dict(namespace), ipython_dir=directory)
-        self.shell.system = self.shell.system_raw
-        self.shell.set_hook("show_in_pager", page.as_hook(page.display_page), 99)
+        vars(self.shell)["system"] = self.shell.system_raw  # no pseudo-terminal: children write into our pipes
+        self.shell.set_hook("show_in_pager", page.as_hook(page.display_page), 99)  # type: ignore[no-untyped-call]
         self.cell = ""
         warnings.filterwarnings("ignore", message="To exit: use")  # `failure` says what became of sys.exit()
+        # torch tells DeepSpeed which of its functions are old; a learner can do nothing about it
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed\.c10d_logger")
         builtins.input = refuse_input
         sys.breakpointhook = refuse_input
 
     @property
     def user_ns(self) -> dict[str, Any]:
         """The namespace cells run in."""
-        return self.shell.user_ns
+        namespace: dict[str, Any] = self.shell.user_ns
+        return namespace
 
     # ---- streams
 
@@ -123,7 +126,7 @@ class RankShell:
         """Point file descriptors 1 and 2, and Python's stdout and stderr, at the kernel's pipes."""
         for fd, name in ((1, "stdout"), (2, "stderr")):
             os.dup2(self.streams[fd], fd)
-            raw = open(fd, "wb", closefd=False)  # noqa: PTH123, SIM115 - lives as long as the process
+            raw = open(fd, "wb", closefd=False)  # noqa: SIM115 - lives as long as the process
             stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
@@ -152,7 +155,7 @@ class RankShell:
         """Run a cell; return its failure, if any."""
         self.cell = source
         self.shell.execution_count = execution_count
-        result = self.shell.run_cell(source, store_history=False)
+        result = self.shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
         error = result.error_before_exec or result.error_in_exec
         return None, None if error is None else self.failure(error)
 
@@ -190,7 +193,7 @@ class RankShell:
 
     def completions(self, code: str, cursor: int) -> tuple[int, int, list[tuple[str, str]]]:
         """Return start, end and (text, type) of the completions at ``cursor``."""
-        from IPython.core.completer import provisionalcompleter, rectify_completions  # noqa: PLC0415
+        from IPython.core.completer import provisionalcompleter, rectify_completions
 
         with provisionalcompleter():
             found = list(rectify_completions(code, self.shell.Completer.completions(code, cursor)))
@@ -201,7 +204,7 @@ class RankShell:
     def help(self, name: str, detail: int) -> dict[str, Any]:
         """Return the help of ``name`` as a bundle; empty where there is none."""
         try:
-            bundle: dict[str, Any] = self.shell.object_inspect_mime(name, detail_level=detail)
+            bundle: dict[str, Any] = self.shell.object_inspect_mime(name, detail_level=detail)  # type: ignore[no-untyped-call]
         except KeyError:
             return {}
         return bundle

@@ -95,11 +95,11 @@ class Template:
 
     def answer(self, timeout: float | None) -> None:
         """Handle one round of requests and deaths."""
-        readable, _, _ = select.select([self.sock, self.wake_read], [], [], timeout)
+        readable, _, _ = select.select([self.sock.fileno(), self.wake_read], [], [], timeout)
         if self.wake_read in readable:
             os.read(self.wake_read, 4096)
         self.reap()
-        if self.sock in readable:
+        if self.sock.fileno() in readable:
             try:
                 request, spec = self.connection.recv()
                 fds = recvfds(self.sock, FDS_PER_RANK)
@@ -162,7 +162,7 @@ class Template:
             os.close(err)
             code = run_child(spec, Connection(connection))
         except BaseException:  # noqa: BLE001 - last resort of a forked child: never run the parent's code
-            import traceback  # noqa: PLC0415
+            import traceback
 
             traceback.print_exc()
         finally:
@@ -174,11 +174,11 @@ class Template:
 def run_child(spec: RankSpec | None, connection: Connection) -> int:
     """Live as a rank, or answer the kernel's question for GPUs; return the exit code."""
     if spec is None:
-        import torch  # noqa: PLC0415
+        import torch
 
         connection.send(torch.cuda.device_count() if torch.cuda.is_available() else 0)
         return 0
-    from mgpu_lab.rank import main as rank_main  # noqa: PLC0415
+    from mgpu_lab.rank import main as rank_main
 
     return rank_main(spec, connection)
 
@@ -186,7 +186,7 @@ def run_child(spec: RankSpec | None, connection: Connection) -> int:
 def die_with_parent(parent: int) -> None:
     """Have Linux kill this process when the template ends, even one whose C code holds the interpreter."""
     if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415
+        import ctypes
 
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGKILL))

@@ -17,8 +17,20 @@ if TYPE_CHECKING:
     from mgpu_lab.group import Group
     from mgpu_lab.shell import RankShell
 
-COMMUNICATION_FILES = ("torch/distributed/", "deepspeed/comm/", "torch/autograd/graph.py", "torch/nn/parallel/")
-COMMUNICATION_CALLS = (".wait(", ".synchronize(", "backward(", "init_process_group(", "store.get(", "barrier(")
+COMMUNICATION_FILES = (
+    "torch/distributed/",
+    "deepspeed/comm/",
+    "torch/autograd/graph.py",
+    "torch/nn/parallel/",
+)
+COMMUNICATION_CALLS = (
+    ".wait(",
+    ".synchronize(",
+    "backward(",
+    "init_process_group(",
+    "store.get(",
+    "barrier(",
+)
 
 
 class Lookout:

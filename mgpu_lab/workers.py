@@ -132,7 +132,7 @@ class Workers:
         return messages.JoinGroup(request, group.generation, group.store_path, group.master_port)
 
     def _next_generation(self) -> messages.JoinGroup:
-        for old in self.directory.iterdir():
+        for old in [*self.directory.glob("store-*"), *self.directory.glob("board-*")]:
             with contextlib.suppress(OSError):
                 old.unlink()
         self.generation += 1
@@ -143,7 +143,7 @@ class Workers:
             rank=rank,
             world_size=self.world_size,
             device=self.device,
-            threads=max(1, usable_cores() // self.world_size),
+            threads=threads_per_rank(self.world_size),
             directory=str(self.directory),
             environ=dict(os.environ),
             cwd=working_directory(),
@@ -175,6 +175,13 @@ class Workers:
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_per_rank(world_size: int) -> int:
+    """Share the cores out; an OMP_NUM_THREADS that is set (Binder sets it) stays the upper bound."""
+    share = max(1, usable_cores() // world_size)
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(limit)) if limit.isdigit() and int(limit) > 0 else share
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpec
 
 ROOT = Path(__file__).resolve().parent.parent
+SHOWING = ("stream", "display_data", "execute_result", "error")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -27,6 +28,26 @@ class Shown:
     ename: str = ""
     seconds: float = 0.0
     timeline: list[tuple[float, str]] = field(default_factory=list)  # (seconds, text) of live views and streams
+
+    clearing: bool = False
+
+    def take(self, kind: str, content: dict[str, Any], now: float) -> None:
+        """Take in one message as a front end does."""
+        if kind == "clear_output":
+            self.clearing = True
+        if (self.clearing and kind in SHOWING) or (kind == "clear_output" and not content["wait"]):
+            self.bundles, self.stdout, self.stderr, self.clearing = [], "", "", False
+        if kind == "stream":
+            setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
+            self.timeline.append((now, content["text"]))
+        elif kind in ("display_data", "execute_result"):
+            self.bundles.append(content["data"])
+        elif kind == "error":
+            self.ename, self.error = content["ename"], ANSI.sub("", "\n".join(content["traceback"]))
+        elif kind in ("comm_open", "comm_msg"):
+            value = content["data"].get("state", {}).get("value")
+            if isinstance(value, str):
+                self.timeline.append((now, value))
 
     @property
     def text(self) -> str:
@@ -68,8 +89,7 @@ class Kernel:
         """Run a cell to the end; press Stop after ``stop_after`` seconds if given."""
         began = time.monotonic()
         request = self.client.execute(source, allow_stdin=False)
-        shown, clear = Shown(), False
-        stopped_at = None
+        shown, stopped_at = Shown(), None
         while True:
             left = began + timeout - time.monotonic()
             if left <= 0:
@@ -88,27 +108,9 @@ class Kernel:
             if message["parent_header"].get("msg_id") != request:
                 continue
             kind, content = message["msg_type"], message["content"]
-            now = time.monotonic() - began
             if kind == "status" and content["execution_state"] == "idle":
                 break
-            if kind == "clear_output":
-                clear = True
-                if not content["wait"]:
-                    shown.bundles, shown.stdout, shown.stderr, clear = [], "", "", False
-                continue
-            if kind in ("stream", "display_data", "execute_result", "error") and clear:
-                shown.bundles, shown.stdout, shown.stderr, clear = [], "", "", False
-            if kind == "stream":
-                setattr(shown, content["name"], getattr(shown, content["name"]) + content["text"])
-                shown.timeline.append((now, content["text"]))
-            elif kind in ("display_data", "execute_result"):
-                shown.bundles.append(content["data"])
-            elif kind == "error":
-                shown.ename, shown.error = content["ename"], ANSI.sub("", "\n".join(content["traceback"]))
-            elif kind in ("comm_open", "comm_msg"):
-                value = content["data"].get("state", {}).get("value")
-                if isinstance(value, str):
-                    shown.timeline.append((now, value))
+            shown.take(kind, content, time.monotonic() - began)
         shown.seconds = time.monotonic() - (stopped_at or began)
         self.client.get_shell_msg(timeout=10)
         return shown

@@ -14,8 +14,8 @@ from mgpu_lab.verification.host_rows import host_findings
 from mgpu_lab.verification.link_rows import link_findings
 from mgpu_lab.verification.machine import Machine
 from mgpu_lab.verification.rank_rows import default_ranks, rank_findings
-from mgpu_lab.verification.software_rows import software_findings
 from mgpu_lab.verification.report import Report, Row
+from mgpu_lab.verification.software_rows import software_findings
 
 
 def diagnose(machine: Machine) -> Report:

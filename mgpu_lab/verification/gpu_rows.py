@@ -35,9 +35,7 @@ def _model(gpu: Gpu) -> Finding:
 
 def _memory(gpu: Gpu) -> Finding:
     if gpu.memory_bytes is None or gpu.memory_used_bytes is None:
-        return unknown(
-            "GPU memory", gpu.why_unknown("memory_bytes", "memory_used_bytes"), "Look with `nvidia-smi`."
-        )
+        return unknown("GPU memory", gpu.why_unknown("memory_bytes", "memory_used_bytes"), "Look with `nvidia-smi`.")
     numbers = round(gpu.memory_bytes / GIB, 1), round(gpu.memory_used_bytes / GIB, 1)
     found = "{} GiB, {} GiB in use"
     if gpu.memory_used_bytes > max(0.1 * gpu.memory_bytes, GIB):
@@ -50,9 +48,7 @@ def _memory(gpu: Gpu) -> Finding:
 def _bf16(gpu: Gpu) -> Finding:
     name = "bf16 on the GPU"
     if gpu.compute_capability is None:
-        return unknown(
-            name, gpu.why_unknown("compute_capability"), "Look the model up in NVIDIA's list of CUDA GPUs."
-        )
+        return unknown(name, gpu.why_unknown("compute_capability"), "Look the model up in NVIDIA's list of CUDA GPUs.")
     capability = "compute capability {}.{}".format(*gpu.compute_capability)
     if gpu.compute_capability < _BF16_MIN:
         reason = "bf16 arithmetic begins with compute capability 8.0 (Ampere); here it is emulated and slow"
@@ -97,14 +93,10 @@ def _power(gpu: Gpu) -> Finding:
 
 def _temperature(gpu: Gpu) -> Finding:
     if gpu.temperature_c is None:
-        return unknown(
-            "temperature", gpu.why_unknown("temperature_c"), "Look with `nvidia-smi -q -d TEMPERATURE`."
-        )
+        return unknown("temperature", gpu.why_unknown("temperature_c"), "Look with `nvidia-smi -q -d TEMPERATURE`.")
     limit = gpu.slowdown_temperature_c
     found, numbers = (
-        ("{} °C", (gpu.temperature_c,))
-        if limit is None
-        else ("{} °C, slows down at {} °C", (gpu.temperature_c, limit))
+        ("{} °C", (gpu.temperature_c,)) if limit is None else ("{} °C, slows down at {} °C", (gpu.temperature_c, limit))
     )
     if gpu.temperature_c >= (_HOT_C if limit is None else limit - _HOT_MARGIN_C):
         reason = "it is about to slow down, or does so already; every rank then waits for this one"
@@ -125,9 +117,7 @@ def _throttle(gpu: Gpu) -> Finding:
         return unknown(name, gpu.why_unknown("throttle"), "Look with `nvidia-smi -q -d PERFORMANCE`.")
     found = ", ".join(gpu.throttle) or "none"
     if _HARMFUL & set(gpu.throttle):
-        reason = (
-            "the card protects itself and runs below its speed; in DDP the slowest GPU sets the pace of all"
-        )
+        reason = "the card protects itself and runs below its speed; in DDP the slowest GPU sets the pace of all"
         return Finding(
             name,
             found,

@@ -47,9 +47,7 @@ def _system(host: Host) -> Finding:
 
 def _cores(host: Host, gpu_count: int) -> Finding:
     if host.usable_cores is None:
-        return unknown(
-            "CPU cores", "the system does not say", "Look with `nproc` or in the system's settings."
-        )
+        return unknown("CPU cores", "the system does not say", "Look with `nproc` or in the system's settings.")
     usable = float(host.usable_cores)
     found = f"{host.usable_cores} usable of {host.cores}"
     if host.cpu_quota_cores is not None and host.cpu_quota_cores < usable:
@@ -58,9 +56,7 @@ def _cores(host: Host, gpu_count: int) -> Finding:
     needed = max(_RANKS_MIN, gpu_count)
     if usable < needed:
         reason = f"{needed} ranks want a core each; with fewer they take turns and timings say little"
-        remedy = (
-            "Grant this session more cores (Docker `--cpus`, Slurm `--cpus-per-task`), or start fewer ranks."
-        )
+        remedy = "Grant this session more cores (Docker `--cpus`, Slurm `--cpus-per-task`), or start fewer ranks."
         return Finding("CPU cores", found, "warn", reason, remedy)
     return Finding("CPU cores", found)
 
@@ -127,9 +123,7 @@ def _locked_memory(host: Host) -> Finding:
         reason = f"{host.infiniband_devices} RDMA devices are here, and RDMA needs memory locked"
         remedy = "Set `ulimit -l unlimited` (Docker: `--ulimit memlock=-1`) before training across machines."
         return Finding(name, found, "warn", reason, remedy)
-    return Finding(
-        name, found, reason="only RDMA between machines needs more, and there is no RDMA device here"
-    )
+    return Finding(name, found, reason="only RDMA between machines needs more, and there is no RDMA device here")
 
 
 def _work_disk(host: Host) -> Finding:
@@ -150,9 +144,7 @@ def _temp_disk(host: Host) -> Finding:
         reason = "nothing can be written there, and ranks find each other through a file in it"
         return Finding(name, "not writable", "fail", reason, remedy)
     if host.temp_free_bytes is None:
-        return unknown(
-            name, "the system does not say", "Look with `df -h` for the folder of temporary files."
-        )
+        return unknown(name, "the system does not say", "Look with `df -h` for the folder of temporary files.")
     found = f"{size(host.temp_free_bytes)} free"
     if host.temp_free_bytes < _TEMP_MIN:
         return Finding(name, found, "fail", "ranks find each other through a file in it", remedy)

@@ -45,9 +45,7 @@ _STYLE = """
 
 def render(report: Report) -> str:
     """Return the report as one table with its style sheet."""
-    sections = (
-        _section(section, list(rows)) for section, rows in groupby(report.rows, key=lambda row: row.section)
-    )
+    sections = (_section(section, list(rows)) for section, rows in groupby(report.rows, key=lambda row: row.section))
     return (
         f"<style>{_STYLE}</style>\n"
         '<table class="mgpu-verify">\n'
@@ -66,9 +64,7 @@ def _section(name: str, rows: list[Row]) -> str:
 
 def _row(row: Row) -> str:
     advice = "<br>".join(
-        part
-        for part in (_text(row.reason), f"<strong>Do:</strong> {_text(row.remedy)}" if row.remedy else "")
-        if part
+        part for part in (_text(row.reason), f"<strong>Do:</strong> {_text(row.remedy)}" if row.remedy else "") if part
     )
     return (
         f'<tr><td class="mgpu-status mgpu-{row.status}">{_WORDS[row.status]}</td>'

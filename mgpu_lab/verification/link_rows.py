@@ -73,15 +73,11 @@ def _paths(hardware: Hardware) -> Finding:
     found = "; ".join(f"{words}: {_names(pairs)}" for words, pairs in by_path.items() if pairs)
     far = [pair for pair in known if pair.path == "SYS" and not pair.nvlink]
     if far:
-        reason = (
-            "traffic between these GPUs crosses the link between the CPU sockets, the slowest way there is"
-        )
+        reason = "traffic between these GPUs crosses the link between the CPU sockets, the slowest way there is"
         remedy = "Where fewer GPUs are enough, choose those of one socket with CUDA_VISIBLE_DEVICES."
         return Finding(name, found, "warn", reason, remedy)
     if any(pair.path == "SYS" for pair in known):
-        return Finding(
-            name, found, reason="NVLink joins the GPUs, so their own traffic does not take this path"
-        )
+        return Finding(name, found, reason="NVLink joins the GPUs, so their own traffic does not take this path")
     return Finding(name, found)
 
 
@@ -116,9 +112,7 @@ def _cuda_peers(hardware: Hardware, torch: TorchFacts) -> Finding:
         return Finding(name, found)
     if all(pair.peer == "ok" for pair in hardware.pairs):
         reason = "the driver offers it for every pair, CUDA refuses: often an IOMMU, ACS or a virtual machine"
-        return Finding(
-            name, found, "warn", reason, "Switch the IOMMU or ACS off in the BIOS, or ask the host's owner."
-        )
+        return Finding(name, found, "warn", reason, "Switch the IOMMU or ACS off in the BIOS, or ask the host's owner.")
     return Finding(name, found, reason="as the driver says")
 
 
@@ -128,12 +122,8 @@ def _sockets(gpus: tuple[Gpu, ...]) -> Finding:
     for gpu in gpus:
         nodes.setdefault(gpu.numa_node, []).append(gpu.index)
     if set(nodes) == {None}:
-        return unknown(
-            name, "the system does not say", "Look with `nvidia-smi topo -m` (column NUMA Affinity)."
-        )
-    return Finding(
-        name, "; ".join(f"{name_gpus(group)}: node {_node(node)}" for node, group in nodes.items())
-    )
+        return unknown(name, "the system does not say", "Look with `nvidia-smi topo -m` (column NUMA Affinity).")
+    return Finding(name, "; ".join(f"{name_gpus(group)}: node {_node(node)}" for node, group in nodes.items()))
 
 
 def _node(node: int | None) -> str:

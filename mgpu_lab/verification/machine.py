@@ -48,7 +48,9 @@ def example(name: str) -> Machine:
     if name not in examples():
         message = f"no example machine is named {name!r}; there are: {', '.join(examples())}"
         raise UsageError(message)
-    return machine_from_json(resources.files("mgpu_lab.verification").joinpath(f"examples/{name}.json").read_text("utf-8"))
+    return machine_from_json(
+        resources.files("mgpu_lab.verification").joinpath(f"examples/{name}.json").read_text("utf-8")
+    )
 
 
 def load(path: str | Path) -> Machine:

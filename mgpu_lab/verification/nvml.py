@@ -136,9 +136,7 @@ def _read_pair(nvml: NvmlModule, first: tuple[int, Handle], second: tuple[int, H
     return Pair(first[0], second[0], unknown=unknown, **answers)
 
 
-def _ask(
-    nvml: NvmlModule, questions: Mapping[str, Callable[[], object]]
-) -> tuple[dict[str, Any], dict[str, str]]:
+def _ask(nvml: NvmlModule, questions: Mapping[str, Callable[[], object]]) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the answers (None for a refusal) and the reasons of the refusals."""
     answers: dict[str, Any] = {}
     refusals: dict[str, str] = {}

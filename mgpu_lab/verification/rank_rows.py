@@ -32,9 +32,7 @@ def default_ranks(machine: Machine) -> Finding:
     """Say what ``%ranks start`` does here."""
     torch = machine.torch
     if torch.problem in {"not_installed", "import_failed"}:
-        return Finding(
-            _START, "cannot start ranks", "fail", "torch is missing or broken", _SETTLE.format("torch")
-        )
+        return Finding(_START, "cannot start ranks", "fail", "torch is missing or broken", _SETTLE.format("torch"))
     if torch.problem:
         return unknown(_START, "torch did not answer", _SETTLE.format("torch"))
     if torch.gloo is False:

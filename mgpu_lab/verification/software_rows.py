@@ -73,9 +73,7 @@ def _driver(machine: Machine) -> Finding:
     if hardware.driver_version is None:
         reason = hardware.unknown.get("driver_version", "NVML did not say")
         return unknown(name, reason, "Look with `nvidia-smi`.")
-    return Finding(
-        name, f"{hardware.driver_version}, serves CUDA up to {hardware.driver_cuda or '(unknown)'}"
-    )
+    return Finding(name, f"{hardware.driver_version}, serves CUDA up to {hardware.driver_cuda or '(unknown)'}")
 
 
 def _no_driver(name: str, machine: Machine) -> Finding:
@@ -87,9 +85,7 @@ def _no_driver(name: str, machine: Machine) -> Finding:
         return Finding(name, "none", reason="none is needed: there is no NVIDIA GPU here")
     if hardware.nvml == "not_installed":
         remedy = "Install it: `python -m pip install nvidia-ml-py`."
-        return unknown(
-            name, "there is a GPU, but the package nvidia-ml-py that asks about it is missing", remedy
-        )
+        return unknown(name, "there is a GPU, but the package nvidia-ml-py that asks about it is missing", remedy)
     if hardware.nvml == "library_not_found":
         reason = "the PCI bus lists an NVIDIA card, and there is no driver library that Python can load"
         remedy = "Install the NVIDIA driver; in a container, start it with `docker run --gpus all`."
