@@ -24,6 +24,7 @@ _HOMES = {
     "MeterResult": "meter",
     "memory_ledger": "ledger",
     "verify": "verification",
+    "watch": "live",
     "check": "checks",
 }
 __all__ = [*_HOMES, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604 - names, from the table

@@ -12,6 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from IPython.display import display
+
 from mgpu_lab.errors import CellError
 from mgpu_lab.output import cut_note
 from mgpu_lab.report_text import named
@@ -64,11 +66,13 @@ class LiveView:
         else:
             self.widget.value = value
 
-    def close(self, *, more_follows: bool) -> None:
-        """Take the view away, without a flicker if other output follows."""
+    def close(self, *, clear: bool = False) -> None:
+        """Take the view away when the next output comes, so that nothing flickers; ``clear`` also where none was."""
+        if self.widget is not None or clear:
+            self.shell.display_pub.clear_output(wait=True)
         if self.widget is not None:
-            self.shell.display_pub.clear_output(wait=more_follows)
             self.widget.close()
+            self.widget = None
 
 
 def live_text(outputs: dict[int, CellOutput], note: str) -> str:
@@ -83,17 +87,18 @@ def live_text(outputs: dict[int, CellOutput], note: str) -> str:
     return "\n".join(lines + ([note] if note else []))
 
 
-def show_result(shell: InteractiveShell, result: RunResult) -> None:
-    """Show all output in rank order, what is identical once; then raise one CellError if a rank failed."""
+def show_result(shell: InteractiveShell, result: RunResult, table: Any = None) -> None:
+    """Show all output in rank order, what is identical once, and ``table``; raise one CellError if a rank failed."""
     groups = result.merged()
     room = SHOWN_BYTES // max(1, len(groups))
     for ranks in groups:
         show_rank(shell, ranks[0], tag_of([each.rank for each in ranks]), room)
-    if result.ok:
-        for note in result.notes:
-            print(note, file=sys.stderr)
-        return
-    raise cell_error(result)
+    if table is not None:
+        display(table)
+    if not result.ok:
+        raise cell_error(result)
+    for note in result.notes:
+        print(note, file=sys.stderr)
 
 
 def show_rank(shell: InteractiveShell, result: RankResult, tag: str, room: int) -> None:

@@ -14,6 +14,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from mgpu_lab.display import LiveView, show_result
 from mgpu_lab.errors import RanksError, UsageError
 from mgpu_lab.hints import CellHelp
+from mgpu_lab.live import Watch
 from mgpu_lab.processes import shared_template
 from mgpu_lab.ranks import DEVICES, Ranks
 from mgpu_lab.status import StatusTable
@@ -168,16 +169,15 @@ class RanksMagics(Magics):
             raise UsageError(msg)
         if self.ranks is None:
             self.start(self.parsers["start"].parse_args([]))
-        ranks, view = self.running(), LiveView(self.notebook)
-        result = ranks.run(
-            cell,
-            options.on,
-            options.timeout,
-            execution_count=self.notebook.execution_count,
-            on_progress=view.update,
-        )
-        view.close(more_follows=bool(repr(result)))
-        show_result(self.notebook, result)
+        ranks, view, count = self.running(), LiveView(self.notebook), self.notebook.execution_count
+        watching = Watch(ranks).show(replaceable=False) if options.watch else None
+        table = None
+        try:
+            result = ranks.run(cell, options.on, options.timeout, execution_count=count, on_progress=view.update)
+        finally:
+            table = watching.stop() if watching is not None else None
+            view.close(clear=table is not None)
+        show_result(self.notebook, result, table)
 
     def close(self) -> None:
         """Stop the ranks, if any run."""

@@ -25,7 +25,6 @@ from mgpu_lab.where import Lookout
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-FLUSH_S = 0.1
 RECEIPT_S = 2.0
 
 
@@ -129,7 +128,7 @@ class Rank:
         """Hear the kernel; between messages flush half-written lines and take samples."""
         with contextlib.suppress(EOFError, OSError):
             while True:
-                if self.connection.poll(FLUSH_S if self.in_cell else self.sampler.period_s):
+                if self.connection.poll(self.sampler.look_s if self.in_cell else self.sampler.period_s):
                     self.hear(self.connection.recv())
                 self.tick()
         self.kernel_has_gone()
@@ -149,8 +148,7 @@ class Rank:
                 cut = release.cut(message.pairs) if message.generation == self.group.generation else 0
                 self.send(messages.Answer(message.request, cut))
             case messages.Sampling():
-                self.sampler.period_s = message.period_s or self.sampler.idle_period_s
-                self.sampler.live = message.period_s > 0
+                self.sampler.switch(message.period_s)
                 self.send(messages.Answer(message.request))
             case messages.Shutdown():
                 self.requests.put(message)

@@ -222,6 +222,10 @@ class Ranks:
         """Write the cells run so far as a script for torchrun; UsageError where ``path`` exists, unless forced."""
         return write_script(path, self.journal, len(self), force=force)
 
+    def sampling(self, period_s: float) -> None:
+        """Have the ranks send live samples every ``period_s`` seconds; 0 ends them. ``watch()`` does this for you."""
+        self.workers.set_sampling(period_s)
+
     # ---- state
 
     def status(self) -> list[RankStatus]:

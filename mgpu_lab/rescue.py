@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mgpu_lab import messages, stacks
+from mgpu_lab import load, messages, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ STUCK_S = 0.25
 IDLE_SHARE = 0.2  # below this share of a core a process makes no progress of its own
 ASK_S = 0.05
 SILENT_S = 0.6
+PATIENCE_S = 8.0  # the most that a rank is given which is on its way out, or which gets no processor
 HOLDS_INTERPRETER = "C code that holds the interpreter"
 
 
@@ -61,6 +62,7 @@ class Rescue:
     asked: dict[int, object] = field(default_factory=dict)
     asked_s: float = 0.0
     dumped: set[int] = field(default_factory=set)
+    usage: dict[int, load.Usage | None] = field(default_factory=dict)
     interrupted: set[int] = field(default_factory=set)
     released: set[int] = field(default_factory=set)
     killed: set[int] = field(default_factory=set)
@@ -106,11 +108,13 @@ class Rescue:
         """Send Ctrl-C to the ranks and to the child processes of their cells."""
         for rank in ranks:
             self.interrupted.add(rank)
+            self.begin_clock(rank)
             self.workers.members[rank].process.signal_group(signal.SIGINT)
 
     def release(self, ranks: list[int]) -> None:
         """Let ranks out of a blocked collective by cutting the group's own connections."""
         for rank in ranks:
+            self.begin_clock(rank)
             position = self.sights[rank].position if rank in self.sights else None
             if position is not None and position.waiting:
                 self.places[rank] = position
@@ -119,6 +123,28 @@ class Rescue:
         answers = self.workers.ask_all(self.workers.alive(), messages.ListSockets, timeout_s=0.3)
         pairs = mirrored({rank: answer.value for rank, answer in answers.items()})
         self.workers.ask_all(ranks, messages.CutSockets, self.workers.generation, pairs, timeout_s=0.3)
+
+    def begin_clock(self, rank: int) -> None:
+        """Note how much processor time a rank has had when it was told to end."""
+        self.usage[rank] = load.usage(self.workers.members[rank].process.pid)
+
+    def overdue(self, ranks: Iterable[int], since_s: float, limit_s: float) -> list[int]:
+        """List the ranks that had their time to end and used it for something else."""
+        past_s = time.monotonic() - since_s
+        if past_s < limit_s:
+            return []
+        hopeless = past_s > PATIENCE_S
+        return [r for r in ranks if r not in self.killed and (hopeless or not (self.leaving(r) or self.starved(r)))]
+
+    def leaving(self, rank: int) -> bool:
+        """Whether the main thread is out of the cell already, writing its error."""
+        sight = self.sights.get(rank)
+        answered = sight is not None and not sight.silent(time.monotonic())
+        return answered and sight is not None and sight.position is not None and sight.position.line is None
+
+    def starved(self, rank: int) -> bool:
+        """Whether the rank wants to run but gets no processor."""
+        return load.starved(self.workers.members[rank].process.pid, self.usage.get(rank))
 
     def kill(self, ranks: Iterable[int]) -> None:
         """End processes that answered nothing else."""

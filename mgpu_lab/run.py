@@ -126,8 +126,8 @@ class CellRun:
         elif now - self.quiet_since_s >= self.note_after_s:
             self.rescue.look(running, NOTE_EVERY_S)
             self.note = note_text(self.ranks, running, self.rescue)
-        if self.released_s is not None and now - self.released_s > KILL_AFTER_RELEASE_S:
-            self.rescue.kill(r for r in running if r not in self.rescue.killed)
+        if self.released_s is not None:
+            self.rescue.kill(self.rescue.overdue(running, self.released_s, KILL_AFTER_RELEASE_S))
 
     def stop(self, now: float, running: list[int]) -> None:
         """Interrupt; what does not end is released; what does not end even then is killed."""
@@ -141,8 +141,7 @@ class CellRun:
         since = now - self.stopped_s
         if since > RELEASE_AFTER_STOP_S and self.released_s is None and self.any_waiting(running):
             self.release(now, running)
-        if since > KILL_AFTER_STOP_S:
-            self.rescue.kill(r for r in running if r not in self.rescue.killed)
+        self.rescue.kill(self.rescue.overdue(running, self.stopped_s, KILL_AFTER_STOP_S))
 
     def any_waiting(self, running: list[int]) -> bool:
         """Whether some rank is still in communication after the interrupt."""

@@ -23,14 +23,19 @@ from multiprocessing.reduction import recvfds
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mgpu_lab.messages import RankSpec
 
 PRELOAD = (
     # what a rank itself needs, then what a first DDP or optimizer step would import, then the big libraries
     ("IPython.core.interactiveshell", "IPython.core.completer", "numpy", "torch", "torch.distributed"),
+    ("stack_data", "executing", "pure_eval", "asttokens"),  # what showing the first error needs
+    ("pygments.lexers.python", "pygments.formatters.terminal256", "IPython.core.guarded_eval"),
     ("mgpu_lab.rank", "mgpu_lab.ledger", "torch._dynamo", "torch.nn.parallel", "torch.optim"),
     ("torch.utils.data", "torch.distributed.tensor", "torch.distributed.fsdp", "torch.distributed.optim"),
-    ("matplotlib.figure", "transformers", "transformers.models.llama.modeling_llama", "transformers.trainer"),
+    ("multiprocessing.popen_fork", "matplotlib.figure", "matplotlib.backends.backend_agg"),
+    ("transformers", "transformers.models.llama.modeling_llama", "transformers.trainer"),
     ("accelerate", "peft", "bitsandbytes", "deepspeed"),
 )
 PARENT_CHECK_S = 0.5
@@ -47,6 +52,7 @@ class Template:
         self.directory = directory
         self.parent = os.getppid()
         self.children: set[int] = set()
+        self.occupied = False  # what the signal handler must not enter a second time
         self.wake_read, self.wake_write = os.pipe()
 
     def serve(self) -> NoReturn:
@@ -71,10 +77,20 @@ class Template:
 
     def report(self, kind: str, *facts: Any) -> None:
         """Tell the kernel; if it is gone, end."""
+        with self.undisturbed():
+            try:
+                self.connection.send((kind, *facts))
+            except OSError:
+                self.end()
+
+    @contextlib.contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Keep the signal handler from reaping in the middle of this; ``answer`` reaps soon enough."""
+        before, self.occupied = self.occupied, True
         try:
-            self.connection.send((kind, *facts))
-        except OSError:
-            self.end()
+            yield
+        finally:
+            self.occupied = before
 
     # ---- what is heard
 
@@ -82,7 +98,7 @@ class Template:
         """Have a signal handler look for a dead parent also while a long import runs."""
         os.set_blocking(self.wake_write, False)
         signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, lambda *_: None if self.occupied else self.reap())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, lambda *_: self.check_parent())
         signal.siginterrupt(signal.SIGALRM, False)  # noqa: FBT003 - the stdlib's own signature
@@ -108,18 +124,19 @@ class Template:
             self.fork(request, spec, fds)
 
     def reap(self) -> None:
-        """Report every child that has ended, after killing what it left behind in its process group."""
-        while self.children:
-            try:
+        """Report every child that has ended, after killing what it left behind in its process group.
+
+        Runs from the signal handler too, so that a death is heard of during a long import.
+        """
+        with self.undisturbed():
+            while self.children:
                 found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None:
-                return
-            kill_group(found.si_pid)  # the id is still taken: the child has not been waited for
-            _, status = os.waitpid(found.si_pid, 0)
-            self.children.discard(found.si_pid)
-            self.report("exited", found.si_pid, os.waitstatus_to_exitcode(status))
+                if found is None:
+                    return
+                kill_group(found.si_pid)  # the id is still taken: the child has not been waited for
+                _, status = os.waitpid(found.si_pid, 0)
+                self.children.discard(found.si_pid)
+                self.report("exited", found.si_pid, os.waitstatus_to_exitcode(status))
 
     def end(self) -> NoReturn:
         """Kill every rank with its process group, remove the directory, end."""
@@ -133,10 +150,11 @@ class Template:
     def fork(self, request: int, spec: RankSpec | None, fds: list[int]) -> None:
         """Fork a child that becomes the rank described by ``spec`` (None: only say what torch sees)."""
         gc.freeze()  # what is loaded now stays out of the children's garbage collections: shared memory pages
-        pid = os.fork()
-        if pid == 0:
-            self.become_child(spec, fds)
-        self.children.add(pid)
+        with self.undisturbed():
+            pid = os.fork()
+            if pid == 0:
+                self.become_child(spec, fds)
+            self.children.add(pid)
         for fd in fds:
             os.close(fd)
         self.report("forked", request, pid)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mgpu_lab import messages
 from mgpu_lab.errors import RanksError
 from mgpu_lab.inbox import Inbox, Member
+from mgpu_lab.output import CellOutput
 from mgpu_lab.processes import shared_template
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Workers:
         self.template = shared_template()
         self.directory = pathlib.Path(self.template.directory, f"group-{os.getpid()}-{next(_numbers)}")
         self.generation = 0
+        self.sampling_s = 0.0
         self.inbox = Inbox()
         self.members: dict[int, Member] = {}
         self._requests = itertools.count(1)
@@ -74,6 +76,12 @@ class Workers:
     def gone(self) -> list[int]:
         """List the ranks whose process has ended."""
         return [rank for rank, member in self.members.items() if not member.alive]
+
+    def set_sampling(self, period_s: float) -> None:
+        """Have living ranks send a live sample every ``period_s``, or none (0); new ones will do the same."""
+        self.sampling_s = period_s
+        for rank in self.alive():
+            self.ask(rank, messages.Sampling, period_s)
 
     # ---- the process group
 
@@ -160,7 +168,9 @@ class Workers:
                 msg = f"rank {rank} did not come up: {why}. {printed}".strip()
                 raise RanksError(msg)
         for rank in futures:
-            self.members[rank].output = type(self.members[rank].output)()
+            self.members[rank].output = CellOutput()
+        if self.sampling_s:
+            self.set_sampling(self.sampling_s)
 
     @staticmethod
     def _why_not_joined(future: Future[messages.Answer]) -> str:
