@@ -129,7 +129,7 @@ def watch(ranks: Ranks | None = None) -> Watch:
     if ranks is None:
         from IPython import get_ipython
 
-        magics = getattr(get_ipython(), "_mgpu_lab_magics", None)  # type: ignore[no-untyped-call]
+        magics = getattr(get_ipython(), "_mgpu_lab_magics", None)
         if magics is None or magics.ranks is None:
             msg = "no ranks run: start them with `%ranks start`, then watch() them."
             raise RanksError(msg)

@@ -79,8 +79,8 @@ class TemplateProcess:
 
     def __init__(self) -> None:
         """Start the template in the background; nothing here waits for it."""
-        if sys.platform == "win32":
-            msg = "ranks need fork(), which Windows lacks: run the course in WSL2."
+        if not hasattr(os, "waitid"):
+            msg = "ranks need fork() and waitid(): run the course on Linux (on Windows: in WSL2; macOS: Python 3.13)."
             raise RanksError(msg)
         sweep_stale_directories()
         self.directory = make_private_directory()

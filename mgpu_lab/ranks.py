@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -54,6 +55,8 @@ class Ranks:
         device: "cuda" (NCCL), "cpu" (gloo), or "auto".
         timeout: seconds after which a cell is stopped; None for never.
 
+    ``note_after_s`` (10) is how long a cell may be silent before a note tells where each rank waits.
+
     Raises:
         UsageError: n or device cannot be had here.
         RanksError: the processes did not come up.
@@ -75,6 +78,7 @@ class Ranks:
         self._cells = 0
         self._running: CellRun | None = None
         self._workers: Workers | None = Workers(count, self.device)
+        weakref.finalize(self, Workers.stop, self._workers)
 
     # ---- life
 

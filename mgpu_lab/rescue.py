@@ -89,10 +89,15 @@ class Rescue:
                 self.dumped.add(rank)  # once: a signal cuts a C call's sleep short
                 self.workers.members[rank].process.signal(stacks.NUMBER)
 
+    def silent(self, rank: int) -> bool:
+        """Whether a rank was asked and has not answered for a while."""
+        sight = self.sights.get(rank)
+        return sight is not None and sight.silent(time.monotonic())
+
     def position(self, rank: int) -> Position | None:
         """Where a rank stands; None where it does not answer and its C code wrote no stack."""
         sight = self.sights.get(rank)
-        if sight is None or not sight.silent(time.monotonic()):
+        if not self.silent(rank):
             return sight.position if sight is not None else None
         line = stacks.cell_line(str(self.workers.directory), rank)
         if line is None:
@@ -139,8 +144,9 @@ class Rescue:
     def leaving(self, rank: int) -> bool:
         """Whether the main thread is out of the cell already, writing its error."""
         sight = self.sights.get(rank)
-        answered = sight is not None and not sight.silent(time.monotonic())
-        return answered and sight is not None and sight.position is not None and sight.position.line is None
+        if sight is None or sight.position is None or self.silent(rank):
+            return False
+        return sight.position.line is None
 
     def starved(self, rank: int) -> bool:
         """Whether the rank wants to run but gets no processor."""

@@ -125,9 +125,14 @@ class CellRun:
                 self.release(now, running)
         elif now - self.quiet_since_s >= self.note_after_s:
             self.rescue.look(running, NOTE_EVERY_S)
-            self.note = note_text(self.ranks, running, self.rescue)
+            self.note = note_text(self.ranks, running, self.rescue) if self.noteworthy(running) else ""
         if self.released_s is not None:
             self.rescue.kill(self.rescue.overdue(running, self.released_s, KILL_AFTER_RELEASE_S))
+
+    def noteworthy(self, running: list[int]) -> bool:
+        """Whether silence means more than work: some ranks have finished, all wait, or one does not answer."""
+        silent = any(self.rescue.silent(rank) for rank in running)
+        return len(running) < len(self.ranks) or silent or self.rescue.all_stuck(running)
 
     def stop(self, now: float, running: list[int]) -> None:
         """Interrupt; what does not end is released; what does not end even then is killed."""

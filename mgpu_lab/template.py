@@ -130,13 +130,13 @@ class Template:
         """
         with self.undisturbed():
             while self.children:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                if found is None:
+                ended = ended_child()
+                if ended is None:
                     return
-                kill_group(found.si_pid)  # the id is still taken: the child has not been waited for
-                _, status = os.waitpid(found.si_pid, 0)
-                self.children.discard(found.si_pid)
-                self.report("exited", found.si_pid, os.waitstatus_to_exitcode(status))
+                kill_group(ended)  # the id is still taken: the child has not been waited for
+                _, status = os.waitpid(ended, 0)
+                self.children.discard(ended)
+                self.report("exited", ended, os.waitstatus_to_exitcode(status))
 
     def end(self) -> NoReturn:
         """Kill every rank with its process group, remove the directory, end."""
@@ -210,6 +210,12 @@ def die_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGKILL))
         if os.getppid() != parent:
             os._exit(0)
+
+
+def ended_child() -> int | None:
+    """Return the id of a child that has ended, leaving it to be waited for; None where all live."""
+    found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found.si_pid if found is not None else None
 
 
 def kill_group(pid: int) -> None:

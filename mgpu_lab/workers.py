@@ -123,7 +123,9 @@ class Workers:
             self.inbox.remove(member)
 
     def stop(self) -> None:
-        """End all processes: politely where they listen, by SIGKILL where they do not."""
+        """End all processes: politely where they listen, by SIGKILL where they do not. Harmless the second time."""
+        if self.inbox.closed:
+            return
         for member in self.members.values():
             member.send(messages.Shutdown(0))
         deadline = time.monotonic() + LEAVE_TIMEOUT_S
