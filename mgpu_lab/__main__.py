@@ -18,9 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        machine = (
-            example(options.example) if options.example else load(options.load) if options.load else None
-        )
+        machine = example(options.example) if options.example else load(options.load) if options.load else None
     except LabError as error:
         print(f"mgpu_lab verify: {error}", file=sys.stderr)
         return 2
@@ -32,16 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mgpu_lab")
     commands = parser.add_subparsers(dest="command", required=True, metavar="verify")
-    check = commands.add_parser(
-        "verify", help="say what this machine has, and what keeps the course from running"
-    )
+    check = commands.add_parser("verify", help="say what this machine has, and what keeps the course from running")
     source = check.add_mutually_exclusive_group()
     source.add_argument("--example", metavar="NAME", help=f"judge a made-up machine: {', '.join(examples())}")
     source.add_argument("--load", metavar="FILE", help="judge the machine in a file that --json wrote")
     check.add_argument("--json", action="store_true", help="print the report and its facts as JSON")
-    check.add_argument(
-        "--timeout", type=float, default=120.0, metavar="S", help="seconds that torch may take (120)"
-    )
+    check.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds that torch may take (120)")
     return parser
 
 

@@ -94,6 +94,7 @@ class Collectives:
         self.directory = pathlib.Path(directory)
         self.scope = "0"
         self.current: str | None = None
+        self.failed: str | None = None  # the call that the running cell's last error came out of
         self.blocked_s = 0.0
         self.counts: dict[str, int] = {}
         self.point_to_point = 0
@@ -130,7 +131,7 @@ class Collectives:
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            if name in POINT_TO_POINT:
+            if name in POINT_TO_POINT and not (self.current or "").startswith(("send", "recv")):  # send calls isend
                 self.point_to_point += 1
             if self.current is not None:  # a collective made of others
                 return original(*args, **kwargs)
@@ -141,6 +142,9 @@ class Collectives:
                 if name in COMPARED:
                     self.compare(call)
                 return original(*args, **kwargs)
+            except BaseException:
+                self.failed = self.current
+                raise
             finally:
                 self.current = None
                 self.blocked_s += time.perf_counter() - began

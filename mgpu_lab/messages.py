@@ -146,6 +146,7 @@ class Failure:
     traceback: tuple[str, ...]
     line: int | None
     in_communication: bool = False
+    collective: str | None = None
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ class TemplateProcess:
                 self._connection.send((request, spec))
                 sendfds(self._socket, [there.fileno(), out_write, err_write])
         except OSError as error:
+            self.gone.set()
             msg = f"the process that ranks are forked from has ended ({error}); run `%ranks restart`."
             raise RanksError(msg) from error
         finally:

@@ -7,6 +7,7 @@ stands (``where``) and how a stuck collective is released (``release``).
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import queue
@@ -108,7 +109,11 @@ class Rank:
         self.sampler.begin_cell()
         self.in_cell = True
         try:
-            return self.shell.run(request.source, request.execution_count)
+            self.group.collectives.failed = None
+            _, failure = self.shell.run(request.source, request.execution_count)
+            if failure is not None and failure.in_communication:
+                failure = dataclasses.replace(failure, collective=self.group.collectives.failed)
+            return None, failure
         finally:
             self.in_cell = False
             self.sampler.end_cell()

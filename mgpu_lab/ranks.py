@@ -77,6 +77,7 @@ class Ranks:
         self._busy = threading.Lock()
         self._cells = 0
         self._running: CellRun | None = None
+        self._last_where = ""
         self._workers: Workers | None = Workers(count, self.device)
         weakref.finalize(self, Workers.stop, self._workers)
 
@@ -128,11 +129,13 @@ class Ranks:
                 workers.replace(chosen)
                 return
             self.journal.clear()
-            if workers.template.alive():
+            try:
                 workers.replace(list(workers.members))
-                return
-            self.stop()
-            self._workers = Workers(workers.world_size, workers.device)
+            except RanksError:  # the template has died, too: a new one, with everything new
+                if workers.template.alive():
+                    raise
+                self.stop()
+                self._workers = Workers(workers.world_size, workers.device)
 
     # ---- cells
 
@@ -161,7 +164,7 @@ class Ranks:
             try:
                 result = self._running.run(source, execution_count or self._cells, on_progress or (lambda _: None))
             finally:
-                self._running = None
+                self._last_where, self._running = self._running.where, None
             if result.ok:
                 self.journal.append(Step(source, None if on is None else tuple(ranks)))
             return result
@@ -174,14 +177,15 @@ class Ranks:
             running.workers.inbox.notify()
 
     def where(self) -> str:
-        """Tell where each rank stands now, in one sentence; answers also while a cell runs."""
+        """Tell where each rank stands now, or stood when the last cell had to be ended; also while a cell runs."""
         running = self._running.running() if self._running is not None else []
         if not running:
             gone = self.workers.gone()
             idle = [rank for rank in self.workers.members if rank not in gone]
             parts = [f"{named(idle)} {verb(idle, 'is', 'are')} idle"] if idle else []
             parts += [f"{named(gone)} {verb(gone, 'is', 'are')} gone"] if gone else []
-            return "; ".join(parts) + "."
+            before = f" When the last cell was ended: {self._last_where}" if self._last_where else ""
+            return "; ".join(parts) + "." + before
         rescue = Rescue(self.workers)
         rescue.look(running, 0)
         time.sleep(0.05)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from mgpu_lab.results import tag_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mgpu_lab.inbox import Member
-    from mgpu_lab.messages import Position
+    from mgpu_lab.messages import Failure, Position
     from mgpu_lab.rescue import Rescue
     from mgpu_lab.run import CellRun
 
@@ -61,10 +61,11 @@ def death_text(member: Member) -> str:
     return how + (f"; its last lines: {lines!r}" if lines else "") + "."
 
 
-def note_text(ranks: list[int], running: list[int], rescue: Rescue) -> str:
-    """Tell where everybody is: which ranks finished, where the others stand."""
-    finished = [rank for rank in ranks if rank not in running]
-    parts = [f"{named(finished)} finished"] if finished else []
+def note_text(ranks: list[int], running: list[int], rescue: Rescue, failed: Iterable[int] = ()) -> str:
+    """Tell where everybody is: which ranks finished, which failed, where the others stand."""
+    failed = sorted(failed)
+    finished = [rank for rank in ranks if rank not in running and rank not in failed]
+    parts = [f"{named(who)} {what}" for who, what in ((finished, "finished"), (failed, "failed")) if who]
     positions = {rank: rescue.position(rank) for rank in running}
     waiting = {rank: p for rank, p in positions.items() if p is not None and p.waiting}
     for here, where in grouped_by_place(waiting):
@@ -72,7 +73,7 @@ def note_text(ranks: list[int], running: list[int], rescue: Rescue) -> str:
     busy = {rank: p for rank, p in positions.items() if rank not in waiting and p is not None}
     for here, where in grouped_by_place(busy):
         parts.append(f"{named(here)} {verb(here, 'is', 'are')} at {where}")
-    silent = [rank for rank, p in positions.items() if p is None]
+    silent = [rank for rank, p in positions.items() if p is None and rescue.silent(rank)]
     if silent:
         parts.append(f"{named(silent)} {verb(silent, 'does', 'do')} not answer (C code that holds the interpreter)")
     hint = ""
@@ -98,6 +99,10 @@ def outcome_notes(cell: CellRun, died: list[int], uneven: str) -> tuple[str, ...
     released = [rank for rank in sorted(rescue.released) if rank not in killed]
     for here, where in grouped_by_place({rank: rescue.places.get(rank) for rank in released}):
         notes.append(f"{named(here)} {verb(here, 'was', 'were')} waiting in {where}: released.")
+    echoes = {rank: echo_place(cell.failures[rank]) for rank in cell.echoes() if rank not in released}
+    for where in sorted(set(echoes.values())):
+        here = [rank for rank in sorted(echoes) if echoes[rank] == where]
+        notes.append(f"{named(here)} {verb(here, 'was', 'were')} waiting in {where}.")
     for here, where in grouped_by_place({rank: rescue.position(rank) for rank in killed}):
         notes.append(f"{named(here)} stood in {where}.")
     if killed:
@@ -107,6 +112,12 @@ def outcome_notes(cell: CellRun, died: list[int], uneven: str) -> tuple[str, ...
         )
     notes += death_notes(died, sorted(workers.members)) if died else group_notes(cell, uneven)
     return tuple(notes)
+
+
+def echo_place(failure: Failure) -> str:
+    """Say where a rank was that another rank's end let go."""
+    what = failure.collective or "communication"
+    return f"{what}, line {failure.line}" if failure.line is not None else what
 
 
 def death_notes(died: list[int], ranks: list[int]) -> list[str]:

@@ -14,6 +14,7 @@ from mgpu_lab import load, messages, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Future
 
     from mgpu_lab.messages import Position
     from mgpu_lab.workers import Workers
@@ -33,11 +34,9 @@ class Sight:
     position: Position | None = None
     since_s: float = 0.0  # since when it has not moved
     cpu_s: float = 0.0  # processor time at that moment
-    answered_s: float = 0.0
 
     def update(self, position: Position, now_s: float) -> None:
         """Take in a new position; the clock starts again when the thread has moved or computed."""
-        self.answered_s = now_s
         moved = self.position is None or position.mark != self.position.mark
         computed = position.cpu_s - self.cpu_s > IDLE_SHARE * max(now_s - self.since_s, 0.05)
         if moved or computed:
@@ -48,10 +47,6 @@ class Sight:
         """Whether it has been waiting in communication, unmoved, for a while."""
         return self.position is not None and self.position.waiting and now_s - self.since_s >= STUCK_S
 
-    def silent(self, now_s: float) -> bool:
-        """Whether not even the control thread answers: C code holds the interpreter, or it is stopped."""
-        return bool(self.answered_s) and now_s - self.answered_s > SILENT_S
-
 
 @dataclass
 class Rescue:
@@ -59,7 +54,7 @@ class Rescue:
 
     workers: Workers
     sights: dict[int, Sight] = field(default_factory=dict)
-    asked: dict[int, object] = field(default_factory=dict)
+    asked: dict[int, tuple[Future[messages.Answer], float]] = field(default_factory=dict)
     asked_s: float = 0.0
     dumped: set[int] = field(default_factory=set)
     usage: dict[int, load.Usage | None] = field(default_factory=dict)
@@ -71,28 +66,25 @@ class Rescue:
     def look(self, ranks: Iterable[int], every_s: float = ASK_S) -> None:
         """Ask where these ranks stand, at most every ``every_s``, and take in what has been answered."""
         now = time.monotonic()
-        for rank, future in list(self.asked.items()):
-            if future.done():  # type: ignore[attr-defined]
+        for rank, (future, _) in list(self.asked.items()):
+            if future.done():
                 del self.asked[rank]
-                if future.exception() is None:  # type: ignore[attr-defined]
-                    position = future.result().value  # type: ignore[attr-defined]
-                    self.sights.setdefault(rank, Sight(answered_s=now)).update(position, now)
+                if future.exception() is None:
+                    self.sights.setdefault(rank, Sight()).update(future.result().value, now)
         if now - self.asked_s < every_s:
             return
         self.asked_s = now
         for rank in ranks:
-            self.sights.setdefault(rank, Sight(answered_s=now))
             if rank not in self.asked:
-                self.sights[rank].answered_s = now
-                self.asked[rank] = self.workers.ask(rank, messages.Where)
-            elif self.sights[rank].silent(now) and rank not in self.dumped:
+                self.asked[rank] = self.workers.ask(rank, messages.Where), now
+            elif self.silent(rank) and rank not in self.dumped:
                 self.dumped.add(rank)  # once: a signal cuts a C call's sleep short
                 self.workers.members[rank].process.signal(stacks.NUMBER)
 
     def silent(self, rank: int) -> bool:
-        """Whether a rank was asked and has not answered for a while."""
-        sight = self.sights.get(rank)
-        return sight is not None and sight.silent(time.monotonic())
+        """Whether not even the control thread has answered for a while: C code holds the interpreter."""
+        future, asked_s = self.asked.get(rank, (None, 0.0))
+        return future is not None and not future.done() and time.monotonic() - asked_s > SILENT_S
 
     def position(self, rank: int) -> Position | None:
         """Where a rank stands; None where it does not answer and its C code wrote no stack."""

@@ -51,6 +51,7 @@ class CellRun:
         self.stop_reason = ""
         self.stop_asked = False
         self.note = ""
+        self.where = ""  # where everybody stood when the cell had to be ended
         self.began_s = self.quiet_since_s = time.monotonic()
         self._printed = 0
 
@@ -125,13 +126,24 @@ class CellRun:
                 self.release(now, running)
         elif now - self.quiet_since_s >= self.note_after_s:
             self.rescue.look(running, NOTE_EVERY_S)
-            self.note = note_text(self.ranks, running, self.rescue) if self.noteworthy(running) else ""
+            self.note = self.where_text(running) if self.noteworthy(running) else ""
         if self.released_s is not None:
             self.rescue.kill(self.rescue.overdue(running, self.released_s, KILL_AFTER_RELEASE_S))
+
+    def where_text(self, running: list[int]) -> str:
+        """Tell where everybody is."""
+        return note_text(self.ranks, running, self.rescue, [*self.failures, *self.errors])
+
+    def echoes(self) -> list[int]:
+        """List the ranks whose error is only the echo of our release or of another rank's death."""
+        died = any(error.kind == DIED for error in self.errors.values())
+        return [r for r, f in self.failures.items() if f.in_communication and (died or r in self.rescue.released)]
 
     def noteworthy(self, running: list[int]) -> bool:
         """Whether silence means more than work: some ranks have finished, all wait, or one does not answer."""
         silent = any(self.rescue.silent(rank) for rank in running)
+        if not all(rank in self.rescue.sights or self.rescue.silent(rank) for rank in running):
+            return False  # not heard of everybody yet
         return len(running) < len(self.ranks) or silent or self.rescue.all_stuck(running)
 
     def stop(self, now: float, running: list[int]) -> None:
@@ -156,6 +168,7 @@ class CellRun:
     def release(self, now: float, running: list[int]) -> None:
         """Let the waiting ranks go."""
         self.released_s = now
+        self.where = self.where_text(running)
         self.rescue.release(running)
 
     # ---- afterwards
@@ -191,12 +204,7 @@ class CellRun:
         failure = self.failures.get(rank)
         if failure is None:
             return None
-        kind = RAISED
-        peer_died = any(error.kind == DIED for error in self.errors.values())
-        if failure.in_communication and (rank in self.rescue.released or peer_died):
-            kind = RELEASED
-        elif rank in self.rescue.interrupted:
-            kind = INTERRUPTED
+        kind = RELEASED if rank in self.echoes() else INTERRUPTED if rank in self.rescue.interrupted else RAISED
         return RankError(rank, failure.ename, failure.evalue, failure.traceback, failure.line, kind)
 
 
