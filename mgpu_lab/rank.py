@@ -109,6 +109,7 @@ class Rank:
         self.sampler.begin_cell()
         self.in_cell = True
         try:
+            signal.signal(signal.SIGINT, self.on_interrupt)  # an earlier cell may have set one of its own
             self.group.collectives.failed = None
             _, failure = self.shell.run(request.source, request.execution_count)
             if failure is not None and failure.in_communication:

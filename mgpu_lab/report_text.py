@@ -103,7 +103,8 @@ def outcome_notes(cell: CellRun, died: list[int], uneven: str) -> tuple[str, ...
     for where in sorted(set(echoes.values())):
         here = [rank for rank in sorted(echoes) if echoes[rank] == where]
         notes.append(f"{named(here)} {verb(here, 'was', 'were')} waiting in {where}.")
-    for here, where in grouped_by_place({rank: rescue.position(rank) for rank in killed}):
+    stood = {rank: position for rank in killed if (position := rescue.position(rank)) is not None}
+    for here, where in grouped_by_place(stood):
         notes.append(f"{named(here)} stood in {where}.")
     if killed:
         notes.append(

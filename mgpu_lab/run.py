@@ -29,6 +29,8 @@ TICK_S = 0.1
 ALERT_TICK_S = 0.04
 RELEASE_AFTER_STOP_S = 0.15
 KILL_AFTER_STOP_S = 1.2
+KILL_SILENT_AFTER_STOP_S = 0.8
+ECHO_S = 0.4
 KILL_AFTER_RELEASE_S = 1.0
 NOTE_EVERY_S = 1.0
 
@@ -108,8 +110,10 @@ class CellRun:
         """Note that the process has ended; its exit code comes from the template, a moment later."""
         member = self.workers.members[rank]
         member.process.exited.wait(1)
-        kind = KILLED if rank in self.rescue.killed else DIED
-        self.errors[rank] = RankError(rank, "RankDied", death_text(member), kind=kind)
+        if rank in self.rescue.killed:
+            self.errors[rank] = RankError(rank, "RankDied", "did not answer and was killed.", kind=KILLED)
+        else:
+            self.errors[rank] = RankError(rank, "RankDied", death_text(member), kind=DIED)
 
     def supervise(self) -> None:
         """Decide what has to be done now, if anything."""
@@ -158,7 +162,11 @@ class CellRun:
         since = now - self.stopped_s
         if since > RELEASE_AFTER_STOP_S and self.released_s is None and self.any_waiting(running):
             self.release(now, running)
-        self.rescue.kill(self.rescue.overdue(running, self.stopped_s, KILL_AFTER_STOP_S))
+        silent = [rank for rank in running if self.rescue.silent(rank)]
+        self.rescue.kill(self.rescue.overdue(silent, self.stopped_s, KILL_SILENT_AFTER_STOP_S))
+        if not silent:  # the death of a silent rank lets the others go: they get a moment more
+            limit_s = KILL_AFTER_STOP_S + (ECHO_S if self.rescue.killed else 0)
+            self.rescue.kill(self.rescue.overdue(running, self.stopped_s, limit_s))
 
     def any_waiting(self, running: list[int]) -> bool:
         """Whether some rank is still in communication after the interrupt."""
