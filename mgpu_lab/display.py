@@ -17,7 +17,7 @@ from IPython.display import display
 from mgpu_lab.errors import CellError
 from mgpu_lab.output import cut_note
 from mgpu_lab.report_text import named
-from mgpu_lab.results import DIED, INTERRUPTED, KILLED, RAISED, RELEASED, tag_lines, tag_of
+from mgpu_lab.results import DIED, KILLED, RAISED, tag_lines, tag_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -91,14 +91,42 @@ def show_result(shell: InteractiveShell, result: RunResult, table: Any = None) -
     """Show all output in rank order, what is identical once, and ``table``; raise one CellError if a rank failed."""
     groups = result.merged()
     room = SHOWN_BYTES // max(1, len(groups))
-    for ranks in groups:
-        show_rank(shell, ranks[0], tag_of([each.rank for each in ranks]), room)
+    if len(groups) > 1 and all(only_text(ranks[0]) for ranks in groups):
+        show_texts([(ranks[0].stdout, tags(ranks)) for ranks in groups], room, sys.stdout)
+        show_texts([(ranks[0].stderr, tags(ranks)) for ranks in groups], room, sys.stderr)
+    else:
+        for ranks in groups:
+            show_rank(shell, ranks[0], tag_of(tags(ranks)), room)
     if table is not None:
         display(table)
     if not result.ok:
         raise cell_error(result)
     for note in result.notes:
         print(note, file=sys.stderr)
+
+
+def tags(ranks: list[RankResult]) -> list[int]:
+    """Return the ranks' numbers."""
+    return [each.rank for each in ranks]
+
+
+def only_text(result: RankResult) -> bool:
+    """Whether a rank gave out nothing but lines."""
+    return all(isinstance(item, str) for item in result.items)
+
+
+def show_texts(texts: list[tuple[str, list[int]]], room: int, stream: Any) -> None:
+    """Show the ranks' lines: those with which all begin, and with which all end, once for all."""
+    lines = [clip(text, room).rstrip("\n").split("\n") if text.strip("\n") else [] for text, _ in texts]
+    everyone = tag_of([rank for _, ranks in texts for rank in ranks])
+    shortest = min(map(len, lines))
+    head = next((i for i in range(shortest) if len({each[i] for each in lines}) > 1), shortest)
+    rest = range(1, shortest - head + 1)
+    tail = next((i - 1 for i in rest if len({each[-i] for each in lines}) > 1), shortest - head)
+    print_tagged("\n".join(lines[0][:head]), everyone, stream)
+    for each, (_, ranks) in zip(lines, texts, strict=True):
+        print_tagged("\n".join(each[head : len(each) - tail]), tag_of(ranks), stream)
+    print_tagged("\n".join(lines[0][len(lines[0]) - tail :]), everyone, stream)
 
 
 def show_rank(shell: InteractiveShell, result: RankResult, tag: str, room: int) -> None:
@@ -143,12 +171,8 @@ def cell_error(result: RunResult) -> CellError:
     lines: list[str] = []
     for errors in groups.values():
         lines += error_lines(errors)
-    if not groups:
-        stopped = [error.rank for error in result.errors if error.kind in (INTERRUPTED, RELEASED)]
-        lines.append(f"{named(stopped)} ended early.")
-    first = next(iter(groups.values()))[0] if groups else result.errors[0]
-    who = named([error.rank for error in next(iter(groups.values()))]) if groups else named(stopped)
-    summary = f"{who}: {first.ename}: {first.evalue}".rstrip(": ")
+    causes = next(iter(groups.values())) if groups else list(result.errors)
+    summary = f"{named([error.rank for error in causes])}: {causes[0].ename}: {causes[0].evalue}".rstrip(": ")
     return CellError(summary, [*lines, *result.notes], result)
 
 

@@ -36,6 +36,7 @@ class Group:
         self.spec = spec
         self.generation = 0
         self.initializations = 0
+        self.ports: tuple[int, ...] = ()
         self.torch, self.dist = torch, dist
         self.collectives = Collectives(spec.rank, spec.directory)
         self.collectives.install()
@@ -78,12 +79,11 @@ class Group:
             "memory_ledger": memory_ledger,
         }
 
-    def join(self, request: JoinGroup) -> None:
-        """Leave the old generation, if any, and join the one that ``request`` names."""
-        if self.generation:
-            self.retire()
-        self.generation, self.initializations = request.generation, 0
-        os.environ["MASTER_PORT"] = str(request.master_port)
+    def join(self, request: JoinGroup) -> tuple[str, ...]:
+        """Leave the old generation, if any, and join the one named; return what kinds of objects died with the old."""
+        retired = self.retire() if self.generation else ()
+        self.generation, self.initializations, self.ports = request.generation, 0, request.master_ports
+        os.environ["MASTER_PORT"] = str(self.ports[0])
         self.collectives.begin_generation(str(request.generation))
         if self.spec.device == "cuda":
             self.torch.cuda.set_device(self.device)
@@ -95,6 +95,7 @@ class Group:
             timeout=JOIN_TIMEOUT,
         )
         self.set_timeout()
+        return retired
 
     def set_timeout(self) -> None:
         """Give collectives torch's usual 30 minutes: a short limit would fire inside a slow step."""
@@ -103,12 +104,13 @@ class Group:
         with contextlib.suppress(Exception):
             c10d._set_pg_timeout(c10d.default_pg_timeout, pg)  # noqa: SLF001
 
-    def retire(self) -> None:
-        """Leave the group; what was made on it says so when it is used again."""
-        self.mark_stale()
+    def retire(self) -> tuple[str, ...]:
+        """Leave the group; what was made on it says so when it is used again. Return the kinds of such objects."""
+        kinds = self.mark_stale()
         with contextlib.suppress(Exception):
             self.leave_torch()
         self.forget()
+        return kinds
 
     def forget(self) -> None:
         """Reset what torch and DeepSpeed remember of a group that is gone."""
@@ -123,8 +125,8 @@ class Group:
         if groups is not None and hasattr(groups, "mesh_device"):
             vars(groups)["mesh_device"] = None
 
-    def mark_stale(self) -> None:
-        """Make modules, engines and meshes of the old group raise one clear sentence."""
+    def mark_stale(self) -> tuple[str, ...]:
+        """Make modules, engines and meshes of the old group raise one clear sentence; return their kinds."""
         fsdp = sys.modules.get("torch.distributed.fsdp")
         mesh = sys.modules.get("torch.distributed.device_mesh")
         deepspeed = sys.modules.get("deepspeed.runtime.engine")
@@ -132,10 +134,12 @@ class Group:
         kinds += (fsdp.FSDPModule,) if fsdp is not None else ()
         kinds += (mesh.DeviceMesh,) if mesh is not None else ()
         kinds += (deepspeed.DeepSpeedEngine,) if deepspeed is not None else ()
+        retired = set()
         for found in gc.get_objects():
             if issubclass(type(found), kinds):  # isinstance() would run properties of strangers' classes
                 with contextlib.suppress(Exception):
-                    retire_object(found)
+                    retired.add(retire_object(found))
+        return tuple(sorted(retired))
 
     def watch_initialization(self) -> None:
         """Answer a pasted script's ``init_process_group`` kindly when the group is already there."""
@@ -152,7 +156,11 @@ class Group:
             self.initializations += 1
             self.collectives.begin_generation(f"{self.generation}.{self.initializations}")
             c10d._world.group_count = 0  # noqa: SLF001 - as in `forget`
-            self.join_torch(*args, **kwargs)
+            try:
+                self.join_torch(*args, **kwargs)
+            finally:  # the next env:// rendezvous needs a port on which no old store listens
+                if os.environ.get("MASTER_PORT", "") in [str(port) for port in self.ports]:
+                    os.environ["MASTER_PORT"] = str(self.ports[self.initializations % len(self.ports)])
 
         for module in (dist, c10d):
             vars(module)["init_process_group"] = init_process_group
@@ -169,8 +177,8 @@ class Group:
         return GroupState(self.generation, alive, tuple(sorted(counts.items())))
 
 
-def retire_object(made: Any) -> None:
-    """Replace the methods that would use the dead group by a clear refusal."""
+def retire_object(made: Any) -> str:
+    """Replace the methods that would use the dead group by a clear refusal; return the object's kind."""
     kind = next((c.__name__ for c in type(made).__mro__ if not c.__name__.startswith("FSDP")), type(made).__name__)
     refuse = refusal(kind)
     for name in STALE_METHODS:
@@ -179,6 +187,7 @@ def retire_object(made: Any) -> None:
     hook = getattr(made, "register_forward_pre_hook", None)
     if hook is not None:
         hook(refuse, prepend=True)
+    return kind
 
 
 def refusal(kind: str) -> Callable[..., Any]:

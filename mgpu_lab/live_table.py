@@ -23,7 +23,7 @@ STYLE = """
 .mgpu-watch caption{text-align:left;font-weight:600;padding:2px 0}
 .mgpu-watch th,.mgpu-watch td{text-align:right;padding:2px 8px;white-space:nowrap;
  border-bottom:1px solid var(--jp-border-color2,#bbb);color:var(--jp-ui-font-color1,inherit);background:none}
-.mgpu-watch th[scope=row]{text-align:left}
+.mgpu-watch th:first-child{text-align:left}
 .mgpu-watch svg{stroke:var(--jp-brand-color1,#1565c0);fill:none;stroke-width:1.5;vertical-align:middle}
 .mgpu-watch meter{width:6rem}
 """
@@ -90,7 +90,8 @@ def live_html(table: WatchTable) -> str:
 def table_html(table: WatchTable, *, live: bool) -> str:
     """Return the table; every figure is text, the meter and the line only repeat it."""
     head = "".join(f'<th scope="col">{each}</th>' for each in (*HEADINGS, *(["last minute"] if live else [])))
-    body = "".join(row_html(row, live=live) for row in table.rows)
+    top = max((row.sample.peak_bytes for row in table.rows if row.sample is not None), default=0)
+    body = "".join(row_html(row, top, live=live) for row in table.rows)
     caption = "Ranks, live" if live else "Ranks, last figures"
     return (
         f'<style>{STYLE}</style><table class="mgpu-watch"><caption>{caption}</caption>'
@@ -98,14 +99,14 @@ def table_html(table: WatchTable, *, live: bool) -> str:
     )
 
 
-def row_html(row: RankRow, *, live: bool) -> str:
-    """Return one rank's row."""
+def row_html(row: RankRow, top_bytes: int, *, live: bool) -> str:
+    """Return one rank's row; its bar is full at the highest peak of all ranks."""
     first, now, *rest = (html.escape(cell) for cell in row.cells())
     s = row.sample
     bar = ""
-    if s is not None and s.capacity_bytes:
-        label = f"rank {row.rank}: peak {s.peak_bytes / MIB:.0f} MiB"
-        bar = f'<meter min="0" max="{s.peak_bytes or 1}" value="{s.memory_bytes}" aria-label="{label}"></meter> '
+    if s is not None and top_bytes:
+        label = f"rank {row.rank}: memory now, against the highest peak of all ranks"
+        bar = f'<meter min="0" max="{top_bytes}" value="{s.memory_bytes}" aria-label="{label}"></meter> '
     gpu = row.gpu()
     extra = f"<br><small>{html.escape(gpu)}</small>" if gpu else ""
     cells = "".join(f"<td>{cell}</td>" for cell in rest)

@@ -169,7 +169,7 @@ class RanksMagics(Magics):
             raise UsageError(msg)
         if self.ranks is None:
             self.start(self.parsers["start"].parse_args([]))
-        ranks, view, count = self.running(), LiveView(self.notebook), self.notebook.execution_count
+        ranks, view, count = self.running(), LiveView(self.notebook), self.notebook.displayhook.prompt_count
         watching = Watch(ranks).show(replaceable=False) if options.watch else None
         table = None
         try:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 HEAD_BYTES = 128 * 1024
 TAIL_BYTES = 128 * 1024
 MAX_DISPLAYS = 100
+MAX_DISPLAY_BYTES = 32 * 2**20
 
 
 class Capture:
@@ -73,6 +74,7 @@ class CellOutput:
         self.items: list[Capture | Display] = [Capture()]
         self.stderr = Capture()
         self.dropped_displays = 0
+        self.display_bytes = 0
 
     def write(self, name: str, data: bytes) -> None:
         """Take in bytes of ``stdout`` or ``stderr``."""
@@ -92,7 +94,8 @@ class CellOutput:
                 if not isinstance(item, Capture) and item.display_id == display.display_id:
                     self.items[i] = display
             return
-        if len(self.items) >= 2 * MAX_DISPLAYS:
+        self.display_bytes += sum(len(value) for value in display.data.values() if isinstance(value, str | bytes))
+        if len(self.items) >= 2 * MAX_DISPLAYS or self.display_bytes > MAX_DISPLAY_BYTES:
             self.dropped_displays += 1
             return
         self.items.append(display)

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import pickle
 import queue
 import random
 import signal
@@ -18,6 +19,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab import messages, release, stacks, transfer
+from mgpu_lab.errors import UsageError
 from mgpu_lab.group import Group
 from mgpu_lab.sampler import Sampler
 from mgpu_lab.shell import RankShell
@@ -80,26 +82,31 @@ class Rank:
         self.send(messages.Answer(request.request, value, failure, self.group.state()))
 
     def perform(self, request: Any) -> tuple[Any, messages.Failure | None]:
+        """Carry out a request: a cell may fail, all others return a value or raise."""
+        if isinstance(request, messages.Execute):
+            return self.execute(request)
+        return self.value_of(request), None
+
+    def value_of(self, request: Any) -> Any:
         """Dispatch on the kind of request."""
+        value: Any = None
         match request:
             case messages.JoinGroup():
-                self.group.join(request)
-            case messages.Execute():
-                return self.execute(request)
+                value = self.group.join(request)
             case messages.Push():
                 self.shell.user_ns.update(transfer.unpack(request.payload))
             case messages.Pull():
-                return transfer.pack(request.name, self.shell.user_ns, request.max_bytes), None
+                value = transfer.pack(request.name, self.shell.user_ns, request.max_bytes)
             case messages.Complete():
-                return self.shell.completions(request.code, request.cursor), None
+                value = self.shell.completions(request.code, request.cursor)
             case messages.Inspect():
-                return self.shell.help(request.name, request.detail), None
+                value = self.shell.help(request.name, request.detail)
             case messages.Record():
-                return self.group.meter.record(), None
+                value = self.group.meter.record()
             case _:
                 msg = f"a rank knows no request {type(request).__name__}"
                 raise TypeError(msg)
-        return None, None
+        return value
 
     def execute(self, request: messages.Execute) -> tuple[Any, messages.Failure | None]:
         """Run a cell with the standard names in place and Ctrl-C let through."""
@@ -111,20 +118,25 @@ class Rank:
         try:
             signal.signal(signal.SIGINT, self.on_interrupt)  # an earlier cell may have set one of its own
             self.group.collectives.failed = None
-            _, failure = self.shell.run(request.source, request.execution_count)
-            if failure is not None and failure.in_communication:
-                failure = dataclasses.replace(failure, collective=self.group.collectives.failed)
-            return None, failure
+            error = self.shell.run(request.source, request.execution_count)
+        except KeyboardInterrupt as interrupt:  # it fell between the cell's end and here
+            error = interrupt
         finally:
             self.in_cell = False
             self.sampler.end_cell()
+        if error is None:
+            return None, None
+        failure = self.shell.failure(error)
+        if failure.in_communication:
+            failure = dataclasses.replace(failure, collective=self.group.collectives.failed)
+        return None, failure
 
     def show(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None, *, update: bool) -> None:
         """Send a rich display and wait until the kernel has taken it in, so that the order is kept."""
         number = next(self.numbers)
         event = self.receipts[number] = threading.Event()
         self.shell.flush()
-        self.send(messages.Display(data, metadata, display_id, update, number))
+        self.send(sendable(messages.Display(data, metadata, display_id, update, number)))
         event.wait(RECEIPT_S)
         self.receipts.pop(number, None)
 
@@ -214,6 +226,16 @@ def main(spec: messages.RankSpec, connection: Connection) -> int:
 
     torch.set_num_threads(spec.threads)
     return Rank(spec, connection).run()
+
+
+def sendable(display: messages.Display) -> messages.Display:
+    """Return the display if it can be sent; UsageError where it holds something that cannot be pickled."""
+    try:
+        pickle.dumps(display)
+    except Exception as error:  # noqa: BLE001 - pickling runs the object's own code
+        msg = f"this display holds a {type(error).__name__}: {error}: show text, HTML, images or plain values."
+        raise UsageError(msg) from None
+    return display
 
 
 def reseed() -> None:

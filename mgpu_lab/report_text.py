@@ -131,9 +131,13 @@ def death_notes(died: list[int], ranks: list[int]) -> list[str]:
 
 def group_notes(cell: CellRun, uneven: str) -> list[str]:
     """Tell that the process group was made anew."""
+    again = f" Make again what was made on the old one: {', '.join(sorted(cell.workers.retired))}."
+    again = again if cell.workers.retired else ""
     if cell.rescue.released or cell.rescue.killed:
-        return ["The process group was made anew; variables are kept. Wrap models in DDP (or DeepSpeed) again."]
+        return [f"The process group was made anew; variables are kept.{again}"]
+    if uneven == "left" and cell.echoes():
+        return [f"{named(cell.leavers())} left the process group (destroy_process_group) while others used it.{again}"]
     if uneven and uneven != "left":
         why = f"The ranks did not make the same calls ({uneven}), so the process group was made anew;"
-        return [f"{why} variables are kept. Wrap models in DDP (or DeepSpeed) again."]
+        return [f"{why} variables are kept.{again}"]
     return []

@@ -46,6 +46,7 @@ class CellRun:
         self.futures: dict[int, Future[messages.Answer]] = {}
         self.outputs: dict[int, CellOutput] = {}
         self.failures: dict[int, messages.Failure] = {}
+        self.states: dict[int, messages.GroupState] = {}
         self.ended: dict[int, float] = {}
         self.errors: dict[int, RankError] = {}
         self.stopped_s: float | None = None
@@ -88,7 +89,7 @@ class CellRun:
 
     def alert(self) -> bool:
         """Whether something is wrong, so that looking often pays."""
-        return bool(self.failures or self.errors or self.stop_asked)
+        return bool(self.failures or self.errors or self.stop_asked or self.leavers())
 
     def collect(self) -> None:
         """Take in the answers and deaths."""
@@ -100,8 +101,12 @@ class CellRun:
             self.ended[rank] = now
             if future.exception() is not None:
                 self.bury(rank)
-            elif (failure := future.result().failure) is not None:
-                self.failures[rank] = failure
+                continue
+            answer = future.result()
+            if answer.group is not None:
+                self.states[rank] = answer.group
+            if answer.failure is not None:
+                self.failures[rank] = answer.failure
         printed = sum(output.total_bytes() for output in self.outputs.values())
         if printed != self._printed:
             self._printed, self.quiet_since_s, self.note = printed, now, ""
@@ -124,7 +129,7 @@ class CellRun:
             self.stop_asked, self.stop_reason = True, f"--timeout {self.timeout_s:g} s has passed"
         if self.stop_asked:
             self.stop(now, running)
-        elif self.failures or self.errors:
+        elif self.failures or self.errors or self.leavers():
             self.rescue.look(running)
             if self.released_s is None and self.rescue.all_stuck(running):
                 self.release(now, running)
@@ -139,9 +144,13 @@ class CellRun:
         return note_text(self.ranks, running, self.rescue, [*self.failures, *self.errors])
 
     def echoes(self) -> list[int]:
-        """List the ranks whose error is only the echo of our release or of another rank's death."""
-        died = any(error.kind == DIED for error in self.errors.values())
-        return [r for r, f in self.failures.items() if f.in_communication and (died or r in self.rescue.released)]
+        """List the ranks whose error is only the echo of our release, of another's death, or of one that left."""
+        let_go = bool(self.leavers()) or any(error.kind == DIED for error in self.errors.values())
+        return [r for r, f in self.failures.items() if f.in_communication and (let_go or r in self.rescue.released)]
+
+    def leavers(self) -> list[int]:
+        """List the ranks that ended the cell without a process group."""
+        return [r for r in self.ended if r in self.states and not self.states[r].initialized]
 
     def noteworthy(self, running: list[int]) -> bool:
         """Whether silence means more than work: some ranks have finished, all wait, or one does not answer."""

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120 - compared with frame file names
+FRAMES_KEPT = 10  # at either end of a traceback
+LINES_KEPT = 200
+TEXT_KEPT = 4000
 
 
 class NoKeyboardError(LabError):
@@ -58,6 +61,11 @@ class RankDisplayHook(DisplayHook):
     """Send the value of a cell's last expression to the kernel."""
 
     show: ClassVar[Callable[..., None]]
+    cell: ClassVar[str] = ""
+
+    def quiet(self) -> bool:
+        """Show nothing where the cell ends in a semicolon (IPython looks in the history, which ranks have not)."""
+        return bool(self.semicolon_at_end_of_expression(type(self).cell))
 
     def write_output_prompt(self) -> None:
         """Print no prompt."""
@@ -151,13 +159,13 @@ class RankShell:
 
     # ---- cells
 
-    def run(self, source: str, execution_count: int) -> tuple[None, Failure | None]:
-        """Run a cell; return its failure, if any."""
-        self.cell = source
+    def run(self, source: str, execution_count: int) -> BaseException | None:
+        """Run a cell; return its error, if any."""
+        self.cell = RankDisplayHook.cell = source
         self.shell.execution_count = execution_count
         result = self.shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
-        error = result.error_before_exec or result.error_in_exec
-        return None, None if error is None else self.failure(error)
+        error: BaseException | None = result.error_before_exec or result.error_in_exec
+        return error
 
     def failure(self, error: BaseException) -> Failure:
         """Render an error: the cell's own frames first, without frames of this package or of IPython."""
@@ -169,6 +177,8 @@ class RankShell:
         line = next((tb.tb_lineno for tb in reversed(frames) if self.is_cell(tb)), None)
         if isinstance(error, SyntaxError):
             line = error.lineno
+        if len(frames) > 2 * FRAMES_KEPT:  # a deep recursion: a minute of rendering, and nobody reads it
+            frames = frames[:FRAMES_KEPT] + frames[-FRAMES_KEPT:]
         try:
             lines = self.render(error, frames)
         except Exception:  # noqa: BLE001 - rendering must not hide the error
@@ -176,7 +186,8 @@ class RankShell:
         source = self.cell.splitlines()[line - 1] if line and line <= len(self.cell.splitlines()) else ""
         communicating = any(is_communication(tb.tb_frame.f_code.co_filename, source) for tb in frames)
         echo = communicating and not isinstance(error, LabError)
-        return Failure(type(error).__name__, str(error), tuple(lines), line, echo)
+        text = tuple(presentable(each) for each in lines[:LINES_KEPT])
+        return Failure(type(error).__name__, presentable(str(error)), text, line, echo)
 
     def render(self, error: BaseException, frames: list[TracebackType]) -> list[str]:
         """Return the traceback's lines in IPython's form, from the cell's first line on."""
@@ -208,6 +219,13 @@ class RankShell:
         except KeyError:
             return {}
         return bundle
+
+
+def presentable(text: str) -> str:
+    """Return text that any front end can show: no lone surrogates, and not without end."""
+    if len(text) > TEXT_KEPT:
+        text = f"{text[: TEXT_KEPT // 2]} [... {len(text) - TEXT_KEPT:,} characters cut ...] {text[-TEXT_KEPT // 2 :]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def own_frames(tb: TracebackType | None) -> list[TracebackType]:

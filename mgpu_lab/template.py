@@ -228,4 +228,5 @@ def main() -> NoReturn:
     """Entry point: ``python -c '...main()' FD DIRECTORY``."""
     fd, directory = int(sys.argv[1]), sys.argv[2]
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else a lost connection prints C++ stacks into the cell
     Template(socket.socket(fileno=fd), directory).serve()

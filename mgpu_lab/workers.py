@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 120.0
 LEAVE_TIMEOUT_S = 1.0
+PORTS_PER_GENERATION = 8
 _numbers = itertools.count(1)
 
 
@@ -40,6 +41,7 @@ class Workers:
         self.directory = pathlib.Path(self.template.directory, f"group-{os.getpid()}-{next(_numbers)}")
         self.generation = 0
         self.sampling_s = 0.0
+        self.retired: set[str] = set()  # kinds of objects that died with the last process group
         self.inbox = Inbox()
         self.members: dict[int, Member] = {}
         self._requests = itertools.count(1)
@@ -139,14 +141,15 @@ class Workers:
 
     @staticmethod
     def _join_message(request: int, group: messages.JoinGroup) -> messages.JoinGroup:
-        return messages.JoinGroup(request, group.generation, group.store_path, group.master_port)
+        return messages.JoinGroup(request, group.generation, group.store_path, group.master_ports)
 
     def _next_generation(self) -> messages.JoinGroup:
         for old in [*self.directory.glob("store-*"), *self.directory.glob("board-*")]:
             with contextlib.suppress(OSError):
                 old.unlink()
         self.generation += 1
-        return messages.JoinGroup(0, self.generation, str(self.directory / f"store-{self.generation}"), free_port())
+        store = str(self.directory / f"store-{self.generation}")
+        return messages.JoinGroup(0, self.generation, store, free_ports(PORTS_PER_GENERATION))
 
     def _spec(self, rank: int, group: messages.JoinGroup) -> messages.RankSpec:
         return messages.RankSpec(
@@ -162,6 +165,7 @@ class Workers:
         )
 
     def _wait_until_joined(self, futures: dict[int, Future[messages.Answer]]) -> None:
+        self.retired = set()
         wait(futures.values(), timeout=START_TIMEOUT_S)
         for rank, future in futures.items():
             why = self._why_not_joined(future)
@@ -169,6 +173,7 @@ class Workers:
                 printed = self.members[rank].output.last_lines(5)
                 msg = f"rank {rank} did not come up: {why}. {printed}".strip()
                 raise RanksError(msg)
+            self.retired.update(future.result().value or ())
         for rank in futures:
             self.members[rank].output = CellOutput()
         if self.sampling_s:
@@ -196,11 +201,13 @@ def threads_per_rank(world_size: int) -> int:
     return min(share, int(limit)) if limit.isdigit() and int(limit) > 0 else share
 
 
-def free_port() -> int:
-    """Return a port that is free on the loopback address now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_ports(count: int) -> tuple[int, ...]:
+    """Return ports that are free on the loopback address now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return tuple(int(sock.getsockname()[1]) for sock in sockets)
 
 
 def working_directory() -> str:
