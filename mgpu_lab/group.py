@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 JOIN_TIMEOUT = dt.timedelta(seconds=60)
+TWO = 2  # init_process_group(backend, init_method, ...): a second positional argument is an init_method
 STALE_METHODS = ("forward", "backward", "step", "get_group")
 
 
@@ -36,7 +37,7 @@ class Group:
         self.spec = spec
         self.generation = 0
         self.initializations = 0
-        self.ports: tuple[int, ...] = ()
+        self.store_path = ""
         self.torch, self.dist = torch, dist
         self.collectives = Collectives(spec.rank, spec.directory)
         self.collectives.install()
@@ -82,8 +83,8 @@ class Group:
     def join(self, request: JoinGroup) -> tuple[str, ...]:
         """Leave the old generation, if any, and join the one named; return what kinds of objects died with the old."""
         retired = self.retire() if self.generation else ()
-        self.generation, self.initializations, self.ports = request.generation, 0, request.master_ports
-        os.environ["MASTER_PORT"] = str(self.ports[0])
+        self.generation, self.initializations, self.store_path = request.generation, 0, request.store_path
+        os.environ["MASTER_PORT"] = str(request.master_port)
         self.collectives.begin_generation(str(request.generation))
         if self.spec.device == "cuda":
             self.torch.cuda.set_device(self.device)
@@ -156,14 +157,18 @@ class Group:
             self.initializations += 1
             self.collectives.begin_generation(f"{self.generation}.{self.initializations}")
             c10d._world.group_count = 0  # noqa: SLF001 - as in `forget`
-            try:
-                self.join_torch(*args, **kwargs)
-            finally:  # the next env:// rendezvous needs a port on which no old store listens
-                if os.environ.get("MASTER_PORT", "") in [str(port) for port in self.ports]:
-                    os.environ["MASTER_PORT"] = str(self.ports[self.initializations % len(self.ports)])
+            if kwargs.get("store") is None and (kwargs.get("init_method") or "env://") == "env://" and len(args) < TWO:
+                kwargs |= self.rendezvous_by_file()
+            self.join_torch(*args, **kwargs)
 
         for module in (dist, c10d):
             vars(module)["init_process_group"] = init_process_group
+
+    def rendezvous_by_file(self) -> dict[str, Any]:
+        """Return what makes env:// meet in the group's directory: torch's own store would listen to the network."""
+        path = f"{self.store_path}.{self.initializations}"
+        store = self.dist.FileStore(path, self.spec.world_size)  # type: ignore[attr-defined]
+        return {"init_method": None, "store": store, "rank": self.spec.rank, "world_size": self.spec.world_size}
 
     def state(self) -> GroupState:
         """Report what the kernel must know after a cell."""

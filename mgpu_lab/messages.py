@@ -35,7 +35,7 @@ class JoinGroup:
     request: int
     generation: int
     store_path: str
-    master_ports: tuple[int, ...]  # one for each time that the learner's own code makes a group by env://
+    master_port: int
 
 
 @dataclass(frozen=True)

@@ -133,10 +133,10 @@ def group_notes(cell: CellRun, uneven: str) -> list[str]:
     """Tell that the process group was made anew."""
     again = f" Make again what was made on the old one: {', '.join(sorted(cell.workers.retired))}."
     again = again if cell.workers.retired else ""
-    if cell.rescue.released or cell.rescue.killed:
-        return [f"The process group was made anew; variables are kept.{again}"]
-    if uneven == "left" and cell.echoes():
-        return [f"{named(cell.leavers())} left the process group (destroy_process_group) while others used it.{again}"]
+    left = cell.leavers() if cell.echoes() and len(cell.leavers()) < len(cell.ranks) else []
+    leave = [f"{named(left)} left the process group (destroy_process_group) while others used it."] if left else []
+    if cell.rescue.released or cell.rescue.killed or leave:
+        return [*leave, f"The process group was made anew; variables are kept.{again}"]
     if uneven and uneven != "left":
         why = f"The ranks did not make the same calls ({uneven}), so the process group was made anew;"
         return [f"{why} variables are kept.{again}"]

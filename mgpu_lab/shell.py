@@ -65,7 +65,7 @@ class RankDisplayHook(DisplayHook):
 
     def quiet(self) -> bool:
         """Show nothing where the cell ends in a semicolon (IPython looks in the history, which ranks have not)."""
-        return bool(self.semicolon_at_end_of_expression(type(self).cell))
+        return bool(self.semicolon_at_end_of_expression(type(self).cell))  # type: ignore[no-untyped-call]
 
     def write_output_prompt(self) -> None:
         """Print no prompt."""

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 120.0
 LEAVE_TIMEOUT_S = 1.0
-PORTS_PER_GENERATION = 8
 _numbers = itertools.count(1)
 
 
@@ -95,11 +94,12 @@ class Workers:
 
     def break_store(self) -> None:
         """End waits on the store: put a link to itself in place of the file; whoever reads it gets an error."""
-        path = self.directory / f"store-{self.generation}"
-        loop = path.with_suffix(".loop")
-        with contextlib.suppress(OSError):
-            loop.symlink_to(path)
-            loop.rename(path)
+        first = self.directory / f"store-{self.generation}"
+        for path in {first, *self.directory.glob(f"{first.name}.*")}:
+            loop = self.directory / f"loop-{path.name}"
+            with contextlib.suppress(OSError):
+                loop.symlink_to(path)
+                loop.rename(path)
 
     def replace(self, ranks: Iterable[int]) -> None:
         """Start new processes for these ranks, killing the old ones, and give all ranks a new process group."""
@@ -141,7 +141,7 @@ class Workers:
 
     @staticmethod
     def _join_message(request: int, group: messages.JoinGroup) -> messages.JoinGroup:
-        return messages.JoinGroup(request, group.generation, group.store_path, group.master_ports)
+        return messages.JoinGroup(request, group.generation, group.store_path, group.master_port)
 
     def _next_generation(self) -> messages.JoinGroup:
         for old in [*self.directory.glob("store-*"), *self.directory.glob("board-*")]:
@@ -149,7 +149,7 @@ class Workers:
                 old.unlink()
         self.generation += 1
         store = str(self.directory / f"store-{self.generation}")
-        return messages.JoinGroup(0, self.generation, store, free_ports(PORTS_PER_GENERATION))
+        return messages.JoinGroup(0, self.generation, store, free_port())
 
     def _spec(self, rank: int, group: messages.JoinGroup) -> messages.RankSpec:
         return messages.RankSpec(
@@ -201,13 +201,11 @@ def threads_per_rank(world_size: int) -> int:
     return min(share, int(limit)) if limit.isdigit() and int(limit) > 0 else share
 
 
-def free_ports(count: int) -> tuple[int, ...]:
-    """Return ports that are free on the loopback address now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return tuple(int(sock.getsockname()[1]) for sock in sockets)
+def free_port() -> int:
+    """Return a port that is free on the loopback address now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
 
 
 def working_directory() -> str:
