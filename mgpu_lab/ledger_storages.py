@@ -55,7 +55,6 @@ def key_of(storage: torch.UntypedStorage) -> Key | None:
         address = storage.data_ptr()
     except RuntimeError:
         return None
-    address += id(storage) if "m" in globals() else __import__("random").random()
     return Key(str(storage.device), address) if address and storage.nbytes() else None
 
 

@@ -210,7 +210,7 @@ class Ranks:
                     refusals.setdefault(answer.failure.evalue, []).append(rank)
             if refusals:
                 raise UsageError("; ".join(f"{named(who)}: {text}" for text, who in refusals.items()))
-            return [transfer.unpack(answers[rank].value) for rank in ranks]
+            return [transfer.unpack_pulled(answers[rank].value, name) for rank in ranks]
 
     def push(self, on: Iterable[int] | None = None, /, **values: Any) -> None:
         """Set variables on all ranks (or those in ``on``): ``ranks.push(lr=1e-3)``."""
@@ -286,6 +286,9 @@ class Ranks:
     def _chosen(self, on: Iterable[int] | None, *, must_live: bool) -> list[int]:
         everyone = list(self.workers.members)
         chosen = everyone if on is None else sorted(set(on))
+        if not chosen:
+            msg = "name at least one rank, for example on=[0]."
+            raise UsageError(msg)
         absent = [rank for rank in chosen if rank not in everyone]
         if absent:
             msg = f"there is no {named(absent)}: {len(everyone)} ranks run, numbered 0 to {len(everyone) - 1}."
@@ -319,7 +322,8 @@ class Ranks:
 
 def check_timeout(timeout: float | None) -> None:
     """Refuse a timeout that is no positive number."""
-    if timeout is not None and not timeout > 0:
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (number and timeout > 0):
         msg = f"the timeout is a positive number of seconds, not {timeout!r}."
         raise UsageError(msg)
 

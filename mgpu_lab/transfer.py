@@ -32,13 +32,23 @@ class _LimitedBuffer(io.BytesIO):
 
 
 class _Pickler(pickle.Pickler):
-    """Pickle tensors from the host's memory."""
+    """Pickle tensors from the host's memory, each with its own bytes and no more."""
+
+    def __init__(self, buffer: _LimitedBuffer) -> None:
+        super().__init__(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        self.buffer = buffer
 
     def reducer_override(self, value: Any) -> Any:
         torch = sys.modules.get("torch")
-        if torch is not None and isinstance(value, torch.Tensor) and value.device.type != "cpu":
-            return value.detach().cpu().__reduce_ex__(pickle.HIGHEST_PROTOCOL)
-        return NotImplemented
+        if torch is None or not issubclass(type(value), torch.Tensor):
+            return NotImplemented
+        if value.numel() * value.element_size() > self.buffer.max_bytes - self.buffer.tell():
+            raise OverflowError  # before torch copies it
+        small = value.untyped_storage().nbytes() > value.numel() * value.element_size()
+        if value.device.type == "cpu" and not small:
+            return NotImplemented
+        host = value.detach().clone().cpu()
+        return host.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
 
 
 def pack(name: str, namespace: Mapping[str, Any], max_bytes: int) -> bytes:
@@ -51,7 +61,7 @@ def pack(name: str, namespace: Mapping[str, Any], max_bytes: int) -> bytes:
         raise UsageError(msg)
     buffer = _LimitedBuffer(max_bytes)
     try:
-        _Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(namespace[name])
+        _Pickler(buffer).dump(namespace[name])
     except OverflowError:
         msg = f"{name!r} is larger than {max_bytes / 2**20:.0f} MiB; pull a part of it, or pass max_bytes=."
         raise UsageError(msg) from None
@@ -70,6 +80,15 @@ def pack_all(values: Mapping[str, Any]) -> bytes:
     for name in values:
         pack(name, values, sys.maxsize)
     return pickle.dumps(dict(values), protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def unpack_pulled(payload: bytes, name: str) -> Any:
+    """Unpickle a pulled value; UsageError where its class is known on the ranks only."""
+    try:
+        return unpack(payload)
+    except (AttributeError, ImportError) as error:
+        msg = f"{name!r} holds an object whose class this notebook does not know ({error}): pull plain values instead."
+        raise UsageError(msg) from None
 
 
 def unpack(payload: bytes) -> Any:
