@@ -2,15 +2,14 @@
 
 gloo ends the process when ranks call ``all_reduce`` with different sizes or types, or mixes the data up in
 silence. So each rank writes what it is about to call on a board (a file in the group's private directory) and
-reads whether another rank has written something else for the same call of the same group. Nobody waits: the
-rank that comes second finds the difference and raises before it enters gloo.
+reads whether another rank has written something else for the same call of the same group. Nobody waits and
+nothing is locked: each rank writes first and reads then, so at least the one that comes second finds the
+difference and raises before it enters gloo.
 Not covered: calls that C++ makes (DDP's buckets, functional collectives), point-to-point calls.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import inspect
 import os
@@ -21,6 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.errors import CollectiveMismatchError, StaleGroupError
+from mgpu_lab.results import named, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,35 +49,37 @@ COMPARED = {
 POINT_TO_POINT = ("send", "recv", "isend", "irecv")
 NAMED_ONLY = (*POINT_TO_POINT, "batch_isend_irecv", "monitored_barrier")
 SLOTS = 256
-SLOT = struct.Struct("<QHH148s")  # number of the call, rank, bytes of text, text
+TEXT_BYTES = 118
+SLOT = struct.Struct(f"<QH{TEXT_BYTES}s")  # number of the call (from 1 on), bytes of text, text
+
+
+MUST_AGREE = "All ranks of a group must make the same calls in the same order, with the same sizes and types."
 
 
 class Board:
     """What each rank of one process group is about to call, for the last ``SLOTS`` calls."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        """Open the file, made by whichever rank comes first."""
+    def __init__(self, path: pathlib.Path, rank: int, world_size: int) -> None:
+        """Open the file, made by whichever rank comes first. It has a row per call, in it a slot per rank."""
+        self.rank, self.world_size = rank, world_size
+        self.row_bytes = world_size * SLOT.size
         self.fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
-    def differing(self, number: int, rank: int, text: str) -> tuple[int, str] | None:
-        """Write call ``number``, or return who wrote what where another rank's text differs."""
-        offset = (number % SLOTS) * SLOT.size
-        fcntl.flock(self.fd, fcntl.LOCK_EX)
+    def differing(self, number: int, text: str) -> dict[int, str]:
+        """Write call ``number``; return what each rank wrote there so far if one of them makes another call."""
+        raw = text.encode()[:TEXT_BYTES]
+        row = (number % SLOTS) * self.row_bytes
         try:
-            found = os.pread(self.fd, SLOT.size, offset)
-            if len(found) == SLOT.size:
-                there, who, length, raw = SLOT.unpack(found)
-                if there == number:
-                    other = raw[:length].decode(errors="replace")
-                    return None if call_of(other) == call_of(text) else (who, other)
-                if there > number:  # overwritten by a rank that is far ahead
-                    return None
-            raw = text.encode()[:148]
-            with contextlib.suppress(OSError):  # a full disk must not stop the training
-                os.pwrite(self.fd, SLOT.pack(number, rank, len(raw), raw), offset)
-        finally:
-            fcntl.flock(self.fd, fcntl.LOCK_UN)
-        return None
+            os.pwrite(self.fd, SLOT.pack(number, len(raw), raw), row + self.rank * SLOT.size)
+            found = os.pread(self.fd, self.row_bytes, row)
+        except OSError:  # a full disk must not stop the training
+            return {}
+        written = {}
+        for rank in range(len(found) // SLOT.size):
+            there, length, other = SLOT.unpack_from(found, rank * SLOT.size)
+            if there == number:
+                written[rank] = other[:length].decode(errors="replace")
+        return written if len({call_of(each) for each in written.values()}) > 1 else {}
 
 
 def call_of(text: str) -> str:
@@ -85,12 +87,24 @@ def call_of(text: str) -> str:
     return text.rpartition(" at ")[0]
 
 
+def told(written: dict[int, str]) -> str:
+    """Say who calls what: ``ranks 0, 2 call all_reduce(4 x float32), line 3; rank 1 calls barrier(), line 5``."""
+    groups: dict[str, list[int]] = {}
+    for rank, text in sorted(written.items()):
+        groups.setdefault(text, []).append(rank)
+    parts = []
+    for text, ranks in groups.items():
+        call, _, line = text.rpartition(" at ")
+        parts.append(f"{named(ranks)} {verb(ranks, 'calls', 'call')} {call}, line {line}")
+    return "; ".join(parts)
+
+
 class Collectives:
     """The collectives of one rank."""
 
-    def __init__(self, rank: int, directory: str) -> None:
+    def __init__(self, rank: int, world_size: int, directory: str) -> None:
         """Boards are files in ``directory``, one for each group."""
-        self.rank = rank
+        self.rank, self.world_size = rank, world_size
         self.directory = pathlib.Path(directory)
         self.scope = "0"
         self.current: str | None = None
@@ -161,16 +175,9 @@ class Collectives:
         board = self.board(group)
         if board is None:
             return
-        line = cell_line()
-        other = board.differing(number, self.rank, f"{self.current} at {line}")
-        if other is not None:
-            who, text = other
-            msg = (
-                f"ranks make different calls: rank {who} calls {call_of(text)}, line {text.rpartition(' at ')[2]}; "
-                f"rank {self.rank} calls {self.current}, line {line}. All ranks of a group must make the same "
-                "calls in the same order, with the same sizes and types."
-            )
-            raise CollectiveMismatchError(msg)
+        written = board.differing(number, f"{self.current} at {cell_line()}")
+        if written:
+            raise CollectiveMismatchError(f"ranks make different calls: {told(written)}. {MUST_AGREE}")
 
     def group_of(self, call: Call) -> str | None:
         """Name the group of a call; None where torch itself will complain or do nothing."""
@@ -192,8 +199,9 @@ class Collectives:
         """Open the group's board once; None where that is impossible (a full disk)."""
         if group not in self.boards:
             safe = "".join(c if c.isalnum() else "_" for c in group)
+            path = self.directory / f"board-{self.scope}-{safe}"
             try:
-                self.boards[group] = Board(self.directory / f"board-{self.scope}-{safe}")
+                self.boards[group] = Board(path, self.rank, self.world_size)
             except OSError:
                 self.boards[group] = None
         return self.boards[group]

@@ -16,8 +16,7 @@ from IPython.display import display
 
 from mgpu_lab.errors import CellError
 from mgpu_lab.output import cut_note
-from mgpu_lab.report_text import named
-from mgpu_lab.results import DIED, KILLED, RAISED, tag_lines, tag_of
+from mgpu_lab.results import DIED, KILLED, RAISED, named, tag_lines, tag_of
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 LIVE_AFTER_S = 0.15
 LIVE_EVERY_S = 0.1
 LIVE_LINES = 40
+MISMATCH = "CollectiveMismatchError"
 SHOWN_BYTES = 120 * 1024
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
@@ -37,9 +37,9 @@ WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 class LiveView:
     """What the ranks print while the cell runs, and where they wait; gone when the cell has ended."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        """Show nothing yet."""
-        self.shell = shell
+    def __init__(self, shell: InteractiveShell, *, others: bool = False) -> None:
+        """Show nothing yet; ``others`` says that another live view is there, which is to go with this one."""
+        self.shell, self.others = shell, others
         self.widget: Any = None
         self.shown = ""
         self.next_s = 0.0
@@ -58,7 +58,7 @@ class LiveView:
         """Put the text into the widget, making it first if need be."""
         from ipywidgets import HTML
 
-        value = f'<pre aria-live="polite" style="line-height:1.3;margin:0">{html.escape(text)}</pre>'
+        value = f'<pre aria-live="polite" style="line-height:1.3;margin:0;padding-left:5px">{html.escape(text)}</pre>'
         if self.widget is None:
             self.widget = HTML(value)
             view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
@@ -66,10 +66,10 @@ class LiveView:
         else:
             self.widget.value = value
 
-    def close(self, *, clear: bool = False) -> None:
-        """Take the view away when the next output comes, so that nothing flickers; ``clear`` also where none was."""
-        if self.widget is not None or clear:
-            self.shell.display_pub.clear_output(wait=True)
+    def close(self, *, more_follows: bool) -> None:
+        """Take the view away: when the next output comes, so that nothing flickers, or now where none will."""
+        if self.widget is not None or self.others:
+            self.shell.display_pub.clear_output(wait=more_follows)
         if self.widget is not None:
             self.widget.close()
             self.widget = None
@@ -167,18 +167,21 @@ def cell_error(result: RunResult) -> CellError:
     groups: dict[Any, list[RankError]] = {}
     for error in result.errors:
         if error.kind in (RAISED, DIED, KILLED):
-            groups.setdefault((error.ename, error.evalue, error.traceback), []).append(error)
+            # a mismatch is one event, told by each rank as far as it saw it
+            rest = () if error.ename == MISMATCH else (error.evalue, error.traceback)
+            groups.setdefault((error.ename, *rest), []).append(error)
     lines: list[str] = []
     for errors in groups.values():
         lines += error_lines(errors)
     causes = next(iter(groups.values())) if groups else list(result.errors)
-    summary = f"{named([error.rank for error in causes])}: {causes[0].ename}: {causes[0].evalue}".rstrip(": ")
+    told = max(causes, key=lambda error: len(error.evalue))
+    summary = f"{named([error.rank for error in causes])}: {told.ename}: {told.evalue}".rstrip(": ")
     return CellError(summary, [*lines, *result.notes], result)
 
 
 def error_lines(errors: list[RankError]) -> list[str]:
     """Return one error's lines, tagged with all ranks that have it."""
-    tag, first = tag_of([error.rank for error in errors]), errors[0]
+    tag, first = tag_of([error.rank for error in errors]), max(errors, key=lambda error: len(error.evalue))
     if not first.traceback:
         return [f"[{tag}] {first.evalue}"]
     return [f"[{tag}] {named([e.rank for e in errors])} raised {first.ename}:", *first.traceback]

@@ -39,7 +39,7 @@ class Group:
         self.initializations = 0
         self.store_path = ""
         self.torch, self.dist = torch, dist
-        self.collectives = Collectives(spec.rank, spec.directory)
+        self.collectives = Collectives(spec.rank, spec.world_size, spec.directory)
         self.collectives.install()
         self.meter = Meter(rank=spec.rank)
         self.device = torch.device("cuda", spec.rank) if spec.device == "cuda" else torch.device("cpu")

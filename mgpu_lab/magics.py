@@ -16,7 +16,7 @@ from mgpu_lab.errors import RanksError, UsageError
 from mgpu_lab.hints import CellHelp
 from mgpu_lab.live import Watch
 from mgpu_lab.processes import shared_template
-from mgpu_lab.ranks import DEVICES, Ranks
+from mgpu_lab.ranks import DEVICES, MAX_RANKS, Ranks
 from mgpu_lab.status import StatusTable
 
 if TYPE_CHECKING:
@@ -44,7 +44,11 @@ def rank_list(text: str) -> list[int]:
         if not first.isdigit() or (dash and not last.isdigit()):
             msg = f"{text!r} names no ranks; write for example 0 or 0,2-3"
             raise argparse.ArgumentTypeError(msg)
-        ranks += range(int(first), int(last or first) + 1)
+        low, high = int(first), int(last or first)
+        if not low <= high < MAX_RANKS:
+            msg = f"{part!r} names no ranks: a range goes up, and ranks are numbered from 0 to {MAX_RANKS - 1} at most"
+            raise argparse.ArgumentTypeError(msg)
+        ranks += range(low, high + 1)
     return ranks
 
 
@@ -169,14 +173,18 @@ class RanksMagics(Magics):
             raise UsageError(msg)
         if self.ranks is None:
             self.start(self.parsers["start"].parse_args([]))
-        ranks, view, count = self.running(), LiveView(self.notebook), self.notebook.displayhook.prompt_count
+        ranks, view, count = (
+            self.running(),
+            LiveView(self.notebook, others=options.watch),
+            self.notebook.displayhook.prompt_count,
+        )
         watching = Watch(ranks).show(replaceable=False) if options.watch else None
-        table = None
+        table, result = None, None
         try:
             result = ranks.run(cell, options.on, options.timeout, execution_count=count, on_progress=view.update)
         finally:
             table = watching.stop() if watching is not None else None
-            view.close(clear=table is not None)
+            view.close(more_follows=table is not None or (result is not None and result.shows_something()))
         show_result(self.notebook, result, table)
 
     def close(self) -> None:
@@ -189,12 +197,8 @@ class RanksMagics(Magics):
 
 
 def register(shell: InteractiveShell) -> None:
-    """Register the magics; start preloading in the background."""
-    previous = getattr(shell, INSTANCE, None)
+    """Register the magics; start preloading in the background. ``%reload_ext`` stops the ranks first: it unloads."""
     magics = RanksMagics(shell)
-    if previous is not None:  # %reload_ext: the ranks live on
-        magics.ranks = previous.ranks
-        previous.help.remove()
     setattr(shell, INSTANCE, magics)
     shell.register_magics(magics)
     magics.help.install()

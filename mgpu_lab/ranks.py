@@ -16,9 +16,9 @@ from mgpu_lab import messages, transfer
 from mgpu_lab.errors import RanksError, UsageError
 from mgpu_lab.export import Step, write_script
 from mgpu_lab.processes import shared_template
-from mgpu_lab.report_text import death_text, named, note_text, verb
+from mgpu_lab.report_text import death_text, note_text
 from mgpu_lab.rescue import Rescue
-from mgpu_lab.results import tag_of
+from mgpu_lab.results import named, tag_of, verb
 from mgpu_lab.run import CellRun
 from mgpu_lab.workers import Workers
 

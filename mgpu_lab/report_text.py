@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from mgpu_lab.results import tag_of
+from mgpu_lab.results import named, tag_of, verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from mgpu_lab.messages import Failure, Position
     from mgpu_lab.rescue import Rescue
     from mgpu_lab.run import CellRun
-
-
-def named(ranks: list[int]) -> str:
-    """``rank 0`` or ``ranks 0, 2-3``."""
-    return f"rank{'s' if len(ranks) > 1 else ''} {tag_of(ranks).replace(',', ', ')}"
-
-
-def verb(ranks: list[int], one: str, many: str) -> str:
-    """Pick the verb's form."""
-    return one if len(ranks) == 1 else many
 
 
 def place(position: Position | None) -> str:

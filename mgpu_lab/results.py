@@ -89,6 +89,10 @@ class RunResult:
         """Return how many ranks ran the cell."""
         return len(self.ranks)
 
+    def shows_something(self) -> bool:
+        """Whether there is anything to show: output, a display, an error, a note."""
+        return not self.ok or bool(self.notes) or any(each.items or each.stderr for each in self)
+
     def __repr__(self) -> str:
         """Return the tagged output and one line per error."""
         lines = [line for text, tag in self.tagged() for line in tag_lines(text, tag)]
@@ -148,6 +152,16 @@ def tag_of(ranks: list[int]) -> str:
         else:
             parts.append([rank, rank])
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
+
+
+def named(ranks: list[int]) -> str:
+    """``rank 0`` or ``ranks 0, 2-3``."""
+    return f"rank{'s' if len(ranks) > 1 else ''} {tag_of(ranks).replace(',', ', ')}"
+
+
+def verb(ranks: list[int], one: str, many: str) -> str:
+    """Pick the verb's form."""
+    return one if len(ranks) == 1 else many
 
 
 def tag_lines(text: str, tag: str) -> list[str]:
