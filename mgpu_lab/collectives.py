@@ -17,6 +17,7 @@ import pathlib
 import struct
 import sys
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.errors import CollectiveMismatchError, StaleGroupError
@@ -50,7 +51,7 @@ POINT_TO_POINT = ("send", "recv", "isend", "irecv")
 NAMED_ONLY = (*POINT_TO_POINT, "batch_isend_irecv", "monitored_barrier")
 SLOTS = 256
 TEXT_BYTES = 118
-SLOT = struct.Struct(f"<QH{TEXT_BYTES}s")  # number of the call (from 1 on), bytes of text, text
+SLOT = struct.Struct(f"<QIH{TEXT_BYTES}s")  # number of the call (from 1 on), checksum, bytes of text, text
 
 
 MUST_AGREE = "All ranks of a group must make the same calls in the same order, with the same sizes and types."
@@ -70,15 +71,16 @@ class Board:
         raw = text.encode()[:TEXT_BYTES]
         row = (number % SLOTS) * self.row_bytes
         try:
-            os.pwrite(self.fd, SLOT.pack(number, len(raw), raw), row + self.rank * SLOT.size)
+            os.pwrite(self.fd, SLOT.pack(number, zlib.crc32(raw), len(raw), raw), row + self.rank * SLOT.size)
             found = os.pread(self.fd, self.row_bytes, row)
         except OSError:  # a full disk must not stop the training
             return {}
         written = {}
         for rank in range(len(found) // SLOT.size):
-            there, length, other = SLOT.unpack_from(found, rank * SLOT.size)
-            if there == number:
-                written[rank] = other[:length].decode(errors="replace")
+            there, checksum, length, other = SLOT.unpack_from(found, rank * SLOT.size)
+            other = other[:length]
+            if there == number and zlib.crc32(other) == checksum:  # else it is being written: that rank finds us
+                written[rank] = other.decode(errors="replace")
         return written if len({call_of(each) for each in written.values()}) > 1 else {}
 
 

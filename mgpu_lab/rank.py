@@ -43,6 +43,7 @@ class Rank:
         self.receipts: dict[int, threading.Event] = {}
         self.numbers = itertools.count(1)
         self.in_cell = False
+        self.cut_generation = 0
         self.group = Group(spec)
         self.shell = RankShell(self.show, self.group.namespace(), spec.directory)
         self.lookout = Lookout(threading.get_ident(), self.group, self.shell)
@@ -126,7 +127,7 @@ class Rank:
             self.sampler.end_cell()
         if error is None:
             return None, None
-        failure = self.shell.failure(error)
+        failure = self.shell.failure(error, released=self.cut_generation == self.group.generation)
         if failure.in_communication:
             failure = dataclasses.replace(failure, collective=self.group.collectives.failed)
         return None, failure
@@ -163,6 +164,7 @@ class Rank:
             case messages.ListSockets():
                 self.send(messages.Answer(message.request, release.connected_pairs()))
             case messages.CutSockets():
+                self.cut_generation = message.generation
                 cut = release.cut(message.pairs) if message.generation == self.group.generation else 0
                 self.send(messages.Answer(message.request, cut))
             case messages.Sampling():

@@ -87,12 +87,11 @@ def outcome_notes(cell: CellRun, died: list[int], uneven: str) -> tuple[str, ...
     if cell.stopped_s is not None:
         notes.append(f"{cell.stop_reason}: the cell was interrupted on {named(sorted(rescue.interrupted))}.")
     released = [rank for rank in sorted(rescue.released) if rank not in killed]
-    for here, where in grouped_by_place({rank: rescue.places.get(rank) for rank in released}):
+    waited = {rank: place(rescue.places[rank]) for rank in released if rank in rescue.places}
+    waited |= {rank: echo_place(cell.failures[rank]) for rank in cell.echoes() if rank not in waited}
+    for where in dict.fromkeys(waited[rank] for rank in sorted(waited)):
+        here = [rank for rank in sorted(waited) if waited[rank] == where]
         notes.append(f"{named(here)} {verb(here, 'was', 'were')} waiting in {where}: released.")
-    echoes = {rank: echo_place(cell.failures[rank]) for rank in cell.echoes() if rank not in released}
-    for where in sorted(set(echoes.values())):
-        here = [rank for rank in sorted(echoes) if echoes[rank] == where]
-        notes.append(f"{named(here)} {verb(here, 'was', 'were')} waiting in {where}.")
     stood = {rank: position for rank in killed if (position := rescue.position(rank)) is not None}
     for here, where in grouped_by_place(stood):
         notes.append(f"{named(here)} stood in {where}.")

@@ -23,7 +23,7 @@ STUCK_S = 0.25
 IDLE_SHARE = 0.2  # below this share of a core a process makes no progress of its own
 ASK_S = 0.05
 SILENT_S = 0.6
-PATIENCE_S = 8.0  # the most that a rank is given which is on its way out, or which gets no processor
+PATIENCE_S = 8.0  # the most that a rank is given which gets no processor
 HOLDS_INTERPRETER = "C code that holds the interpreter"
 
 
@@ -130,8 +130,9 @@ class Rescue:
         past_s = time.monotonic() - since_s
         if past_s < limit_s:
             return []
-        hopeless = past_s > PATIENCE_S
-        return [r for r in ranks if r not in self.killed and (hopeless or not (self.leaving(r) or self.starved(r)))]
+        patient = past_s < PATIENCE_S
+        waited_for = [r for r in ranks if self.leaving(r) or (patient and self.starved(r))]
+        return [r for r in ranks if r not in self.killed and r not in waited_for]
 
     def leaving(self, rank: int) -> bool:
         """Whether the main thread is out of the cell already, writing its error."""

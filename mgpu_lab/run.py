@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TICK_S = 0.1
 ALERT_TICK_S = 0.04
 RELEASE_AFTER_STOP_S = 0.15
+INTERRUPT_AGAIN_S = 0.5
 KILL_AFTER_STOP_S = 1.2
 KILL_SILENT_AFTER_STOP_S = 0.8
 ECHO_S = 0.4
@@ -52,7 +53,7 @@ class CellRun:
         self.stopped_s: float | None = None
         self.released_s: float | None = None
         self.stop_reason = ""
-        self.stop_asked = False
+        self.stop_asked = self.interrupted_again = False
         self.note = ""
         self.where = ""  # where everybody stood when the cell had to be ended
         self.began_s = self.quiet_since_s = time.monotonic()
@@ -169,6 +170,9 @@ class CellRun:
             return
         self.rescue.look(running)
         since = now - self.stopped_s
+        if since > INTERRUPT_AGAIN_S and not self.interrupted_again:
+            self.interrupted_again = True  # Python drops an interrupt that falls into a destructor
+            self.rescue.interrupt(rank for rank in running if not self.rescue.leaving(rank))
         if since > RELEASE_AFTER_STOP_S and self.released_s is None and self.any_waiting(running):
             self.release(now, running)
         silent = [rank for rank in running if self.rescue.silent(rank)]

@@ -167,8 +167,12 @@ class RankShell:
         error: BaseException | None = result.error_before_exec or result.error_in_exec
         return error
 
-    def failure(self, error: BaseException) -> Failure:
-        """Render an error: the cell's own frames first, without frames of this package or of IPython."""
+    def failure(self, error: BaseException, *, released: bool = False) -> Failure:
+        """Render an error: the cell's own frames first, without frames of this package or of IPython.
+
+        ``released`` says that we have cut the group's connections: then an error out of communication is the echo
+        of that, nobody will read its frames, and one line is enough.
+        """
         if isinstance(error, SystemExit):
             error = ExitRequestedError(
                 f"the cell called sys.exit({error.code!r}); the rank lives on, only the cell ended."
@@ -177,15 +181,15 @@ class RankShell:
         line = next((tb.tb_lineno for tb in reversed(frames) if self.is_cell(tb)), None)
         if isinstance(error, SyntaxError):
             line = error.lineno
-        if len(frames) > 2 * FRAMES_KEPT:  # a deep recursion: a minute of rendering, and nobody reads it
-            frames = frames[:FRAMES_KEPT] + frames[-FRAMES_KEPT:]
-        try:
-            lines = self.render(error, frames)
-        except Exception:  # noqa: BLE001 - rendering must not hide the error
-            lines = traceback.format_exception_only(error)
         source = self.cell.splitlines()[line - 1] if line and line <= len(self.cell.splitlines()) else ""
         communicating = any(is_communication(tb.tb_frame.f_code.co_filename, source) for tb in frames)
         echo = communicating and not isinstance(error, LabError)
+        if len(frames) > 2 * FRAMES_KEPT:  # a deep recursion: a minute of rendering, and nobody reads it
+            frames = frames[:FRAMES_KEPT] + frames[-FRAMES_KEPT:]
+        lines = traceback.format_exception_only(error)
+        if not (released and echo):
+            with contextlib.suppress(Exception):  # rendering must not hide the error
+                lines = self.render(error, frames)
         text = tuple(presentable(each) for each in lines[:LINES_KEPT])
         return Failure(type(error).__name__, presentable(str(error)), text, line, echo)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import inspect
 import os
 import select
 import shutil
@@ -61,6 +62,7 @@ class Template:
         for module in (name for stage in PRELOAD for name in stage):
             self.load(module)
             self.answer(timeout=0)
+        inspect.getmodule(sys._getframe())  # noqa: SLF001 - fills a cache over all modules: a first error needs it
         self.report("ready")
         while True:
             self.answer(timeout=None)

@@ -1,0 +1,110 @@
+"""What the benchmarks share: the machine in one line, rows of numbers against limits, a kernel to run cells.
+
+Run by itself it prints the machine. Numbers are medians; a benchmark reports and never fails, since a busy
+machine is no bug.
+Not covered: what is measured (each other file here).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured thing: its values in ``unit``, and the limit its median is to keep, if there is one."""
+
+    name: str
+    values: tuple[float, ...]
+    unit: str
+    limit: float | None = None
+    at_least: bool = False  # the limit is a lower one
+
+    @property
+    def median(self) -> float:
+        """The middle value."""
+        return statistics.median(self.values)
+
+    def text(self) -> str:
+        """Return the row as one line."""
+        low, high = min(self.values), max(self.values)
+        line = f"{self.name:<62} {self.median:9.3f} {self.unit:<9} ({low:.3f} to {high:.3f}"
+        line = f"{line}, n={len(self.values)})"
+        if self.limit is None:
+            return line
+        kept = self.median >= self.limit if self.at_least else self.median <= self.limit
+        return f"{line}  {'least' if self.at_least else 'most'} {self.limit:g}: {'kept' if kept else 'MISSED'}"
+
+
+def machine() -> str:
+    """Return one line about this machine and how busy it is."""
+    import torch
+
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, load {load:.1f} now, "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
+    )
+
+
+def begin(title: str) -> None:
+    """Print the heading of a benchmark."""
+    print(f"\n{title}\n{machine()}", flush=True)
+
+
+def show(row: Row) -> Row:
+    """Print a row and return it."""
+    print(row.text(), flush=True)
+    return row
+
+
+def ratio(name: str, over: Row, under: Row) -> None:
+    """Print how many times ``under`` goes into ``over``."""
+    print(f"{name:<62} {over.median / under.median:9.2f} x", flush=True)
+
+
+def make_kernel(directory: Path) -> Any:
+    """Start a Jupyter kernel that knows this checkout: the one the tests use."""
+    spec = importlib.util.spec_from_file_location("kernel", ROOT / "tests" / "kernel.py")
+    if spec is None or spec.loader is None:
+        msg = "tests/kernel.py is missing: run the benchmarks from a full checkout."
+        raise FileNotFoundError(msg)
+    module = sys.modules["kernel"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Kernel(directory)
+
+
+def cell(kernel: Any, source: str, timeout_s: float = 120) -> str:
+    """Run a cell that must not fail; return what it showed."""
+    shown = kernel.run(source, timeout=timeout_s)
+    if shown.ename:
+        msg = f"a cell failed:\n{source}\n{shown.error}"
+        raise RuntimeError(msg)
+    return str(shown.text)
+
+
+def timed(kernel: Any, source: str, timeout_s: float = 120) -> float:
+    """Run a cell that must not fail; return the seconds until a front end sees the kernel idle again."""
+    began = time.perf_counter()
+    cell(kernel, source, timeout_s)
+    return time.perf_counter() - began
+
+
+def load_and_warm(kernel: Any) -> None:
+    """Load the extension and wait until everything is preloaded."""
+    cell(kernel, "%load_ext mgpu_lab\nfrom mgpu_lab.processes import shared_template")
+    cell(kernel, "assert shared_template().ready.wait(280)", timeout_s=300)
+
+
+if __name__ == "__main__":
+    print(machine())
