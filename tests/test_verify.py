@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from mgpu_lab.errors import UsageError
-from mgpu_lab.verification.host import UNLIMITED
 from mgpu_lab.verification import Machine, Report, example, examples, verify
+from mgpu_lab.verification.host import UNLIMITED
 
 # Every row of every example that is not ok. A row that changes its status anywhere shows up here.
 EXPECTED = {
@@ -247,10 +247,7 @@ def test_cuda_visible_devices_is_explained(value, status, words):
 
 def test_an_order_of_cuda_that_differs_from_the_drivers_is_seen_by_uuid():
     machine = with_host("renumbered", environment={"CUDA_VISIBLE_DEVICES": "1,3"})  # torch saw 3 first
-    assert (
-        row(verify(with_host("renumbered", environment={"CUDA_VISIBLE_DEVICES": "3,1,9"})), ORDER).status
-        == "ok"
-    )
+    assert row(verify(with_host("renumbered", environment={"CUDA_VISIBLE_DEVICES": "3,1,9"})), ORDER).status == "ok"
     found = row(verify(machine), ORDER)
     assert (found.status, found.found) == ("warn", "cuda:0 = GPU 3, cuda:1 = GPU 1")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from mgpu_lab.verification import example, verify
 from mgpu_lab.verification.host import read_host
 from mgpu_lab.verification.torch_probe import TorchFacts
-from mgpu_lab.verification import example, verify
 
 # this machine and the command line
 

@@ -11,13 +11,13 @@ import pytest
 from fake_nvml import FakeNvml, h100
 
 from mgpu_lab.errors import UsageError
+from mgpu_lab.verification import Report, example, examples, load, verify
 from mgpu_lab.verification.gpu_pairs import name_pairs
 from mgpu_lab.verification.hardware import Gpu, MigSlice, Pair
 from mgpu_lab.verification.host import read_host
 from mgpu_lab.verification.machine import machine_from_json
 from mgpu_lab.verification.nvml import read_hardware
 from mgpu_lab.verification.sysfs import count_listed
-from mgpu_lab.verification import Report, example, examples, load, verify
 from mgpu_lab.verification.visible import read_visible
 
 
@@ -140,9 +140,7 @@ def test_mig_slices_are_listed(tmp_path):
 
 def test_older_drivers_are_asked_by_the_older_names(tmp_path):
     old = {"GetTemperature": 70, "GetCurrentClocksThrottleReasons": 0x24}
-    gpu = {
-        key: value for key, value in h100().items() if not key.endswith(("TemperatureV", "EventReasons"))
-    } | old
+    gpu = {key: value for key, value in h100().items() if not key.endswith(("TemperatureV", "EventReasons"))} | old
     found = read_hardware(FakeNvml(gpu), tmp_path).gpus[0]
     assert (found.temperature_c, found.throttle) == (70, ("power limit", "too hot (driver)"))
 

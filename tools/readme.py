@@ -17,10 +17,39 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 # Modules in the order in which a cell passes through them; what is not named here follows in alphabetical order.
 ORDER = (
-    "__init__ __main__ errors messages magics hints ranks workers processes template load inbox run rescue "
-    "report_text output results display status live live_table export rank shell group collectives release where "
-    "stacks sampler transfer meter"
-).split()
+    "__init__",
+    "__main__",
+    "errors",
+    "messages",
+    "magics",
+    "hints",
+    "ranks",
+    "workers",
+    "processes",
+    "template",
+    "load",
+    "inbox",
+    "run",
+    "rescue",
+    "report_text",
+    "output",
+    "results",
+    "display",
+    "status",
+    "live",
+    "live_table",
+    "export",
+    "rank",
+    "shell",
+    "group",
+    "collectives",
+    "release",
+    "where",
+    "stacks",
+    "sampler",
+    "transfer",
+    "meter",
+)
 
 
 def main() -> int:

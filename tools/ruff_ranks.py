@@ -1,7 +1,7 @@
 """Lint and format the `%%ranks` cells of the notebooks, which ruff leaves out: it does not know the magic.
 
 `python tools/ruff_ranks.py` checks, with `--fix` it writes. It hands ruff copies of the notebooks with
-these cells only, under a magic that ruff does know. Undefined names pass: a rank has some that no cell makes.
+these cells only, without the magic line. Undefined names pass: a rank has some that no cell makes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
-MAGIC, KNOWN = "%%ranks", "%%time"
+MAGIC = "%%ranks"
 
 
 def main(*, fix: bool) -> int:
@@ -37,7 +37,7 @@ def copy_rank_cells(path: Path, folder: Path) -> Path:
     """Write a copy of the notebook at the same place below `folder`, its other cells emptied."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
-        cell.source = swap_magic(cell, KNOWN) if is_rank_cell(cell) else ""
+        cell.source = cell.source.partition("\n")[2] if is_rank_cell(cell) else ""
     copy = folder / path.relative_to(ROOT)
     copy.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, copy)
@@ -50,7 +50,8 @@ def take_back(path: Path, copy: Path) -> None:
     changed = False
     for cell, ruffed in zip(notebook.cells, nbformat.read(copy, as_version=4).cells, strict=True):
         if is_rank_cell(cell):
-            source = swap_magic(ruffed, cell.source.partition("\n")[0])
+            magic, line_end, _ = cell.source.partition("\n")
+            source = f"{magic}{line_end}{ruffed.source}"
             changed |= source != cell.source
             cell.source = source
     if changed:
@@ -61,12 +62,6 @@ def is_rank_cell(cell: Any) -> bool:
     """Return whether this is code for the ranks."""
     first_line: str = cell.source.partition("\n")[0]
     return cell.cell_type == "code" and first_line.split()[:1] == [MAGIC]
-
-
-def swap_magic(cell: Any, magic: str) -> str:
-    """Return the cell's code with `magic` for its first line."""
-    _, line_end, code = cell.source.partition("\n")
-    return f"{magic}{line_end}{code}"
 
 
 def ruff(folder: Path, *arguments: str) -> int:
