@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from mgpu_lab.errors import LabError, RanksError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from mgpu_lab.ranks import Ranks
 
 PERIOD_S = 0.25  # at most four updates a second
+LAST_PERIOD_S = 0.001  # has a rank that waits for its next sample take it at once
+LAST_PATIENCE_S = 0.5
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
@@ -28,29 +31,35 @@ class Watch:
         from ipywidgets import HTML, Button, VBox
 
         self.ranks = ranks
+        self.newest = WatchTable(())
         self.html = HTML()
-        self.button = Button(description="Pause", tooltip="Stop taking samples, or go on", icon="")
+        self.button = Button(description="Pause", tooltip="Stop taking samples, or go on")
         self.button.on_click(self.toggle)
         self.box = VBox([self.html, self.button])
         self.live: bool = False
         self.closed = threading.Event()
-        self.handle: Any = None
+        self.handles: list[Any] = []
         self.thread = threading.Thread(target=self._refresh, name="mgpu_lab-watch", daemon=True)
 
     # ---- life
 
     def show(self, *, replaceable: bool = True) -> Self:
-        """Put the widget below the cell and begin."""
+        """Put the widget below the cell and begin; the second time, show the same view here, too."""
         from IPython.display import display
 
+        if self.closed.is_set():
+            msg = "this view is closed: watch() makes a new one."
+            raise RanksError(msg)
+        self.html.value = self._html()
         view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         bundle: dict[str, Any] = {WIDGET_MIME: view}
         if replaceable:
             table = self.table()
             bundle |= {"text/html": table._repr_html_(), "text/plain": repr(table)}
-        self.handle = display(bundle, raw=True, display_id=True)
-        self.resume()
-        self.thread.start()
+        self.handles.append(display(bundle, raw=True, display_id=True))
+        if not self.thread.is_alive():
+            self.resume()
+            self.thread.start()
         return self
 
     def toggle(self, _: Any = None) -> None:
@@ -59,38 +68,38 @@ class Watch:
             self.pause()
         else:
             self.resume()
+        with contextlib.suppress(RuntimeError):  # ranks are being replaced at this moment
+            self.html.value = self._html()
 
     def pause(self) -> None:
         """Stop the samples: nothing is measured and nothing sent."""
         self.live, self.button.description = False, "Resume"
-        with contextlib.suppress(LabError):
-            self.ranks.sampling(0.0)
+        self._sample_every(0.0)
 
     def resume(self) -> None:
         """Begin the samples."""
         self.live, self.button.description = True, "Pause"
-        with contextlib.suppress(LabError):
-            self.ranks.sampling(PERIOD_S)
+        self._sample_every(PERIOD_S)
 
     def stop(self) -> WatchTable:
         """End the live view; return the last figures as a table."""
         if not self.closed.is_set():
-            self.pause()
             self.closed.set()
-            self.thread.join(2)
-        table = self.table()
-        self.box.close()
-        self.html.close()
-        self.button.close()
-        return table
+            if self.thread.is_alive():
+                self.thread.join(2)
+            self._take_last()
+            self.pause()
+            self.newest = self.table()
+            for widget in (self.box, self.html, self.button):
+                widget.close()
+        return self.newest
 
     def close(self) -> None:
         """End the live view and put a plain table in its place."""
-        if self.closed.is_set():
-            return
-        table = self.stop()
-        if self.handle is not None:
-            self.handle.update(table)
+        if not self.closed.is_set():
+            table = self.stop()
+            for handle in self.handles:
+                handle.update(table)
 
     def __enter__(self) -> Self:
         """Show the live view."""
@@ -103,21 +112,43 @@ class Watch:
     # ---- content
 
     def table(self) -> WatchTable:
-        """Return the newest figures."""
+        """Return the newest figures; the last ones once the ranks have been stopped."""
         try:
-            members = self.ranks.workers.members.values()
+            workers = self.ranks.workers
         except RanksError:
-            return WatchTable(())
-        return WatchTable(tuple(rank_rows([(member.rank, list(member.samples)) for member in members])))
+            return self.newest
+        samples = [(member.rank, list(member.samples)) for member in list(workers.members.values())]
+        self.newest = WatchTable(tuple(rank_rows(samples, workers.gone())))
+        return self.newest
+
+    def _html(self) -> str:
+        return live_html(self.table(), paused=not self.live and self.thread.is_alive())
+
+    def _sample_every(self, period_s: float) -> None:
+        with contextlib.suppress(LabError):
+            self.ranks.sampling(period_s)
 
     def _refresh(self) -> None:
         while not self.closed.wait(PERIOD_S):
             if not self.live:
                 continue
             with contextlib.suppress(Exception):  # a thread must not print; the next round tries again
-                text = live_html(self.table())
-                if text != self.html.value:
+                if self.ranks.workers.sampling_s != PERIOD_S:  # another view has ended, or all processes are new
+                    self._sample_every(PERIOD_S)
+                text = self._html()
+                if self.live and text != self.html.value:
                     self.html.value = text
+
+    def _take_last(self) -> None:
+        """Have every rank that can take one more sample: a short cell may have seen none with its figures."""
+        began_s = time.time()
+        self._sample_every(LAST_PERIOD_S)
+        with contextlib.suppress(RanksError):
+            members = [member for member in self.ranks.workers.members.values() if member.alive]
+            while time.time() < began_s + LAST_PATIENCE_S and not all(
+                member.samples and member.samples[-1].time_s >= began_s for member in members
+            ):
+                time.sleep(0.005)
 
 
 def watch(ranks: Ranks | None = None) -> Watch:
@@ -141,5 +172,7 @@ class ShownWatch(Watch):
     """A watch that shows itself when it is a cell's last value."""
 
     def _ipython_display_(self) -> None:
-        if not self.thread.is_alive() and not self.closed.is_set():
+        if self.closed.is_set():
+            print("This view is closed: watch() makes a new one.")
+        else:
             self.show()

@@ -209,6 +209,8 @@ def unregister(shell: InteractiveShell) -> None:
     """Stop the ranks and take the magics away."""
     magics = getattr(shell, INSTANCE, None)
     if magics is not None:
+        if magics.ranks is not None:
+            print(f"Stopped {len(magics.ranks)} ranks.")
         magics.close()
         magics.help.remove()
         shell.magics_manager.magics["line"].pop("ranks", None)
