@@ -37,6 +37,8 @@ COMPARED = {
     "scatter": ("tensor", ("src",)),
     "reduce_scatter": ("output", ("op",)),
     "all_gather_into_tensor": ("input_tensor", ()),
+    "all_gather_single": ("input_tensor", ()),  # torch 2.13 renamed these two; both names are watched
+    "reduce_scatter_single": ("output", ("op",)),
     "reduce_scatter_tensor": ("output", ("op",)),
     "all_to_all": ("", ()),
     "all_to_all_single": ("", ()),

@@ -158,7 +158,7 @@ class RanksMagics(Magics):
             return
         count = len(self.ranks)
         self.close()
-        print(f"Stopped {count} ranks.")
+        print(stopped(count))
 
     def export(self, options: argparse.Namespace) -> None:
         """Write the cells run so far as a script."""
@@ -196,6 +196,11 @@ class RanksMagics(Magics):
             ranks.stop()
 
 
+def stopped(count: int) -> str:
+    """Say how many ranks were stopped."""
+    return f"Stopped {count} rank{'s' if count != 1 else ''}."
+
+
 def register(shell: InteractiveShell) -> None:
     """Register the magics; start preloading in the background. ``%reload_ext`` stops the ranks first: it unloads."""
     magics = RanksMagics(shell)
@@ -210,7 +215,7 @@ def unregister(shell: InteractiveShell) -> None:
     magics = getattr(shell, INSTANCE, None)
     if magics is not None:
         if magics.ranks is not None:
-            print(f"Stopped {len(magics.ranks)} ranks.")
+            print(stopped(len(magics.ranks)))
         magics.close()
         magics.help.remove()
         shell.magics_manager.magics["line"].pop("ranks", None)

@@ -32,6 +32,7 @@ VARIES = {
     "<Linear at 0x7f3a5c2b1d90>": "<Linear at 0x7f0000000000>",
     "torch 2.13.0+cpu": "torch 2.6.1+cu124",
     "<th>deepspeed</th><td>0.19.8</td>": "<th>deepspeed</th><td>0.17.1</td>",
+    "16-bit instructions of this processor: avx512_bf16": "16-bit instructions of this processor: none",
 }
 STAYS = [
     ("loss 5.5452", "loss 5.5453"),

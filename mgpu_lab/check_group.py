@@ -1,0 +1,88 @@
+"""What checks on ranks share: agree on a hint, and try an answer on 1, 2, ... of the running ranks.
+
+Not covered: what is checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed import distributed_c10d as c10d
+
+from mgpu_lab.checks import Wrong
+from mgpu_lab.errors import CollectiveMismatchError, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class CheckStoppedError(LabError):
+    """An answer made the ranks call different collectives; the check cannot go on on any rank."""
+
+
+def agree(hint: str | None) -> None:
+    """Raise on every rank what the lowest rank that has a hint found; all ranks call this."""
+    __tracebackhide__ = True
+    hints: list[str | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(hints, hint)
+    found = next((each for each in hints if each), None)
+    if found:
+        raise Wrong(found)
+
+
+def sizes() -> list[int]:
+    """World sizes that can be tried on the ranks at hand, the real one first; 4 are enough."""
+    size = dist.get_world_size()
+    return [size, *(each for each in range(1, min(size, 5)) if each != size)]
+
+
+def sizes_text() -> str:
+    """Name the world sizes tried."""
+    tried = sorted(sizes())
+    return f"world size {tried[0]}" if len(tried) == 1 else f"world sizes {', '.join(map(str, tried))}"
+
+
+@contextlib.contextmanager
+def smaller_world(size: int) -> Iterator[bool]:
+    """Make the first ``size`` ranks the whole world for a while; yields whether this rank is one of them."""
+    world = c10d._get_default_group()  # noqa: SLF001 - torch swaps its default group this way itself
+    if size == world.size():
+        yield True
+        return
+    group = dist.new_group(list(range(size)))
+    inside = world.rank() < size
+    try:
+        if inside:
+            c10d._update_default_pg(group)  # noqa: SLF001
+        yield inside
+    finally:
+        c10d._update_default_pg(world)  # noqa: SLF001
+        if inside:
+            dist.destroy_process_group(group)
+
+
+@contextlib.contextmanager
+def in_step(where: str) -> Iterator[None]:
+    """Turn a mismatch of calls inside into one sentence that says where it happened."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except CollectiveMismatchError as error:
+        msg = f"not yet: {where}, the ranks did not make the same calls. {error}"
+        raise CheckStoppedError(msg) from error
+
+
+def device_here() -> torch.device:
+    """Return where this rank's tensors must be to communicate."""
+    if "nccl" in dist.get_backend_config():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
+
+
+def off(found: Any, wanted: Any) -> float:
+    """Return the largest difference between two tensors, relative to the largest value wanted."""
+    scale = max(float(wanted.abs().max()), 1e-6)  # a gradient that is zero but for rounding stays zero
+    return float((found - wanted).abs().max()) / scale

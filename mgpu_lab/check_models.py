@@ -1,0 +1,141 @@
+"""The small float64 models on which MiniDDP is checked, and the one process that it must be equal to.
+
+Not covered: the comparison (``check_ddp``).
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SAMPLES = 4  # per rank and step
+WIDTH = 24
+
+
+class Tied(nn.Module):
+    """A tiny language model whose output layer is its embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(16, WIDTH)
+        self.middle = nn.Linear(WIDTH, WIDTH)
+        self.head = nn.Linear(WIDTH, 16, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Take (samples, WIDTH) numbers as tokens; return (samples, 16)."""
+        tokens = (x[:, :4].abs() * 100).long() % 16
+        return self.head(torch.tanh(self.middle(self.embed(tokens).mean(1))))  # type: ignore[no-any-return]
+
+
+class Branches(nn.Module):
+    """A trunk and a branch that only some steps, on some ranks, go through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Linear(WIDTH, WIDTH)
+        self.branch = nn.Linear(WIDTH, WIDTH)
+        self.out = nn.Linear(WIDTH, 3)
+        self.take_branch = True
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (samples, 3)."""
+        hidden = torch.tanh(self.trunk(x))
+        return self.out(torch.tanh(self.branch(hidden)) if self.take_branch else hidden)  # type: ignore[no-any-return]
+
+
+def mlp() -> nn.Module:
+    """Three layers."""
+    return nn.Sequential(
+        nn.Linear(WIDTH, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 3)
+    ).double()  # fmt: skip
+
+
+def frozen() -> nn.Module:
+    """Three layers, the middle one's parameters frozen."""
+    model = mlp()
+    for parameter in model[2].parameters():  # type: ignore[index]
+        parameter.requires_grad_(False)  # noqa: FBT003 - torch's own signature
+    return model
+
+
+def normed() -> nn.Module:
+    """Layers with BatchNorm between them, its running mean not the same on every rank."""
+    norm = nn.BatchNorm1d(32)
+    nn.init.normal_(norm.running_mean)  # type: ignore[arg-type]
+    return nn.Sequential(nn.Linear(WIDTH, 32), norm, nn.Tanh(), nn.Linear(32, 3)).double()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model and how it is trained."""
+
+    what: str
+    build: Callable[[], nn.Module]
+    steps: int = 3
+    lr: float = 0.1
+    tied: tuple[str, str] | None = None
+    tied_names: tuple[str, ...] = ()
+    unused: bool = False
+
+
+MODELS = (
+    Case("a plain model", mlp),
+    Case("a model with a tied weight", lambda: Tied().double(), tied=("embed", "head"), tied_names=("embed.weight",)),
+    Case("a model with a frozen layer", frozen),
+    Case("a model with BatchNorm", normed),
+    Case("a branch not used in every step", lambda: Branches().double(), unused=True),
+)
+
+
+def shard(number: int, rank: int, device: torch.device | str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs (SAMPLES, WIDTH) and wanted outputs (SAMPLES, 3) of one rank in one step."""
+    generator = torch.Generator().manual_seed(7919 * number + rank)
+    x = torch.randn(SAMPLES, WIDTH, generator=generator, dtype=torch.float64)
+    y = torch.randn(SAMPLES, 3, generator=generator, dtype=torch.float64)
+    return x.to(device), y.to(device)
+
+
+def local_step(model: Any, case: Case, number: int, rank: int, _size: int) -> torch.Tensor:
+    """Return one rank's loss in one step, the mean over its samples."""
+    x, y = shard(number, rank, next(model.parameters()).device)
+    if case.unused:  # step 0: used by all; 1: by none; 2: by rank 0 only
+        model.take_branch = number == 0 or (number == 2 and rank == 0)  # noqa: PLR2004
+    return (model(x)[:, :3] - y).square().mean()  # type: ignore[no-any-return]
+
+
+@functools.cache
+def one_process(case: Case, size: int) -> tuple[dict[str, Any], list[tuple[dict[str, Any], list[dict[str, Any]]]]]:
+    """Train alone on all shards, from rank 0's start.
+
+    Returns the starting state, and for each step the mean gradients (None where no shard used a parameter)
+    and, for each rank, its buffers afterwards: each shard starts from rank 0's.
+    """
+    torch.manual_seed(1000)
+    model = case.build()
+    start = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=case.lr)
+    steps = []
+    for number in range(case.steps):
+        optimizer.zero_grad()
+        before = copy.deepcopy(dict(model.named_buffers()))
+        buffers: list[dict[str, Any]] = []
+        for rank in range(size):
+            for name, value in model.named_buffers():
+                value.copy_(before[name])
+            (local_step(model, case, number, rank, size) / size).backward()  # type: ignore[no-untyped-call]
+            buffers.append({name: value.clone() for name, value in model.named_buffers()})
+        for name, value in model.named_buffers():
+            value.copy_(buffers[0][name])
+        gradients = {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()}
+        optimizer.step()
+        steps.append((gradients, buffers))
+    return start, steps

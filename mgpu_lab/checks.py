@@ -1,0 +1,136 @@
+"""Exercise checks: `check(name, answer)` says what an answer does right, or gives one hint.
+
+    check("ring-bytes", bytes_sent)       # in the notebook's kernel, where the answer is a number or plain Python
+    check("mini-ddp", MiniDDP)            # in a %%ranks cell, where the answer communicates: all ranks call it
+
+A check prints its verdict and returns it. An answer that is not there yet (``...``, None, a function without
+a body or one that raises NotImplementedError) is "not attempted yet", so a lesson runs from top to bottom
+untouched. A hint names the mistake, never the answer. An answer's own exceptions are raised: their traceback
+is the best hint there is.
+
+To add an exercise: put its name and module into ``HOMES``; the module (``check_*.py``) holds
+``CHECKS: dict[str, Callable[[Any], str]]``. Each function takes the answer and returns what it verified, in one
+line, or raises ``Wrong(hint)``. One that runs on ranks ends every phase with ``check_group.agree(hint or None)``,
+which raises on all ranks what any rank found. Only modules of the second kind import torch.
+Not covered: what is checked (``check_*``) and how collectives are counted (``spy``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import dis
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOMES = {
+    "narrow-slot": "check_setup",
+    "hot-card": "check_setup",
+    "small-shm": "check_setup",
+    "any-length": "check_setup",
+    "shard-sizes": "check_data_parallel",
+    "device-zero": "check_data_parallel",
+    "batch-mean": "check_data_parallel",
+    "plain-checkpoint": "check_data_parallel",
+    "ring-bytes": "check_numbers",
+    "mini-ddp": "check_ddp",
+    "weighted-gradients": "check_training",
+    "accumulate": "check_training",
+    "evaluate": "check_training",
+    "zero-bytes": "check_zero_bytes",
+    "global-clip": "check_zero",
+    "own-gradients": "check_zero",
+    "flat-optimizer": "check_zero",
+    "quant-bits": "check_qlora",
+    "quantise-any": "check_qlora",
+    "adapt": "check_qlora",
+    "state-gigabytes": "check_bf16",
+    "add-up": "check_bf16",
+    "bf16-wire": "check_bf16_ranks",
+    "skip-together": "check_bf16_ranks",
+}
+PASSED, WRONG, TO_DO = "passed", "not yet", "to do"
+EMPTY_BODY = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "RETURN_GENERATOR"}
+
+
+class Wrong(Exception):  # noqa: N818 - a verdict on an answer, not an error of this package
+    """An answer falls short; the text is the hint that the learner sees."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check came to. True where the answer passed.
+
+    >>> bool(Verdict("ring-bytes", "passed", "2 to 8 ranks"))
+    True
+    """
+
+    name: str
+    outcome: str
+    text: str
+
+    def __bool__(self) -> bool:
+        return self.outcome == PASSED
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.outcome}. {self.text}"
+
+    def _ipython_display_(self) -> None:
+        """Show nothing more: `check` has printed it already."""
+
+
+def check(name: str, answer: Any) -> Verdict:
+    """Check an answer, print the verdict and return it.
+
+    Raises:
+        UsageError: there is no exercise of this name.
+    """
+    __tracebackhide__ = True
+    verdict = judge(name, answer)
+    print(verdict)
+    return verdict
+
+
+def judge(name: str, answer: Any) -> Verdict:
+    """Check an answer without printing."""
+    __tracebackhide__ = True
+    run = checker(name)
+    if is_stub(answer):
+        return Verdict(name, TO_DO, "Not attempted yet.")
+    try:
+        return Verdict(name, PASSED, run(answer))
+    except Wrong as wrong:
+        return Verdict(name, WRONG, str(wrong))
+    except NotImplementedError:
+        return Verdict(name, TO_DO, "Not attempted yet.")
+
+
+def checker(name: str) -> Callable[[Any], str]:
+    """Find the check of an exercise."""
+    if name not in HOMES:
+        close = difflib.get_close_matches(name, HOMES, n=1)
+        meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(HOMES))}."
+        raise UsageError(f"there is no exercise {name!r}; {meant}")
+    module = importlib.import_module(f"mgpu_lab.{HOMES[name]}")
+    found: Callable[[Any], str] = module.CHECKS[name]
+    return found
+
+
+def is_stub(answer: Any) -> bool:
+    """Whether an answer is still the lesson's placeholder.
+
+    >>> is_stub(...), is_stub(0), is_stub(lambda: None)
+    (True, False, True)
+    """
+    if answer is None or answer is ...:
+        return True
+    code = getattr(answer, "__code__", None)
+    body = list(dis.get_instructions(code)) if code is not None else []
+    returned = [each.argval for each in body if each.opname in ("LOAD_CONST", "RETURN_CONST")]
+    empty = bool(body) and all(each.opname in EMPTY_BODY for each in body)
+    return empty and all(value is None or value is ... for value in returned)
