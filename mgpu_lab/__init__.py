@@ -23,6 +23,7 @@ _HOMES = {
     "Meter": "meter",
     "MeterResult": "meter",
     "memory_ledger": "ledger",
+    "ledger_table": "ledger",
     "verify": "verification",
     "watch": "live",
     "check": "checks",

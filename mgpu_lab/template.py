@@ -33,7 +33,15 @@ PRELOAD = (
     ("IPython.core.interactiveshell", "IPython.core.completer", "numpy", "torch", "torch.distributed"),
     ("stack_data", "executing", "pure_eval", "asttokens"),  # what showing the first error needs
     ("pygments.lexers.python", "pygments.formatters.terminal256", "IPython.core.guarded_eval"),
-    ("mgpu_lab.rank", "mgpu_lab.ledger", "torch._dynamo", "torch.nn.parallel", "torch.optim"),
+    (
+        "mgpu_lab.rank",
+        "mgpu_lab.ledger",
+        "mgpu_lab.ledger_peak",
+        "mgpu_lab.ledger_table",
+        "torch._dynamo",
+        "torch.nn.parallel",
+        "torch.optim",
+    ),
     ("torch.utils.data", "torch.distributed.tensor", "torch.distributed.fsdp", "torch.distributed.optim"),
     ("multiprocessing.popen_fork", "matplotlib.figure", "matplotlib.backends.backend_agg"),
     ("transformers", "transformers.models.llama.modeling_llama", "transformers.trainer"),

@@ -204,6 +204,7 @@ def test_zero_holds_what_the_formulas_say(ranks, kinds):
             assert close(after.named("Adam moments"), 8 / shards * COUNT), name
             assert close(after.gradients, 2 / shards * COUNT), (name, after)
             assert after.parameters == 2 * COUNT // (ranks if stage == 3 else 1), name
+            assert after.named("ZeRO-3 partition") == (after.parameters if stage == 3 else 0), name
             assert after.parameter_count == COUNT, name
             assert steady == by_optimizer, name
 
@@ -257,7 +258,8 @@ def test_ddp_holds_sixteen_bytes_and_its_buckets(ranks, options):
         assert close(last.total, 20 * COUNT), last
         assert (last.gradients, last.named("DDP buckets")) == (4 * COUNT, 4 * COUNT)
         assert [close(peak.named("DDP buckets"), 4 * COUNT, 0) for peak in peaks] == [True] * 4, peaks
-        assert close(peaks[-1].total, 20 * COUNT, 0.2), peaks[-1]
+        for peak, held in zip(peaks, [12, 20, 20, 20], strict=True):
+            assert close(peak.total, held * COUNT, 0.15), peak
 
 
 def ddp_never_followed():
