@@ -176,7 +176,7 @@ def _released(value: Any) -> Any:
     """Turn a metric into a number; a tensor on a GPU into a copy that holds no graph."""
     if getattr(value, "is_cuda", False):
         return value.detach().clone()
-    return float(value)
+    return float(value.detach() if hasattr(value, "detach") else value)
 
 
 def _number(value: Any) -> float:

@@ -276,3 +276,11 @@ def test_a_result_travels_to_a_process_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(RESULT), capture_output=True, check=True)
     assert done.stdout.decode() == f"{RESULT!r}\n"
+
+
+def test_a_loss_with_a_graph_is_read_without_a_warning(recwarn):
+    torch = pytest.importorskip("torch")
+    meter = Meter()
+    meter.step(1, loss=(torch.ones(1, requires_grad=True) * 2).sum())
+    assert meter.record().metrics["loss"] == (2.0,)
+    assert not [str(each.message) for each in recwarn if "requires" in str(each.message)]
