@@ -26,9 +26,7 @@ class FakeNvml:
             super().__init__(text)
             self.value = value
 
-    def __init__(
-        self, *gpus: dict[str, Any], init_error: int = 0, pairs: dict[str, int] | None = None
-    ) -> None:
+    def __init__(self, *gpus: dict[str, Any], init_error: int = 0, pairs: dict[str, int] | None = None) -> None:
         self.gpus, self.init_error = gpus, init_error
         self.pairs = pairs or {}
         self.open = 0

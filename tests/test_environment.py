@@ -42,14 +42,8 @@ def requirements(lines):
 def conda(text):
     """The same from an environment file; conda's `python=3.11` means any 3.11."""
     entries = yaml.safe_load(text)["dependencies"]
-    plain = [
-        re.sub(r"(?<![=<>!~])=(?=\d)([\d.]+)$", r"==\1.*", entry)
-        for entry in entries
-        if isinstance(entry, str)
-    ]
-    return requirements(
-        [*plain, *(line for entry in entries if isinstance(entry, dict) for line in entry["pip"])]
-    )
+    plain = [re.sub(r"(?<![=<>!~])=(?=\d)([\d.]+)$", r"==\1.*", entry) for entry in entries if isinstance(entry, str)]
+    return requirements([*plain, *(line for entry in entries if isinstance(entry, dict) for line in entry["pip"])])
 
 
 def declared():
@@ -59,9 +53,7 @@ def declared():
 
 
 DECLARED = declared()
-PINS = requirements(
-    line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"
-)
+PINS = requirements(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#")
 EXTRAS = {extra: requirements(lines) for extra, lines in PROJECT["optional-dependencies"].items()}
 
 
@@ -123,9 +115,7 @@ COURSE = imports_of("mgpu_lab/**/*.py") | imports_of("notebooks/**/*.ipynb")
 
 @pytest.mark.parametrize("place", DECLARED)
 def test_every_import_is_declared(place):
-    missing = {
-        name: str(path) for name, path in COURSE.items() if not packages([name]) <= set(DECLARED[place])
-    }
+    missing = {name: str(path) for name, path in COURSE.items() if not packages([name]) <= set(DECLARED[place])}
     assert not missing
 
 
@@ -135,9 +125,7 @@ def test_imports_of_tests_and_benchmarks_are_in_their_extra(pattern, extra):
 
 
 def test_nothing_is_declared_without_use():
-    assert set(DECLARED["pyproject.toml"]) <= packages({*COURSE, *loaded_by_name()}) | set(
-        USED_WITHOUT_IMPORT
-    )
+    assert set(DECLARED["pyproject.toml"]) <= packages({*COURSE, *loaded_by_name()}) | set(USED_WITHOUT_IMPORT)
 
 
 def test_the_places_name_the_same_packages():
@@ -181,12 +169,8 @@ def test_every_installed_dependency_is_pinned():
         name = todo.pop()
         seen.add(name)
         needs = [Requirement(line) for line in metadata.requires(name) or ()]
-        todo |= {
-            canonicalize_name(r.name) for r in needs if not r.marker or r.marker.evaluate({"extra": ""})
-        } - seen
-    cuda = {
-        name for name in seen if name.startswith(("nvidia-", "cuda-", "triton"))
-    }  # follow from torch's version
+        todo |= {canonicalize_name(r.name) for r in needs if not r.marker or r.marker.evaluate({"extra": ""})} - seen
+    cuda = {name for name in seen if name.startswith(("nvidia-", "cuda-", "triton"))}  # follow from torch's version
     assert seen - cuda - {"pip"} <= set(PINS)
 
 
@@ -223,9 +207,7 @@ def copy(tmp_path):
 def test_repo2docker_accepts_binder(copy):
     text = dockerfile(copy)
     environment = text.index("COPY --chown=1000:1000 src/binder/environment.yml")
-    assert environment < text.index(
-        "COPY --chown=1000:1000 src/ ${REPO_DIR}/"
-    )  # a layer that survives a commit
+    assert environment < text.index("COPY --chown=1000:1000 src/ ${REPO_DIR}/")  # a layer that survives a commit
     assert "python=3.11" in text
     assert "RUN chmod +x binder/postBuild" in text
     assert 'ENV R2D_ENTRYPOINT="/home/jovyan/binder/start"' in text or "binder/start" in text
@@ -265,9 +247,7 @@ def test_modules_and_packages_may_differ_in_name():
 
 
 def test_conda_and_pip_lines_are_read():
-    read = conda(
-        "dependencies:\n- python=3.11\n- numpy>=1,<2\n- pip:\n  - --pre\n  - Torch_x>=2 # why\n  - -e .\n"
-    )
+    read = conda("dependencies:\n- python=3.11\n- numpy>=1,<2\n- pip:\n  - --pre\n  - Torch_x>=2 # why\n  - -e .\n")
     assert {name: str(ranges) for name, ranges in read.items()} == {
         "python": "==3.11.*",
         "numpy": "<2,>=1",

@@ -26,9 +26,7 @@ def clone(tmp_path):
 def make(clone, *arguments, **env):
     base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(clone)}
     command = ["make", "install", f"PYTHON={sys.executable}", *arguments]
-    return subprocess.run(
-        command, cwd=clone, env={**base, **env}, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=clone, env={**base, **env}, capture_output=True, text=True, check=False)
 
 
 def only_error(run):
@@ -44,9 +42,7 @@ def only_error(run):
 def test_an_old_python_is_refused(clone):
     old = clone / "old-python"
     # It answers as Python 3.9 does: the tuple that it compares is the old one.
-    old.write_text(
-        f'#!/bin/sh\nshift; exec "{sys.executable}" -c "import sys; sys.version_info = (3, 9, 2); $1"\n'
-    )
+    old.write_text(f'#!/bin/sh\nshift; exec "{sys.executable}" -c "import sys; sys.version_info = (3, 9, 2); $1"\n')
     old.chmod(0o755)
     error = only_error(make(clone, "PYTHON=./old-python"))
     assert "Python 3.11 or newer is needed, ./old-python is 3.9" in error
@@ -83,13 +79,7 @@ def fake(clone, monkeypatch):
 
     def pip(*arguments):
         calls.append(arguments)
-        place = (
-            "local"
-            if "--no-index" in arguments
-            else "cpu index"
-            if install.CPU_INDEX in arguments
-            else "standard"
-        )
+        place = "local" if "--no-index" in arguments else "cpu index" if install.CPU_INDEX in arguments else "standard"
         return place in torch["wheels"]
 
     monkeypatch.setattr(install, "try_pip", pip)

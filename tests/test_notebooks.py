@@ -10,14 +10,10 @@ from nbformat import v4
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(
-    path.relative_to(ROOT)
-    for path in ROOT.glob("notebooks/**/*.ipynb")
-    if ".ipynb_checkpoints" not in path.parts
+    path.relative_to(ROOT) for path in ROOT.glob("notebooks/**/*.ipynb") if ".ipynb_checkpoints" not in path.parts
 )
 LESSON = Path("notebooks/01_setup_verification.ipynb")
-FIRST = (
-    "# Setup\n\n**Questions**: what is here?\n\n**Objectives**: know it.\n\nTeaching 10 min, exercises 5 min."
-)
+FIRST = "# Setup\n\n**Questions**: what is here?\n\n**Objectives**: know it.\n\nTeaching 10 min, exercises 5 min."
 LAST = "## Recap\n\n**Key points**\n- one"
 
 
@@ -74,9 +70,7 @@ BROKEN = {
     "execution counts are [1, 3]": lesson(code(), code(count=3)),
     "execution counts are [2, 1]": lesson(code(count=2), code(count=1)),
     "no code cell": lesson(v4.new_markdown_cell("text")),
-    "no raises-exception tag": lesson(
-        code(outputs=[v4.new_output("error", ename="E", evalue="v", traceback=[])])
-    ),
+    "no raises-exception tag": lesson(code(outputs=[v4.new_output("error", ename="E", evalue="v", traceback=[])])),
     "a warning in the output": lesson(code(outputs=[stream("x.py:3: UserWarning: careful\n")])),
     "names this machine: /home/a": lesson(code(outputs=[stream("/home/ann/course/x.py")])),
     f"names this machine: {ROOT.parent}": lesson(code(outputs=[stream(f"in {ROOT.parent}/x.py")])),
@@ -126,12 +120,8 @@ def test_code_in_text_is_neither_heading_nor_image():
 
 def test_executing_keeps_tags_and_nothing_of_the_machine(tmp_path):
     path = tmp_path / "lesson.ipynb"
-    cells = [
-        code("print('hello')", 7, tags=["a"], execution={"iopub.status.busy": "2026-01-01"}, scrolled=True)
-    ]
-    nbformat.write(
-        lesson(*cells, widgets={"state": {}}, language_info={"name": "python", "version": "3.11.7"}), path
-    )
+    cells = [code("print('hello')", 7, tags=["a"], execution={"iopub.status.busy": "2026-01-01"}, scrolled=True)]
+    nbformat.write(lesson(*cells, widgets={"state": {}}, language_info={"name": "python", "version": "3.11.7"}), path)
     assert execute.execute(path) == []
     notebook = nbformat.read(path, as_version=4)
     assert notebook.metadata == execute.METADATA

@@ -54,12 +54,8 @@ class Wanted:
 def main() -> int:
     """Install what is missing; 0 when the environment is ready, 1 after a one-line error."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--extra", action="append", default=[], help="an extra of pyproject.toml, such as test"
-    )
-    parser.add_argument(
-        "--torch", choices=("auto", "cpu", "gpu"), default="auto", help="which build of torch"
-    )
+    parser.add_argument("--extra", action="append", default=[], help="an extra of pyproject.toml, such as test")
+    parser.add_argument("--torch", choices=("auto", "cpu", "gpu"), default="auto", help="which build of torch")
     args = parser.parse_args()
     try:
         install(args.torch, args.extra)
@@ -76,9 +72,7 @@ def install(torch: str, extras: Iterable[str]) -> None:
     """Bring .venv to what pyproject.toml and constraints.txt ask for, or return at once where it is."""
     build = torch if torch != "auto" else "gpu" if has_nvidia_driver() else "cpu"
     stamp = read_stamp()
-    wanted = Wanted(
-        fingerprint(), str(ROOT), build, tuple(sorted({*extras, *(stamp.extras if stamp else ())}))
-    )
+    wanted = Wanted(fingerprint(), str(ROOT), build, tuple(sorted({*extras, *(stamp.extras if stamp else ())})))
     if wanted.satisfied_by(stamp) and venv_works():
         return
     check_disk(build)
@@ -100,9 +94,7 @@ def has_nvidia_driver() -> bool:
 
 def fingerprint() -> str:
     """Hash the files that decide what is installed: contents, not dates, which a checkout changes."""
-    digest = hashlib.sha256(
-        b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
-    )
+    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")))
     return digest.hexdigest()
 
 
@@ -119,9 +111,7 @@ def venv_works() -> bool:
     """Return whether .venv holds a Python of this version that has pip (a moved or half-made one has not)."""
     probe = "import sys, importlib.util as u; print(*sys.version_info[:2], bool(u.find_spec('pip')))"
     try:
-        answer = subprocess.run(
-            [PYTHON, "-c", probe], capture_output=True, text=True, check=False
-        ).stdout.split()
+        answer = subprocess.run([PYTHON, "-c", probe], capture_output=True, text=True, check=False).stdout.split()
     except OSError:
         return False
     return answer[2:] == ["True"] and (int(answer[0]), int(answer[1])) >= (3, 11)
@@ -130,17 +120,13 @@ def venv_works() -> bool:
 def make_venv() -> None:
     """Make .venv from the Python that runs this script."""
     say(f"making .venv with Python {sys.version.split()[0]}")
-    made = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", VENV], capture_output=True, text=True, check=False
-    )
+    made = subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], capture_output=True, text=True, check=False)
     if made.returncode == 0:
         return
     words = made.stdout + made.stderr
     if "ensurepip" in words:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-        raise SetupError(
-            f"this Python cannot make environments; on Debian or Ubuntu: apt install python{version}-venv"
-        )
+        raise SetupError(f"this Python cannot make environments; on Debian or Ubuntu: apt install python{version}-venv")
     raise SetupError(explain(words) or f"no .venv could be made: {last_line(words)}")
 
 

@@ -134,9 +134,7 @@ def frame(notebook: Notebook) -> list[str]:
         "a number of minutes": r"\d+\s*min",
     }
     found = [
-        f"the first cell has no {what}"
-        for what, form in wanted.items()
-        if not re.search(form, texts[0], re.IGNORECASE)
+        f"the first cell has no {what}" for what, form in wanted.items() if not re.search(form, texts[0], re.IGNORECASE)
     ]
     if not re.search(r"key points", texts[-1], re.IGNORECASE):
         found.append("the last text cell has no key points")
@@ -154,9 +152,7 @@ def images(notebook: Notebook) -> list[str]:
         ]
         found += [f"cell {index}: {tag} without alt text" for tag in tags_without_alt(text)]
     for index, cell in code_cells(notebook):
-        html = "\n".join(
-            "".join(o.data["text/html"]) for o in cell.outputs if "text/html" in o.get("data", {})
-        )
+        html = "\n".join("".join(o.data["text/html"]) for o in cell.outputs if "text/html" in o.get("data", {}))
         found += [f"cell {index}: the output's {tag} without alt text" for tag in tags_without_alt(html)]
     return found
 

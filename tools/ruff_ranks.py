@@ -22,9 +22,7 @@ def main(*, fix: bool) -> int:
     """Return 0 where every `%%ranks` cell is well formed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        copies = {
-            path: copy_rank_cells(path, folder) for path in sorted((ROOT / "notebooks").rglob("*.ipynb"))
-        }
+        copies = {path: copy_rank_cells(path, folder) for path in sorted((ROOT / "notebooks").rglob("*.ipynb"))}
         codes = [ruff(folder, "check", "--ignore=F821", *(["--fix"] if fix else []))]
         codes += [ruff(folder, "format", *([] if fix else ["--diff"]))]
         if fix:
