@@ -8,6 +8,7 @@ Not covered: what is shown (``results``, ``report_text``).
 from __future__ import annotations
 
 import html
+import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,8 @@ LIVE_AFTER_S = 0.15
 LIVE_EVERY_S = 0.1
 LIVE_LINES = 40
 MISMATCH = "CollectiveMismatchError"
-SHOWN_BYTES = 120 * 1024
+SHOWN_BYTES = 120 * 1024  # of text, as a saved notebook holds it
+LINE_BYTES = 16  # what each line costs there beyond its text: tag, indent, quotes
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
@@ -90,7 +92,7 @@ def live_text(outputs: dict[int, CellOutput], note: str) -> str:
 def show_result(shell: InteractiveShell, result: RunResult, table: Any = None) -> None:
     """Show all output in rank order, what is identical once, and ``table``; raise one CellError if a rank failed."""
     groups = result.merged()
-    room = SHOWN_BYTES // max(1, len(groups))
+    room = fair_share([saved_bytes(text) for ranks in groups for text in texts_of(ranks[0])], SHOWN_BYTES)
     if len(groups) > 1 and all(only_text(ranks[0]) for ranks in groups):
         show_texts([(ranks[0].stdout, tags(ranks)) for ranks in groups], room, sys.stdout)
         show_texts([(ranks[0].stderr, tags(ranks)) for ranks in groups], room, sys.stderr)
@@ -154,12 +156,39 @@ def print_tagged(text: str, tag: str, stream: Any) -> None:
         print("\n".join(lines), file=stream, flush=True)
 
 
+def texts_of(result: RankResult) -> list[str]:
+    """Return all that is shown of a rank as text."""
+    plain = [item if isinstance(item, str) else item.data.get("text/plain", "") for item in result.items]
+    return [*map(str, plain), result.stderr]
+
+
+def saved_bytes(text: str) -> int:
+    """Return how many bytes a text takes in a saved notebook."""
+    return len(json.dumps(text, ensure_ascii=False).encode(errors="replace")) + LINE_BYTES * text.count("\n")
+
+
+def fair_share(sizes: list[int], total: int) -> int:
+    """Return how much of ``total`` each may have at most: short ones leave their rest to the long ones."""
+    left = total
+    for done, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - done)
+        if size > share:
+            return share
+        left -= size
+    return total
+
+
 def clip(text: str, room: int) -> str:
     """Keep head and tail of a long text, so that a saved notebook stays small."""
-    if len(text) <= room:
+    if saved_bytes(text) <= room:
         return text
-    half = room // 2
-    return f"{text[:half]}\n{cut_note(len(text) - 2 * half)}\n{text[-half:]}"
+    half = max(64, room // 2)
+    head, tail = text[:half], text[-half:]
+    while (size := saved_bytes(head)) > half:
+        head = head[: len(head) * half // size]
+    while (size := saved_bytes(tail)) > half:
+        tail = tail[len(tail) - len(tail) * half // size :]
+    return f"{head}\n{cut_note(len(text) - len(head) - len(tail))}\n{tail}"
 
 
 def cell_error(result: RunResult) -> CellError:

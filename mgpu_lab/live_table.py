@@ -26,20 +26,24 @@ STYLE = """
 .mgpu-scroll{overflow-x:auto;line-height:1.3;margin:2px 0 4px}
 table.mgpu-watch{border-collapse:collapse;table-layout:fixed;width:100%;min-width:480px;max-width:860px;margin:0;
  font-size:var(--jp-ui-font-size1,13px);font-variant-numeric:tabular-nums;color:var(--jp-ui-font-color1,inherit)}
-table.mgpu-watch caption{caption-side:top;text-align:left;font-weight:600;padding:2px 6px;color:inherit}
-table.mgpu-watch th,table.mgpu-watch td{box-sizing:border-box;text-align:right;vertical-align:top;padding:3px 6px;
+table.mgpu-watch caption{caption-side:top;text-align:left;font-weight:600;padding:2px 4px;color:inherit}
+table.mgpu-watch th,table.mgpu-watch td{box-sizing:border-box;text-align:right;vertical-align:top;padding:3px 4px;
  overflow:hidden;text-overflow:ellipsis;white-space:nowrap;background:none;
  border:0;border-bottom:1px solid var(--jp-border-color2,#bbb)}
 table.mgpu-watch thead th{white-space:normal;vertical-align:bottom;font-weight:600}
 table.mgpu-watch tbody tr{background:none;height:calc(2.6em + 8px)}
 table.mgpu-watch tbody tr.mgpu-gpu{height:calc(1.3em + 8px)}
-table.mgpu-watch th:first-child{text-align:left;width:7%}
-table.mgpu-watch th:nth-child(2){width:16%}
-table.mgpu-watch th:nth-child(5){width:16%}
-table.mgpu-watch th:nth-child(6),table.mgpu-watch th:nth-child(7){width:12%}
+table.mgpu-watch tr.mgpu-gpu td{text-align:left;padding-left:3.6em}
+table.mgpu-watch th:first-child{text-align:left;width:3.3em}
+table.mgpu-watch th:nth-child(2),table.mgpu-watch th:nth-child(3){width:15%}
+table.mgpu-watch th:nth-child(4){width:12.5%}
+table.mgpu-watch th:nth-child(5){width:15.5%}
+table.mgpu-watch th:nth-child(6){width:11.5%}
+table.mgpu-watch th:nth-child(7){width:11.5%}
 table.mgpu-watch small{font-size:.85em}
 table.mgpu-watch meter{display:block;width:100%;height:.9em;margin-top:.2em}
-table.mgpu-watch svg{display:block;width:100%;fill:none;stroke:var(--jp-brand-color1,#1565c0);stroke-width:1.5}
+table.mgpu-watch svg{display:block;width:100%;fill:none;stroke:var(--jp-brand-color1,#1565c0);stroke-width:1.5;
+ border-bottom:1px solid var(--jp-border-color2,#bbb)}
 """
 
 
@@ -113,9 +117,10 @@ def step_text(step_s: float | None) -> str:
     """Return the time of a step in at least two digits."""
     if step_s is None:
         return "none yet"
-    if step_s >= 10:  # noqa: PLR2004 - from here on tenths of a second are exact enough
-        return f"{step_s:,.1f} s"
-    return f"{1000 * step_s:,.{0 if step_s >= 0.01 else 1}f} ms"  # noqa: PLR2004 - 10 ms
+    for unit, size, digits in (("s", 1.0, 1), ("ms", 1e-3, 0)):
+        if step_s >= 10 * size:
+            return f"{step_s / size:,.{digits}f} {unit}"
+    return f"{1e6 * step_s:,.0f} µs"
 
 
 def rank_rows(samples: Iterable[tuple[int, list[Sample]]], gone: Iterable[int] = ()) -> list[RankRow]:
