@@ -73,7 +73,7 @@ class Board:
         raw = text.encode()[:TEXT_BYTES]
         row = (number % SLOTS) * self.row_bytes
         try:
-            os.pwrite(self.fd, SLOT.pack(number, zlib.crc32(raw), len(raw), raw), row + self.rank * SLOT.size)
+            os.pwrite(self.fd, SLOT.pack(number, checksum_of(number, raw), len(raw), raw), row + self.rank * SLOT.size)
             found = os.pread(self.fd, self.row_bytes, row)
         except OSError:  # a full disk must not stop the training
             return {}
@@ -81,9 +81,14 @@ class Board:
         for rank in range(len(found) // SLOT.size):
             there, checksum, length, other = SLOT.unpack_from(found, rank * SLOT.size)
             other = other[:length]
-            if there == number and zlib.crc32(other) == checksum:  # else it is being written: that rank finds us
+            if there == number and checksum_of(number, other) == checksum:  # else half written: that rank finds us
                 written[rank] = other.decode(errors="replace")
         return written if len({call_of(each) for each in written.values()}) > 1 else {}
+
+
+def checksum_of(number: int, raw: bytes) -> int:
+    """Return a checksum over both, since a slot half written has the new number and the text of 256 calls ago."""
+    return zlib.crc32(raw, number & 0xFFFFFFFF)
 
 
 def call_of(text: str) -> str:
