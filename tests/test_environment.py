@@ -21,7 +21,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENVIRONMENTS = ("environment.yml", "binder/environment.yml")
-OWN = {"mgpu_lab", *(path.stem for folder in ("tools", "tests") for path in (ROOT / folder).glob("*.py"))}
+OWN = {"mgpu_lab", *(path.stem for folder in ("tools", "tests", "benchmarks") for path in (ROOT / folder).glob("*.py"))}
 PYTHON_MAGICS = ("%%ranks", "%%time", "%%timeit", "%%capture", "%%writefile", "%%px")
 USED_WITHOUT_IMPORT = {
     "accelerate": "Transformers loads a quantised model with it",
