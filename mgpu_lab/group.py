@@ -111,6 +111,7 @@ class Group:
         with contextlib.suppress(Exception):
             self.leave_torch()
         self.forget()
+        gc.collect()  # an error's frames hold the old group in a cycle, and with it gloo's threads and sockets
         return kinds
 
     def forget(self) -> None:
