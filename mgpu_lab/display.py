@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mgpu_lab.results import RankError, RankResult, RunResult
     from mgpu_lab.run import CellRun
 
-LIVE_AFTER_S = 0.15
+LIVE_AFTER_S = 0.1
 LIVE_EVERY_S = 0.1
 LIVE_LINES = 40
 MISMATCH = "CollectiveMismatchError"

@@ -6,7 +6,9 @@ Not covered: anything about processes.
 from __future__ import annotations
 
 import argparse
+import importlib
 import shlex
+import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
@@ -133,6 +135,8 @@ class RanksMagics(Magics):
             raise RanksError(msg)
         self.ranks = Ranks(options.n, options.device, options.timeout)
         self.notebook.user_ns[VARIABLE] = self.ranks
+        # the first live view would otherwise wait for this import
+        threading.Thread(target=importlib.import_module, args=("ipywidgets",), daemon=True).start()
         print(f"Started {self.ranks.choice}.")
 
     def status(self, _: argparse.Namespace) -> StatusTable:
