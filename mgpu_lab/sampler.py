@@ -44,7 +44,6 @@ class Sampler:
         self.live = False
         self.busy = False
         self.peak_bytes = 0
-        self.latest: Any = None
         self.private = PrivateMemory()
         self.last_s = 0.0
         self.looks: collections.deque[bool] = collections.deque(maxlen=LOOKS_KEPT)
@@ -62,8 +61,7 @@ class Sampler:
         self.busy = True
 
     def end_cell(self) -> None:
-        """Note that it has ended, and how fast it went: an idle meter's figure sinks."""
-        self.latest = self.group.meter.latest()
+        """Note that it has ended."""
         self.busy = False
 
     def due(self) -> Sample | None:
@@ -85,7 +83,7 @@ class Sampler:
 
     def sample(self) -> Sample:
         """Take one sample."""
-        latest = self.group.meter.latest() if self.busy else self.latest
+        latest = self.group.meter.latest()
         memory = self.gpu_memory() if self.group.spec.device == "cuda" else self.cpu_memory()
         return Sample(
             time_s=time.time(),

@@ -225,7 +225,7 @@ def machine_words() -> re.Pattern[str]:
     name = socket.gethostname()
     if len(name) > 3 and name not in {"localhost", "jupyter"}:  # noqa: PLR2004 - a shorter name is any word
         words.append(rf"\b{re.escape(name)}\b")
-    return re.compile("|".join([*words, PLACES]))
+    return re.compile("|".join([*sorted(words, key=len, reverse=True), PLACES]))
 
 
 def lines(cell: Any) -> int:
