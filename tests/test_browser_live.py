@@ -28,7 +28,7 @@ for step in range(50):
     time.sleep(0.1)
 print("rank", rank, "is done")"""
 OPEN_CELL = "import mgpu_lab\nview = mgpu_lab.watch()\nview"
-QUIET_CELL = "%%ranks\nfor step in range(20):\n    meter.step(512)\n    time.sleep(0.1)"
+QUIET_CELL = "%%ranks\nfor step in range(20):\n    meter.step(512 * (step + 1))\n    time.sleep(0.1)"
 LESSON = [
     "%load_ext mgpu_lab",
     "%ranks start -n 2 --device cpu",
