@@ -66,7 +66,7 @@ def worst(found: list[torch.Tensor], wanted: list[torch.Tensor], factor: float =
 
 
 def weighted_gradients(answer: Any) -> str:
-    """``average_gradients(model, n_tokens)`` after backward of this rank's own mean loss."""
+    """``weighted_average(model, n_tokens)`` after backward of this rank's own mean loss."""
     on_each_size(lambda size: weighted_trial(answer, size), "averaging gradients of uneven shards")
     return f"{sizes_text().capitalize()}: shards of 8, 2, 5 and 3 rows give one process's gradient; no gradient twice."
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import difflib
 import dis
 import importlib
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ HOMES = {
     "bf16-wire": "check_bf16_ranks",
     "skip-together": "check_bf16_ranks",
 }
+LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words
 PASSED, WRONG, TO_DO = "passed", "not yet", "to do"
 EMPTY_BODY = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "RETURN_GENERATOR"}
 
@@ -92,7 +94,7 @@ def check(name: str, answer: Any) -> Verdict:
     """
     __tracebackhide__ = True
     verdict = judge(name, answer)
-    print(verdict)
+    print(textwrap.fill(str(verdict), LINE_WIDTH, break_long_words=False, break_on_hyphens=False))
     return verdict
 
 

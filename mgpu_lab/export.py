@@ -40,8 +40,8 @@ USES = {
 SHOW = '''
 
 def show(value):
-    """Print a cell's last value, as the notebook shows it."""
-    if value is not None:
+    """Print a cell's last value, as the notebook shows it; what shows itself has done so."""
+    if value is not None and not hasattr(value, "_ipython_display_"):
         print(repr(value))
 
 '''
@@ -51,17 +51,20 @@ NOTEBOOK_ONLY = re.compile(r"^(\s*)([%!].*|.*\?\??)$")
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done to the ranks: a cell, or (with ``values``) a push."""
+    """One thing done to the ranks: a cell, or (with ``values``) a push. A cell that failed is left out."""
 
     source: str
     on: tuple[int, ...] | None = None
     values: tuple[tuple[str, Any], ...] = ()
+    failed: bool = False
 
 
 def write_script(path: str, steps: list[Step], world_size: int, *, force: bool = False) -> str:
     """Write the script; return one sentence. Raises UsageError where it would overwrite or there is nothing."""
     target = pathlib.Path(path).expanduser()
-    if not steps:
+    cells = [step for step in steps if not step.values]
+    failed = sum(step.failed for step in cells)
+    if failed == len(steps):
         msg = "nothing to export yet: run %%ranks cells first."
         raise UsageError(msg)
     if target.exists() and not force:
@@ -72,8 +75,9 @@ def write_script(path: str, steps: list[Step], world_size: int, *, force: bool =
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}."
         raise UsageError(msg) from None
-    cells = sum(1 for step in steps if not step.values)
-    return f"Wrote {cells} cells to {path}. Run them with: torchrun --nproc_per_node={world_size} {path}"
+    left_out = f" ({failed} that failed left out)" if failed else ""
+    wrote = f"Wrote {len(cells) - failed} cells{left_out} to {path}."
+    return f"{wrote} Run them with: torchrun --nproc_per_node={world_size} {path}"
 
 
 def script(steps: list[Step], world_size: int, name: str = "train.py") -> str:
@@ -87,6 +91,8 @@ def script(steps: list[Step], world_size: int, name: str = "train.py") -> str:
 
 def exported(step: Step, number: int) -> str:
     """Return one step as code."""
+    if step.failed:
+        return f"# cell {number} failed in the notebook and is left out\n"
     if step.values:
         return "".join(pushed_line(name, value) for name, value in step.values)
     source = printing_last_value(without_magics(step.source).strip("\n"))

@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,4 +52,5 @@ def figure_of(records: Sequence[MeterRecord]) -> MeterFigure:
     panels[0].set_ylim(bottom=0)
     panels[0].legend(loc="lower right", fontsize="small")
     panels[-1].set_xlabel("step")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

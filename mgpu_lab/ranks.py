@@ -165,8 +165,7 @@ class Ranks:
                 result = self._running.run(source, execution_count or self._cells, on_progress or (lambda _: None))
             finally:
                 self._last_where, self._running = self._running.where, None
-            if result.ok:
-                self.journal.append(Step(source, None if on is None else tuple(ranks)))
+            self.journal.append(Step(source, None if on is None else tuple(ranks), failed=not result.ok))
             return result
 
     def interrupt(self) -> None:

@@ -26,13 +26,13 @@ def cell_with(notebook, text):
 MINI = cell_with("03_ddp.ipynb", "class MiniDDP")
 SOLUTIONS = {
     "mini-ddp": MINI,
-    "weighted-gradients": cell_with("solutions/03_ddp.ipynb", "def average_gradients(model, n_tokens)"),
+    "weighted-gradients": cell_with("solutions/03_ddp.ipynb", "def weighted_average"),
     "accumulate": cell_with("solutions/03_ddp.ipynb", "def my_accumulate"),
     "evaluate": cell_with("solutions/03_ddp.ipynb", "def evaluate"),
 }
 NAMES = {
     "mini-ddp": "MiniDDP",
-    "weighted-gradients": "average_gradients",
+    "weighted-gradients": "weighted_average",
     "accumulate": "my_accumulate",
     "evaluate": "evaluate",
 }
@@ -193,7 +193,7 @@ WRONG_CODE = {
     },
 }  # fmt: skip
 HEADS = {
-    "weighted-gradients": "def average_gradients(model, n_tokens):\n    for p in model.parameters():\n",
+    "weighted-gradients": "def weighted_average(model, n_tokens):\n    for p in model.parameters():\n",
     "accumulate": "def my_accumulate(ddp, batches, loss_of):\n",
     "evaluate": "def evaluate(loss_of, items):\n",
 }

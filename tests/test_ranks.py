@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
-import sys
 import threading
 import time
 
@@ -438,51 +436,6 @@ def test_rank_that_is_gone(ranks):
     assert ranks.status()[1].state.startswith("gone")
     ranks.restart([1])
     ranks.run("kept = rank + 0.5")
-
-
-# ---- export
-
-CELLS = (
-    (
-        "torch.manual_seed(0)\nnet = torch.nn.Linear(8, 1)\nddp = torch.nn.parallel.DistributedDataParallel(net)\n"
-        "optimizer = torch.optim.SGD(ddp.parameters(), lr=0.1)"
-    ),
-    (
-        "data = torch.Generator().manual_seed(rank)\nfor step in range(3):\n    x = torch.randn(4, 8, generator=data)\n"
-        "    loss = (ddp(x) - x.sum(1, keepdim=True)).pow(2).mean()\n    optimizer.zero_grad()\n    loss.backward()\n"
-        "    optimizer.step()\n    if rank == 0: print(f'step {step} loss {loss.item():.6f}')"
-    ),
-    "if rank == 0:\n    print(f'{sum(p.double().sum() for p in net.parameters()).item():.9f}')",
-)
-
-
-def test_exported_script_prints_the_same_under_torchrun(tmp_path):
-    with Ranks(2, "cpu") as fresh:
-        fresh.push(lr=0.1)
-        shown = "".join(fresh.run(cell)[0].stdout for cell in CELLS)
-        assert not fresh.run("raise ValueError('not exported')").ok
-        script = tmp_path / "train.py"
-        assert "torchrun --nproc_per_node=2" in fresh.export(str(script))
-        with pytest.raises(UsageError, match=r"exists already.*--force"):
-            fresh.export(str(script))
-        fresh.export(str(script), force=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert shown.count("loss") == 3
-    assert done.stdout == shown
-
-
-def test_nothing_to_export():
-    with Ranks(1, "cpu") as ranks, pytest.raises(UsageError, match="nothing to export") as error:
-        ranks.export("train.py")
-    one_line(error)
 
 
 def test_ranks_end_with_the_block():
