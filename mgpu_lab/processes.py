@@ -26,6 +26,7 @@ from multiprocessing.reduction import sendfds
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.errors import RanksError
+from mgpu_lab.interrupts import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class RankProcess:
     err: int
     pidfd: int | None
     exit_code: int | None = None
+    ended_here: bool = False  # killed by this package
     exited: threading.Event = field(default_factory=threading.Event)
 
     def signal(self, number: int) -> None:
@@ -112,7 +114,7 @@ class TemplateProcess:
         request, event = next(self._ids), threading.Event()
         self._forks[request] = event
         try:
-            with self._lock:
+            with held_back(), self._lock:  # half a request would leave the template waiting for the rest
                 self._connection.send((request, spec))
                 sendfds(self._socket, [there.fileno(), out_write, err_write])
         except OSError as error:
@@ -126,7 +128,11 @@ class TemplateProcess:
         for fd in (out_read, err_read):
             os.set_blocking(fd, False)
         connection = Connection(here.detach())
-        self._wait_for_fork(event)
+        try:
+            self._wait_for_fork(event)
+        except BaseException:  # a process that comes up later finds its pipe closed and ends
+            RankProcess(0, connection, out_read, err_read, pidfd=None).close()
+            raise
         pid = self._pids.pop(request)
         process = RankProcess(pid, connection, out_read, err_read, open_pidfd(pid))
         self._adopt(process, on_exit)

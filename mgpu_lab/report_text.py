@@ -38,7 +38,9 @@ def grouped_by_place(positions: Mapping[int, Position | None]) -> list[tuple[lis
 def death_text(member: Member) -> str:
     """Tell signal or exit code, the last memory figure, the last lines printed."""
     code = member.process.exit_code
-    if code is None:
+    if member.process.ended_here:
+        how = "its process was ended from the notebook, and no new one has come up"
+    elif code is None:
         how = "its process ended, nobody saw how"
     elif code < 0:
         how = f"its process was ended by {signal.Signals(-code).name}"

@@ -7,12 +7,11 @@ Not covered: how the ranks are got out (``rescue``), how it is shown (``display`
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mgpu_lab import messages
+from mgpu_lab.interrupts import HELD_BACK_S, noted
 from mgpu_lab.output import CellOutput
 from mgpu_lab.report_text import death_text, note_text, outcome_notes
 from mgpu_lab.rescue import Rescue
@@ -21,7 +20,6 @@ from mgpu_lab.results import DIED, INTERRUPTED, KILLED, RAISED, RELEASED, RankEr
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
-    from types import FrameType
 
     from mgpu_lab.workers import Workers
 
@@ -52,6 +50,7 @@ class CellRun:
         self.errors: dict[int, RankError] = {}
         self.stopped_s: float | None = None
         self.released_s: float | None = None
+        self.settling_s: float | None = None
         self.stop_reason = ""
         self.stop_asked = self.interrupted_again = False
         self.note = ""
@@ -61,15 +60,23 @@ class CellRun:
 
     def run(self, source: str, execution_count: int, on_progress: Callable[[CellRun], None]) -> RunResult:
         """Send the cell, see it through, put the group in order, return what came of it."""
-        late = self.begin(source, execution_count)
-        with StopHandler(self):
+        with noted(self.on_stop):
+            late = self.begin(source, execution_count)
             while self.running():
                 self.workers.inbox.wait(ALERT_TICK_S if self.alert() else TICK_S)
                 self.collect()
                 self.supervise()
                 on_progress(self)
-        notes = self.settle()
-        return self.result(notes, late)
+            self.settling_s = time.monotonic()
+            notes = self.settle()
+            return self.result(notes, late)
+
+    def on_stop(self) -> None:
+        """Have the loop stop the cell; afterwards let the ranks be put in order, unless that takes too long."""
+        if self.settling_s is not None and time.monotonic() - self.settling_s > HELD_BACK_S:
+            raise KeyboardInterrupt
+        self.stop_asked = True
+        self.workers.inbox.notify()
 
     def begin(self, source: str, execution_count: int) -> dict[int, CellOutput]:
         """Send the cell to all ranks; return what they had printed since the last cell."""
@@ -227,32 +234,6 @@ class CellRun:
             return None
         kind = RELEASED if rank in self.echoes() else INTERRUPTED if rank in self.rescue.interrupted else RAISED
         return RankError(rank, failure.ename, failure.evalue, failure.traceback, failure.line, kind)
-
-
-class StopHandler:
-    """While a cell runs, turn the notebook's Stop (SIGINT) into a note for ``CellRun``."""
-
-    def __init__(self, cell: CellRun) -> None:
-        """Change nothing yet."""
-        self.cell = cell
-        self.previous: Any = None
-        self.installed = False
-
-    def __enter__(self) -> None:
-        """Take SIGINT over, in the main thread only: elsewhere Python allows no handlers."""
-        if threading.current_thread() is threading.main_thread():
-            self.previous = signal.signal(signal.SIGINT, self.on_interrupt)
-            self.installed = True
-
-    def __exit__(self, *_: object) -> None:
-        """Give SIGINT back."""
-        if self.installed:
-            signal.signal(signal.SIGINT, self.previous)
-
-    def on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        """Ask the loop to stop the cell."""
-        self.cell.stop_asked = True
-        self.cell.workers.inbox.notify()
 
 
 def uneven_calls(workers: Workers) -> str:

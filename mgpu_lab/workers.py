@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mgpu_lab import messages
 from mgpu_lab.errors import RanksError
 from mgpu_lab.inbox import Inbox, Member
+from mgpu_lab.interrupts import held_back
 from mgpu_lab.output import CellOutput
 from mgpu_lab.processes import shared_template
 
@@ -104,21 +105,28 @@ class Workers:
     def replace(self, ranks: Iterable[int]) -> None:
         """Start new processes for these ranks, killing the old ones, and give all ranks a new process group."""
         ranks = list(ranks)
-        self.kill(ranks)
-        request = self._next_generation()
-        futures = {r: self.ask(r, self._join_message, request) for r in self.members if r not in ranks}
-        for rank in ranks:
-            member = Member(rank, self.template.fork(self._spec(rank, request), self.inbox.notify))
-            self.members[rank] = member
-            futures[rank] = member.waiting[0] = Future()
-            self.inbox.add(member)
-        self.members = dict(sorted(self.members.items()))
-        self._wait_until_joined(futures)
+        try:
+            self.kill(ranks)
+            request = self._next_generation()
+            futures = {r: self.ask(r, self._join_message, request) for r in self.members if r not in ranks}
+            for rank in ranks:
+                member = Member(rank, self.template.fork(self._spec(rank, request), self.inbox.notify))
+                self.members[rank] = member
+                futures[rank] = member.waiting[0] = Future()
+                self.inbox.add(member)
+            self.members = dict(sorted(self.members.items()))
+            self._wait_until_joined(futures)
+        except KeyboardInterrupt:  # Stop: what is half made counts as gone, and nobody waits for it
+            with held_back():
+                self.kill(ranks)
+                self.break_store()
+            raise
 
     def kill(self, ranks: Iterable[int]) -> None:
-        """Kill processes and wait until they have ended."""
-        doomed = [self.members.pop(rank) for rank in ranks if rank in self.members]
+        """Kill processes and wait until they have ended. They stay members, as ranks that are gone."""
+        doomed = [self.members[rank] for rank in ranks if rank in self.members]
         for member in doomed:
+            member.process.ended_here |= member.alive
             member.process.signal_group(9)
         for member in doomed:
             member.process.exited.wait(2)
@@ -126,16 +134,17 @@ class Workers:
 
     def stop(self) -> None:
         """End all processes: politely where they listen, by SIGKILL where they do not. Harmless the second time."""
-        if self.inbox.closed:
-            return
-        for member in self.members.values():
-            member.send(messages.Shutdown(0))
-        deadline = time.monotonic() + LEAVE_TIMEOUT_S
-        for member in self.members.values():
-            member.process.exited.wait(max(0.0, deadline - time.monotonic()))
-        self.kill(list(self.members))
-        self.inbox.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        with held_back():
+            if self.inbox.closed:
+                return
+            for member in self.members.values():
+                member.send(messages.Shutdown(0))
+            deadline = time.monotonic() + LEAVE_TIMEOUT_S
+            for member in self.members.values():
+                member.process.exited.wait(max(0.0, deadline - time.monotonic()))
+            self.kill(list(self.members))
+            self.inbox.close()
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     # ---- inside
 

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import re
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,6 +217,45 @@ def test_pull_of_two_gigabytes(shelf):
     assert re.fullmatch(r"UsageError: .*'big' is larger than 256 MiB.*", shown.error), shown.text
     assert shown.seconds < limit_s()
     assert not kernel.run("%%ranks\ndel big\nassert kept == rank + 0.5").error
+
+
+SWALLOWS = """%%ranks
+import time
+while rank == 1:
+    try:
+        time.sleep(0.05)
+    except KeyboardInterrupt:
+        pass
+"""
+
+
+def test_stop_pressed_again_and_again(shelf):
+    """Whenever it comes, the ranks are put in order and the result is told."""
+    notebook = shelf.get(SIZES[0])
+    notebook.must("%%ranks\nkept = rank + 0.5")
+    presses = [threading.Timer(0.5 + 0.06 * i, notebook.kernel.manager.interrupt_kernel) for i in range(25)]
+    for press in presses:
+        press.start()
+    shown = notebook.kernel.run(SWALLOWS)
+    for press in presses:
+        press.cancel()
+    assert re.search(r"rank 1 .*killed.*variables are lost", shown.text), shown.text
+    assert "KeyboardInterrupt" not in shown.text
+    time.sleep(0.3)
+    assert notebook.kernel.run(NEXT).text == f"[0-{SIZES[0] - 1}] {[float(SIZES[0])] * 2}\n"
+
+
+@pytest.mark.parametrize("after_s", [0.02, 0.05, 0.1, 0.15])
+@pytest.mark.parametrize("command", ["%ranks restart", "%ranks restart --on 1"])
+def test_stop_during_a_restart(shelf, command, after_s):
+    """Every rank is either up or said to be gone, and another restart brings all back."""
+    notebook = shelf.get(SIZES[0])
+    assert notebook.kernel.run(command, stop_after=after_s).seconds < limit_s()
+    shown = notebook.kernel.run(NEXT)
+    expected = f"[0-{SIZES[0] - 1}] {[float(SIZES[0])] * 2}\n"
+    assert shown.text == expected or re.search(r"gone .*`%ranks restart`", shown.error), shown.text
+    assert "Started" in notebook.kernel.run("%ranks restart").text
+    assert notebook.kernel.run(NEXT).text == expected
 
 
 @pytest.fixture
