@@ -40,21 +40,24 @@ class Member:
     samples: collections.deque[messages.Sample] = field(default_factory=lambda: collections.deque(maxlen=SAMPLES_KEPT))
     waiting: dict[int, Future[messages.Answer]] = field(default_factory=dict)
     last_cell: int | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    outbox: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
 
     @property
     def alive(self) -> bool:
         """Whether the process lives, as far as is known."""
         return not self.process.exited.is_set()
 
-    def send(self, message: Any) -> bool:
-        """Send; False where the rank has gone."""
-        try:
-            with self.lock:
+    def send(self, message: Any) -> None:
+        """Have a message sent: a rank that reads nothing (stopped, say) must not block whoever sends."""
+        self.outbox.put(message)
+
+    def post(self) -> None:
+        """Send what is in the outbox, one after another, until a None; the thread that does so is the rank's own."""
+        while (message := self.outbox.get()) is not None:
+            try:
                 self.process.connection.send(message)
-        except OSError:
-            return False
-        return True
+            except OSError:  # the rank has gone
+                self.give_up()
 
     def drain(self) -> None:
         """Take in all that has been printed so far."""
@@ -89,11 +92,13 @@ class Inbox:
         self.thread.start()
 
     def add(self, member: Member) -> None:
-        """Begin to read from a member."""
+        """Begin to read from a member and to send to it."""
+        threading.Thread(target=member.post, name=f"mgpu_lab-outbox-{member.rank}", daemon=True).start()
         self._do(partial(self._register, member))
 
     def remove(self, member: Member) -> None:
         """Stop reading from a member and close its pipes."""
+        member.send(None)
         done = threading.Event()
         self._do(partial(self._unregister, member, done))
         done.wait(2)

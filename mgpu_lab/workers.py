@@ -59,7 +59,8 @@ class Workers:
         member, request = self.members[rank], next(self._requests)
         future: Future[messages.Answer] = Future()
         member.waiting[request] = future
-        if not member.send(make(request, *args)) or not member.alive:
+        member.send(make(request, *args))
+        if not member.alive:
             member.give_up()
         return future
 
