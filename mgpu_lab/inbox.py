@@ -186,6 +186,8 @@ class Inbox:
             member.give_up()
             self.notify()
             return
+        except Exception:  # noqa: BLE001 - a message that cannot be read must not end the reading of all others
+            return
         match message:
             case messages.Answer():
                 member.drain()

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import pickle
 import queue
 import random
 import signal
@@ -19,7 +18,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab import messages, release, stacks, transfer
-from mgpu_lab.errors import UsageError
 from mgpu_lab.group import Group
 from mgpu_lab.sampler import Sampler
 from mgpu_lab.shell import RankShell
@@ -86,7 +84,11 @@ class Rank:
         """Carry out a request: a cell may fail, all others return a value or raise."""
         if isinstance(request, messages.Execute):
             return self.execute(request)
-        return self.value_of(request), None
+        self.in_cell = not isinstance(request, messages.JoinGroup)  # pickling, say, runs the learner's code
+        try:
+            return self.value_of(request), None
+        finally:
+            self.in_cell = False
 
     def value_of(self, request: Any) -> Any:
         """Dispatch on the kind of request."""
@@ -95,7 +97,7 @@ class Rank:
             case messages.JoinGroup():
                 value = self.group.join(request)
             case messages.Push():
-                self.shell.user_ns.update(transfer.unpack(request.payload))
+                self.shell.user_ns.update(transfer.unpack_pushed(request.payload))
             case messages.Pull():
                 value = transfer.pack(request.name, self.shell.user_ns, request.max_bytes)
             case messages.Complete():
@@ -137,7 +139,7 @@ class Rank:
         number = next(self.numbers)
         event = self.receipts[number] = threading.Event()
         self.shell.flush()
-        self.send(sendable(messages.Display(data, metadata, display_id, update, number)))
+        self.send(messages.Display(*transfer.plain_display(data, metadata), display_id, update, number))
         event.wait(RECEIPT_S)
         self.receipts.pop(number, None)
 
@@ -228,16 +230,6 @@ def main(spec: messages.RankSpec, connection: Connection) -> int:
 
     torch.set_num_threads(spec.threads)
     return Rank(spec, connection).run()
-
-
-def sendable(display: messages.Display) -> messages.Display:
-    """Return the display if it can be sent; UsageError where it holds something that cannot be pickled."""
-    try:
-        pickle.dumps(display)
-    except Exception as error:  # noqa: BLE001 - pickling runs the object's own code
-        msg = f"this display holds a {type(error).__name__}: {error}: show text, HTML, images or plain values."
-        raise UsageError(msg) from None
-    return display
 
 
 def reseed() -> None:

@@ -6,6 +6,8 @@ Not covered: the magics (``magics``), what is shown (``display``).
 from __future__ import annotations
 
 import contextlib
+import operator
+import signal
 import threading
 import time
 import weakref
@@ -203,12 +205,6 @@ class Ranks:
         with self._alone():
             ranks = self._chosen(on, must_live=True)
             answers = self._answers(ranks, messages.Pull, name, max_bytes)
-            refusals: dict[str, list[int]] = {}
-            for rank, answer in answers.items():
-                if answer.failure is not None:
-                    refusals.setdefault(answer.failure.evalue, []).append(rank)
-            if refusals:
-                raise UsageError("; ".join(f"{named(who)}: {text}" for text, who in refusals.items()))
             return [transfer.unpack_pulled(answers[rank].value, name) for rank in ranks]
 
     def push(self, on: Iterable[int] | None = None, /, **values: Any) -> None:
@@ -272,14 +268,33 @@ class Ranks:
         alive = self.workers.alive()
         if not alive or self._running is not None:
             return None
-        return self.workers.ask_all(alive[:1], make, *args, timeout_s=2.0).get(alive[0])
+        return self._asked(alive[:1], make, *args, timeout_s=2.0).get(alive[0])
+
+    def _asked(
+        self, ranks: list[int], make: Callable[..., Any], *args: Any, timeout_s: float
+    ) -> dict[int, messages.Answer]:
+        """Ask; ranks that have not answered when time is up, or when Stop is pressed, are to give it up."""
+        answers: dict[int, messages.Answer] = {}
+        try:
+            answers = self.workers.ask_all(ranks, make, *args, timeout_s=timeout_s)
+        finally:
+            for rank in ranks:
+                if rank not in answers:
+                    self.workers.members[rank].process.signal(signal.SIGINT)
+        return answers
 
     def _answers(self, ranks: list[int], make: Callable[..., Any], *args: Any) -> dict[int, messages.Answer]:
-        answers = self.workers.ask_all(ranks, make, *args, timeout_s=ANSWER_TIMEOUT_S)
+        answers = self._asked(ranks, make, *args, timeout_s=ANSWER_TIMEOUT_S)
         missing = [rank for rank in ranks if rank not in answers]
         if missing:
             msg = f"{named(missing)} did not answer within {ANSWER_TIMEOUT_S:.0f} s, or died: see `%ranks status`."
             raise RanksError(msg)
+        refusals: dict[str, list[int]] = {}
+        for rank, answer in answers.items():
+            if answer.failure is not None:
+                refusals.setdefault(answer.failure.evalue, []).append(rank)
+        if refusals:
+            raise UsageError("; ".join(f"{named(who)}: {text}" for text, who in refusals.items()))
         return answers
 
     def _chosen(self, on: Iterable[int] | None, *, must_live: bool) -> list[int]:

@@ -6,7 +6,11 @@ Not covered: who may send what to whom; the pipes are private to the two process
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
 import io
+import json
+import numbers
 import pickle
 import re
 import sys
@@ -16,6 +20,9 @@ from mgpu_lab.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 class _LimitedBuffer(io.BytesIO):
@@ -40,8 +47,8 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         torch = sys.modules.get("torch")
-        if torch is None or not issubclass(type(value), torch.Tensor):
-            return NotImplemented
+        if torch is None or not issubclass(type(value), torch.Tensor) or value.layout != torch.strided:
+            return NotImplemented  # a sparse tensor is made of others, which come by here, too
         if value.numel() * value.element_size() > self.buffer.max_bytes - self.buffer.tell():
             raise OverflowError  # before torch copies it
         small = value.untyped_storage().nbytes() > value.numel() * value.element_size()
@@ -49,6 +56,34 @@ class _Pickler(pickle.Pickler):
             return NotImplemented
         host = value.detach().clone().cpu()
         return host.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+
+
+def plain_display(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a display's bundle as plain values, as a notebook file holds it; UsageError where it has others.
+
+    An object of a class made in a cell would arrive in the kernel as something that nobody there can read.
+    """
+    try:
+        bundle, about = json.loads(json.dumps((data, metadata), default=plain))
+    except Exception as error:  # noqa: BLE001 - the values' own code runs here
+        msg = f"this display cannot be sent ({error}): show text, HTML, images or plain values."
+        raise UsageError(msg) from None
+    bundle.pop(WIDGET_MIME, None)  # its state stays in the rank: the notebook would show an error in its place
+    return bundle, about
+
+
+def plain(value: Any) -> Any:
+    """Return what stands for a value in a notebook file, as Jupyter has it."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    msg = f"it holds a {type(value).__name__}"
+    raise TypeError(msg)
 
 
 def pack(name: str, namespace: Mapping[str, Any], max_bytes: int) -> bytes:
@@ -89,6 +124,16 @@ def unpack_pulled(payload: bytes, name: str) -> Any:
     except (AttributeError, ImportError) as error:
         msg = f"{name!r} holds an object whose class this notebook does not know ({error}): pull plain values instead."
         raise UsageError(msg) from None
+
+
+def unpack_pushed(payload: bytes) -> dict[str, Any]:
+    """Unpickle pushed values; UsageError where a class or function of theirs is known in the notebook only."""
+    try:
+        values: dict[str, Any] = unpack(payload)
+    except (AttributeError, ImportError) as error:
+        msg = f"they do not know a class or function that the value needs ({error}): define it in a %%ranks cell."
+        raise UsageError(msg) from None
+    return values
 
 
 def unpack(payload: bytes) -> Any:

@@ -605,9 +605,14 @@ OUTPUTS = (
         "!echo from a shell\nstamp()", ("from C", "from a child", "from a shell"), fails=False),
     Row("output: 5000 displays", "from IPython.display import display, HTML\nfor i in range(5000): display(HTML(f'<b>{i}</b>'))\n"
         "stamp()", (r"more displays cut here",), fails=False),
-    Row("output: display that cannot be pickled",
+    Row("output: display that cannot be sent",
         "class Odd:\n    def _repr_mimebundle_(self, **_): return {'application/json': lambda: 1}\nstamp()\nOdd()",
-        ("pickle",)),
+        ("UsageError: this display cannot be sent.*holds a function",)),
+    Row("output: display of an object of the cell's own class",
+        "class Odd:\n    def _repr_mimebundle_(self, **_): return {'application/json': Odd()}\nstamp()\nOdd()",
+        ("UsageError: this display cannot be sent.*holds a Odd",)),
+    Row("output: widget", "import ipywidgets\nstamp()\nipywidgets.IntSlider(3)", (r"\[0-\d\] IntSlider",), fails=False,
+        needs="ipywidgets"),
     Row("output: 20 MB figure", "from IPython.display import display\nstamp()\n"
         "display({'text/html': '<!--' + 'h' * 20_000_000 + '-->', 'text/plain': 'big'}, raw=True)", fails=False),
 )  # fmt: skip

@@ -426,6 +426,48 @@ def test_second_cell_while_one_runs(ranks):
         thread.join()
 
 
+def test_pull_of_tensors_of_any_layout(ranks):
+    assert ranks.run("sparse = torch.eye(3).to_sparse() * (rank + 1)").ok
+    assert [each.to_dense().diag().tolist() for each in ranks.pull("sparse")] == [[1.0] * 3, [2.0] * 3]
+
+
+def test_pull_that_does_not_end_can_be_stopped(ranks):
+    """No line of a cell is on the stack of such a rank, so that Stop in the next cell would take it for an idle one."""
+    source = "import time\nclass Slow:\n    def __reduce__(self):\n        time.sleep(1000)\n"
+    assert ranks.run(f"library = {{}}\nexec(compile({source!r}, 'library.py', 'exec'), library)").ok
+    assert ranks.run("slow = library['Slow']()").ok
+    timer = threading.Timer(0.5, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        ranks.pull("slow")
+    assert ranks.run("del slow", timeout=5).ok
+
+
+def test_rank_that_is_stopped_blocks_nobody(ranks):
+    """A push larger than its pipe waits in the notebook, where Stop ends the waiting, and arrives later."""
+    process = psutil.Process(ranks.status()[1].pid)
+    process.suspend()
+    try:
+        timer = threading.Timer(0.5, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            ranks.push(big=bytes(5_000_000))
+    finally:
+        process.resume()
+    assert ranks.run("assert len(big) == 5_000_000; del big", timeout=10).ok
+
+
+def test_collectives_of_another_thread_leave_the_comparison_alone(ranks):
+    """Each rank's second thread waits in a call on its own group while the main threads call differently often."""
+    assert ranks.run(
+        "import threading, time\nside = dist.new_group()\n"
+        "def later():\n    time.sleep(0.3 * rank)\n    dist.all_reduce(torch.ones(3), group=side)\n"
+        "thread = threading.Thread(target=later)\nthread.start()\ntime.sleep(0.1)\n"
+        "dist.all_reduce(torch.ones(4))\nthread.join()\n"
+        "for size in (5, 6, 7): dist.all_reduce(torch.ones(size))"
+    ).ok
+
+
 def test_rank_that_is_gone(ranks):
     ranks.run("import os\nif rank == 1: os._exit(3)")
     with pytest.raises(RanksError, match=r"rank 1 is gone.*exited with code 3.*restart") as error:
