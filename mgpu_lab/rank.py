@@ -15,12 +15,13 @@ import random
 import signal
 import sys
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab import messages, release, stacks, transfer
 from mgpu_lab.group import Group
 from mgpu_lab.sampler import Sampler
-from mgpu_lab.shell import RankShell
+from mgpu_lab.shell import RankShell, chain, own_frames
 from mgpu_lab.where import Lookout
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Rank:
                 self.handle(request)
             except KeyboardInterrupt:  # one that came between two requests
                 continue
+            except BaseException as error:  # noqa: BLE001 - a signal handler of the cell's own, say a forgotten alarm
+                traceback.print_exception(error.with_traceback(chain(own_frames(error.__traceback__))))
 
     def on_interrupt(self, *_: Any) -> None:
         """Let Ctrl-C reach a cell and nothing else."""
@@ -77,7 +80,8 @@ class Rank:
             value, failure = self.perform(request)
         except BaseException as error:  # noqa: BLE001 - an answer must go out, also after SystemExit
             value, failure = None, self.shell.failure(error)
-        self.shell.restore_streams()
+        with contextlib.suppress(Exception):
+            self.shell.restore_streams()
         self.send(messages.Answer(request.request, value, failure, self.group.state()))
 
     def perform(self, request: Any) -> tuple[Any, messages.Failure | None]:
@@ -147,12 +151,17 @@ class Rank:
 
     def control(self) -> None:
         """Hear the kernel; between messages flush half-written lines and take samples."""
-        with contextlib.suppress(EOFError, OSError):
-            while True:
-                if self.connection.poll(self.sampler.look_s if self.in_cell else self.sampler.period_s):
-                    self.hear(self.connection.recv())
+        while True:
+            try:
+                news = self.connection.poll(self.sampler.look_s if self.in_cell else self.sampler.period_s)
+                message = self.connection.recv() if news else None
+            except (EOFError, OSError):
+                self.kernel_has_gone()
+                return
+            with contextlib.suppress(Exception):  # what the cell did to the process must not make the rank deaf
+                if news:
+                    self.hear(message)
                 self.tick()
-        self.kernel_has_gone()
 
     def hear(self, message: Any) -> None:
         """Answer at once what the control thread can; pass the rest to the main thread."""

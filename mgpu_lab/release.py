@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 import stat
 import sys
 
+FDS_SCANNED = 2**16
 FD_DIR = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 
 
@@ -38,12 +40,20 @@ def cut(pairs: frozenset[tuple[str, str]]) -> int:
 def connected_sockets() -> list[tuple[int, tuple[str, str]]]:
     """List the descriptors of connected TCP sockets; those that vanish meanwhile are left out."""
     found = []
-    for name in os.listdir(FD_DIR):  # noqa: PTH208 - names are numbers, not paths
-        with contextlib.suppress(OSError, ValueError), borrowed(int(name)) as sock:
+    for fd in descriptors():
+        with contextlib.suppress(OSError, ValueError), borrowed(fd) as sock:
             if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
                 local, peer = sock.getsockname()[:2], sock.getpeername()[:2]
-                found.append((int(name), (f"{local[0]} {local[1]}", f"{peer[0]} {peer[1]}")))
+                found.append((fd, (f"{local[0]} {local[1]}", f"{peer[0]} {peer[1]}")))
     return found
+
+
+def descriptors() -> list[int]:
+    """List the open descriptors; all that may be open where the cell has used up every one: listing takes one."""
+    try:
+        return [int(name) for name in os.listdir(FD_DIR)]  # noqa: PTH208 - names are numbers, not paths
+    except OSError:
+        return list(range(min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], FDS_SCANNED)))
 
 
 @contextlib.contextmanager

@@ -180,18 +180,18 @@ class RankShell:
         frames = own_frames(error.__traceback__)
         line = next((tb.tb_lineno for tb in reversed(frames) if self.is_cell(tb)), None)
         if isinstance(error, SyntaxError):
-            line = error.lineno
-        source = self.cell.splitlines()[line - 1] if line and line <= len(self.cell.splitlines()) else ""
+            line = error.lineno if isinstance(error.lineno, int) else line
+        source = self.cell.splitlines()[line - 1] if line and 0 < line <= len(self.cell.splitlines()) else ""
         communicating = any(is_communication(tb.tb_frame.f_code.co_filename, source) for tb in frames)
         echo = communicating and not isinstance(error, LabError)
         if len(frames) > 2 * FRAMES_KEPT:  # a deep recursion: a minute of rendering, and nobody reads it
             frames = frames[:FRAMES_KEPT] + frames[-FRAMES_KEPT:]
         lines = traceback.format_exception_only(error)
         if not (released and echo):
-            with contextlib.suppress(Exception):  # rendering must not hide the error
+            with contextlib.suppress(BaseException):  # rendering must not hide the error
                 lines = self.render(error, frames)
         text = tuple(presentable(each) for each in lines[:LINES_KEPT])
-        return Failure(type(error).__name__, presentable(str(error)), text, line, echo)
+        return Failure(type(error).__name__, presentable(words(error)), text, line, echo)
 
     def render(self, error: BaseException, frames: list[TracebackType]) -> list[str]:
         """Return the traceback's lines in IPython's form, from the cell's first line on."""
@@ -223,6 +223,14 @@ class RankShell:
         except KeyError:
             return {}
         return bundle
+
+
+def words(error: BaseException) -> str:
+    """Return an error's message, also where its own code for that fails."""
+    try:
+        return str(error)
+    except BaseException as failed:  # noqa: BLE001 - it is the learner's code; `raise self` in it is no reason to die
+        return f"<no message: its __str__ raised {type(failed).__name__}>"
 
 
 def presentable(text: str) -> str:

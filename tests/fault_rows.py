@@ -564,6 +564,22 @@ DAMAGES = (
     Row("damage: deep recursion", "def f(n): return f(n + 1)\nstamp()\nf(0)", ("RecursionError",)),
     Row("damage: error without words",
         "class Mute(Exception):\n    def __str__(self): raise RuntimeError('no')\nstamp()\nraise Mute()", ("Mute",)),
+    Row("damage: DTensor made before the process group was made anew", "stamp()\nwhole.full_tensor()",
+        ("StaleGroupError: this DeviceMesh was made before",),
+        before="from torch.distributed.device_mesh import init_device_mesh\n"
+        "from torch.distributed.tensor import distribute_tensor, Shard\nmesh = init_device_mesh('cpu', (world_size,))\n"
+        "whole = distribute_tensor(torch.ones(8), mesh, [Shard(0)])\nif rank == 1: dist.destroy_process_group()"),
+    Row("damage: error whose words are itself",
+        "class Odd(BaseException):\n    def __str__(self): raise self\nstamp()\nraise Odd()", ("raised Odd",)),
+    Row("damage: syntax error at no line", "stamp()\nodd = SyntaxError('odd')\nodd.lineno = 'x'\nraise odd",
+        ("raised SyntaxError", "odd")),
+    Row("damage: alarm that goes off after the cell", "stamp()\nprint('lives on', len(name))", ("lives on",), fails=False,
+        before="import signal\nname = 'x'\ndef late(*_): raise TimeoutError('late')\n"
+        "signal.signal(signal.SIGALRM, late)\nsignal.setitimer(signal.ITIMER_REAL, 0.3);", pause_s=0.6),
+    Row("damage: opens files until there are no more",
+        "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "files = []\nif rank == 1:\n    stamp()\n    while True: files.append(open('/dev/null'))\ndist.barrier()",
+        ("rank 1 raised OSError", WAITING + " barrier", RENEWED), after="%%ranks\ndel files"),
     Row("damage: error of 20 MB", "stamp()\nraise ValueError('y' * 20_000_000)", ("ValueError",)),
     Row("damage: error with a lone surrogate", "stamp()\nraise ValueError('bad \\ud800 text')", ("ValueError: bad",)),
     Row("damage: error group", "stamp()\nraise ExceptionGroup('many', [ValueError('one'), KeyError('two')])",
