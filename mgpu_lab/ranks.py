@@ -157,6 +157,7 @@ class Ranks:
             UsageError: ``on`` names a rank that is not there.
         """
         check_timeout(timeout)
+        check_source(source)
         with self._alone():
             ranks = self._chosen(on, must_live=True)
             self._mend_group()
@@ -299,7 +300,7 @@ class Ranks:
 
     def _chosen(self, on: Iterable[int] | None, *, must_live: bool) -> list[int]:
         everyone = list(self.workers.members)
-        chosen = everyone if on is None else sorted(set(on))
+        chosen = everyone if on is None else rank_numbers(on)
         if not chosen:
             msg = "name at least one rank, for example on=[0]."
             raise UsageError(msg)
@@ -332,6 +333,22 @@ class Ranks:
             yield
         finally:
             self._busy.release()
+
+
+def check_source(source: object) -> None:
+    """Refuse a cell that is no text."""
+    if not isinstance(source, str):
+        msg = f"a cell is text, not {source!r:.80}."
+        raise UsageError(msg)
+
+
+def rank_numbers(on: Iterable[int]) -> list[int]:
+    """Return the ranks that are named, each once and in order; UsageError where these are no numbers of ranks."""
+    try:
+        return sorted({operator.index(rank) for rank in on})
+    except TypeError:
+        msg = f"ranks are named by a list of their numbers, for example on=[0], not {on!r}."
+        raise UsageError(msg) from None
 
 
 def check_timeout(timeout: float | None) -> None:

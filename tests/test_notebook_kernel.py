@@ -213,6 +213,7 @@ BAD_INPUT = {
     "%ranks restart --on 9": "no rank 9: 2 ranks run",
     "%ranks export": "required",
     "%ranks export /nowhere/at/all.py": "cannot be written|nothing to export",
+    "%ranks export ~nobody-of-that-name/train.py": "cannot be written",
     "%ranks start 'open": "cannot be read",
     "class Mine: pass\nranks.push(mine=Mine())": "ranks 0-1: they do not know a class.*'Mine'.*define it in a %%ranks cell",
     "%%ranks --on 7\nprint(1)": "no rank 7: 2 ranks run, numbered 0 to 1",
