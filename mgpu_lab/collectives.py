@@ -16,6 +16,7 @@ import os
 import pathlib
 import struct
 import sys
+import threading
 import time
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -116,7 +117,8 @@ class Collectives:
         self.rank, self.world_size = rank, world_size
         self.directory = pathlib.Path(directory)
         self.scope = "0"
-        self.current: str | None = None
+        self.calls: dict[int, str] = {}  # thread -> the call it is in
+        self.main_thread = threading.get_ident()
         self.failed: str | None = None  # the call that the running cell's last error came out of
         self.blocked_s = 0.0
         self.counts: dict[str, int] = {}
@@ -129,8 +131,14 @@ class Collectives:
         for board in self.boards.values():
             if board is not None:
                 os.close(board.fd)
-        self.scope, self.boards, self.counts, self.current = scope, {}, {}, None
+        self.scope, self.boards, self.counts, self.calls = scope, {}, {}, {}
         self.point_to_point = 0
+
+    @property
+    def current(self) -> str | None:
+        """The call that runs now: the main thread's, or else one of another thread (autograd has some)."""
+        calls = dict(self.calls)
+        return calls.get(self.main_thread) or next(iter(calls.values()), None)
 
     def install(self) -> None:
         """Put the watch around torch.distributed's functions, once per process."""
@@ -154,27 +162,29 @@ class Collectives:
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
-            if name in POINT_TO_POINT and not (self.current or "").startswith(("send", "recv")):  # send calls isend
+            thread = threading.get_ident()
+            outer = self.calls.get(thread, "")
+            if name in POINT_TO_POINT and not outer.startswith(("send", "recv")):  # send calls isend
                 self.point_to_point += 1
-            if self.current is not None:  # a collective made of others
+            if outer:  # a collective made of others
                 return original(*args, **kwargs)
             call = Call(name, positions, args, kwargs)
-            self.current = call.text()
+            text = self.calls[thread] = call.text()
             began = time.perf_counter()
             try:
                 if name in COMPARED:
-                    self.compare(call)
+                    self.compare(call, text)
                 return original(*args, **kwargs)
             except BaseException:
-                self.failed = self.current
+                self.failed = text
                 raise
             finally:
-                self.current = None
+                self.calls.pop(thread, None)
                 self.blocked_s += time.perf_counter() - began
 
         return watched
 
-    def compare(self, call: Call) -> None:
+    def compare(self, call: Call, text: str) -> None:
         """Count the call and raise if another rank is making another call in this place."""
         __tracebackhide__ = True
         group = self.group_of(call)
@@ -184,7 +194,7 @@ class Collectives:
         board = self.board(group)
         if board is None:
             return
-        written = board.differing(number, f"{self.current} at {cell_line()}")
+        written = board.differing(number, f"{text} at {cell_line()}")
         if written:
             raise CollectiveMismatchError(f"ranks make different calls: {told(written)}. {MUST_AGREE}")
 
