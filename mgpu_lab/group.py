@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 JOIN_TIMEOUT = dt.timedelta(seconds=60)
 TWO = 2  # init_process_group(backend, init_method, ...): a second positional argument is an init_method
+GROUPS_NUMBERED = 10_000  # more than one init_process_group ever makes
 STALE_METHODS = ("forward", "backward", "step", "get_group")
 
 
@@ -86,6 +87,7 @@ class Group:
         self.generation, self.initializations, self.store_path = request.generation, 0, request.store_path
         os.environ["MASTER_PORT"] = str(request.master_port)
         self.collectives.begin_generation(str(request.generation))
+        self.number_groups()
         if self.spec.device == "cuda":
             self.torch.cuda.set_device(self.device)
         self.join_torch(
@@ -97,6 +99,15 @@ class Group:
         )
         self.set_timeout()
         return retired
+
+    def number_groups(self) -> None:
+        """Number groups from the same number on all ranks, one that no earlier group has.
+
+        A failed init leaves torch's count uneven over ranks. A DTensor finds its group by this number: with one that is
+        given out again, a DTensor of the old group would quietly communicate on another.
+        """
+        first = (self.generation * GROUPS_NUMBERED + self.initializations) * GROUPS_NUMBERED
+        self.collectives.c10d._world.group_count = first  # noqa: SLF001 - torch's tests set it, too
 
     def set_timeout(self) -> None:
         """Give collectives torch's usual 30 minutes: a short limit would fire inside a slow step."""
@@ -116,7 +127,6 @@ class Group:
 
     def forget(self) -> None:
         """Reset what torch and DeepSpeed remember of a group that is gone."""
-        self.collectives.c10d._world.group_count = 0  # noqa: SLF001 - a failed init leaves it uneven over ranks
         comm = sys.modules.get("deepspeed.comm.comm")
         if comm is not None:
             vars(comm)["cdb"] = None
@@ -157,7 +167,7 @@ class Group:
                 return
             self.initializations += 1
             self.collectives.begin_generation(f"{self.generation}.{self.initializations}")
-            c10d._world.group_count = 0  # noqa: SLF001 - as in `forget`
+            self.number_groups()
             if kwargs.get("store") is None and (kwargs.get("init_method") or "env://") == "env://" and len(args) < TWO:
                 kwargs |= self.rendezvous_by_file()
             self.join_torch(*args, **kwargs)
@@ -190,10 +200,25 @@ def retire_object(made: Any) -> str:
     for name in STALE_METHODS:
         if callable(getattr(made, name, None)):
             made.__dict__[name] = refuse
+    if "_dim_group_names" in vars(made):  # how a DTensor finds the groups of its mesh
+        vars(made)["_dim_group_names"] = RefusedNames(refuse)
     hook = getattr(made, "register_forward_pre_hook", None)
     if hook is not None:
         hook(refuse, prepend=True)
     return kind
+
+
+class RefusedNames(list[str]):
+    """The group names of a mesh whose groups are gone."""
+
+    def __init__(self, refuse: Callable[..., Any]) -> None:
+        """Hold no name."""
+        super().__init__()
+        self.refuse = refuse
+
+    def __getitem__(self, _: Any) -> Any:
+        """Say why there is none."""
+        self.refuse()
 
 
 def refusal(kind: str) -> Callable[..., Any]:
