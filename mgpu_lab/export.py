@@ -12,9 +12,12 @@ import pathlib
 import re
 import tokenize
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HEADER = '''"""Cells of a notebook as a script. Run it with: torchrun --nproc_per_node={size} {name}"""
 
@@ -46,23 +49,34 @@ def show(value):
 
 '''
 FOOTER = "\ndist.destroy_process_group()\n"
+PUSHED_BYTES = 10_000  # as pickled; more than that is no text to read
 NOTEBOOK_ONLY = re.compile(r"^(\s*)([%!].*|.*\?\??)$")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done to the ranks: a cell, or (with ``values``) a push. A cell that failed is left out."""
+    """One thing done to the ranks: a cell, or a push as assignments (the values themselves would live on in here)."""
 
     source: str
     on: tuple[int, ...] | None = None
-    values: tuple[tuple[str, Any], ...] = ()
+    is_push: bool = False
     failed: bool = False
+
+
+def pushed(values: Mapping[str, Any], on: tuple[int, ...] | None, size_bytes: int) -> Step:
+    """Note a push; of ``size_bytes``, as pickled, depends whether the script is to hold the values."""
+    lines = [pushed_line(name, value, short=size_bytes <= PUSHED_BYTES) for name, value in values.items()]
+    return Step("".join(lines), on, is_push=True)
 
 
 def write_script(path: str, steps: list[Step], world_size: int, *, force: bool = False) -> str:
     """Write the script; return one sentence. Raises UsageError where it would overwrite or there is nothing."""
-    target = pathlib.Path(path).expanduser()
-    cells = [step for step in steps if not step.values]
+    try:
+        target = pathlib.Path(path).expanduser()
+    except RuntimeError as error:  # ~somebody
+        msg = f"{path} cannot be written: {error}"
+        raise UsageError(msg) from None
+    cells = [step for step in steps if not step.is_push]
     failed = sum(step.failed for step in cells)
     if failed == len(steps):
         msg = "nothing to export yet: run %%ranks cells first."
@@ -93,25 +107,31 @@ def exported(step: Step, number: int) -> str:
     """Return one step as code."""
     if step.failed:
         return f"# cell {number} failed in the notebook and is left out\n"
-    if step.values:
-        return "".join(pushed_line(name, value) for name, value in step.values)
-    source = printing_last_value(without_magics(step.source).strip("\n"))
-    if needs_await(source):
-        note = "# not exported: uses await outside a function\n"
-        source = note + "".join(f"# {line}\n" for line in source.splitlines())
+    source = step.source if step.is_push else exported_cell(step.source)
     if step.on is not None:
+        source += "" if ast.parse(source).body else "\npass"
         ranks = ", ".join(str(rank) for rank in step.on) + ("," if len(step.on) == 1 else "")
         source = f"if rank in ({ranks}):\n{indented(source)}"
-    return f"# %% cell {number}\n{source}\n"
+    return source if step.is_push else f"# %% cell {number}\n{source}\n"
 
 
-def pushed_line(name: str, value: Any) -> str:
-    """Return an assignment for a pushed value, or a comment where its text does not give it back."""
+def exported_cell(cell: str) -> str:
+    """Return a cell's code; all of it as a comment where it is nothing that a script can run."""
+    source = printing_last_value(without_magics(cell).strip("\n"))
+    if parses(source):
+        return source
+    why = "uses await outside a function" if parses(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) else "is no plain Python"
+    return f"# not exported: {why}\n" + "".join(f"# {line}\n" for line in source.splitlines())
+
+
+def pushed_line(name: str, value: Any, *, short: bool = True) -> str:
+    """Return an assignment for a pushed value, or a comment where it is long or its text does not give it back."""
     try:
-        same = ast.literal_eval(repr(value)) == value
-    except (ValueError, SyntaxError, TypeError):
+        text = repr(value) if short else ""
+        same = name.isidentifier() and bool(ast.literal_eval(text) == value)
+    except Exception:  # noqa: BLE001 - the value's own code runs here
         same = False
-    return f"{name} = {value!r}\n" if same else f"# set {name} here: it was pushed from the notebook\n"
+    return f"{name} = {text}\n" if same else f"# set {name} here: it was pushed from the notebook\n"
 
 
 def without_magics(source: str) -> str:
@@ -167,19 +187,10 @@ def lines_inside_strings(source: str) -> set[int]:
     return inside
 
 
-def needs_await(source: str) -> bool:
-    """Whether the code awaits outside a function."""
-    try:
-        compile(source, "cell", "exec", dont_inherit=True)
-    except SyntaxError:
-        return parses(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    return False
-
-
 def parses(source: str, flags: int = 0) -> bool:
     """Whether this is Python."""
     try:
         compile(source, "cell", "exec", flags=flags, dont_inherit=True)
-    except SyntaxError:
+    except (SyntaxError, ValueError):
         return False
     return True

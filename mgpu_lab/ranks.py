@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mgpu_lab import messages, transfer
 from mgpu_lab.errors import RanksError, UsageError
-from mgpu_lab.export import Step, write_script
+from mgpu_lab.export import Step, pushed, write_script
 from mgpu_lab.processes import shared_template
 from mgpu_lab.report_text import death_text, note_text
 from mgpu_lab.rescue import Rescue
@@ -211,8 +211,9 @@ class Ranks:
     def push(self, on: Iterable[int] | None = None, /, **values: Any) -> None:
         """Set variables on all ranks (or those in ``on``): ``ranks.push(lr=1e-3)``."""
         with self._alone():
-            self._answers(self._chosen(on, must_live=True), messages.Push, transfer.pack_all(values))
-            self.journal.append(Step("", values=tuple(values.items())))
+            ranks, payload = self._chosen(on, must_live=True), transfer.pack_all(values)
+            self._answers(ranks, messages.Push, payload)
+            self.journal.append(pushed(values, None if on is None else tuple(ranks), len(payload)))
 
     def meter(self) -> Any:
         """Return what ``meter`` recorded on each rank in the last cell that used it, as a ``MeterResult``."""

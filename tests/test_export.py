@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import random
 import re
 import subprocess
 import sys
+import weakref
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -104,6 +107,40 @@ def test_a_lesson_prints_the_same(tmp_path, lesson):
         ranks.export(str(path))
     assert {"01": "sum over the ranks: 2.0", "03": "loss after 20 steps: 3.904"}[lesson[:2]] in shown
     assert without_times(under_torchrun(path)) == without_times(shown)
+
+
+@pytest.fixture(scope="module")
+def ranks():
+    with Ranks(2, "cpu") as ranks:
+        yield ranks
+
+
+def test_what_no_script_can_run_is_exported_as_a_comment(ranks, tmp_path):
+    cells = {
+        "%%bash\nif true; then echo hi; fi": "# not exported: is no plain Python\n# ",
+        "files = !ls": "# files = !ls",
+        "import asyncio\nawait asyncio.sleep(0)": "# not exported: uses await outside a function",
+        "x = 1\n%cd .": "\nx = 1\npass  # notebook only: %cd .",
+    }
+    assert all(ranks.run(cell).ok for cell in cells)
+    assert ranks.run("# only words", on=[0]).ok
+    ranks.push([1], only=3)
+    ranks.push(big=list(range(10_000)), name="b")
+    ranks.export(str(tmp_path / "train.py"))
+    text = (tmp_path / "train.py").read_text()
+    compile(text, "train.py", "exec")
+    assert [cell for cell, words in cells.items() if words not in text] == []
+    assert "if rank in (1,):\n    only = 3\n" in text
+    assert "# set big here" in text
+
+
+def test_pushed_values_are_not_kept_for_the_export(ranks):
+    value = random.Random(1)  # noqa: S311 - any object
+    seen = weakref.ref(value)
+    ranks.push(value=value)
+    del value
+    gc.collect()
+    assert seen() is None
 
 
 def test_what_shows_itself_is_not_shown_again():

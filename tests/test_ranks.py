@@ -484,6 +484,40 @@ def test_rank_that_is_gone(ranks):
     ranks.run("kept = rank + 0.5")
 
 
+ELSEWHERE = """
+import pathlib, sys
+from mgpu_lab import Ranks
+from mgpu_lab.processes import shared_template
+if "gone" in sys.argv:
+    pathlib.Path.cwd().rmdir()
+assert shared_template().ready.wait(100)
+assert "numpy" not in shared_template().failed, shared_template().failed
+with Ranks(2, "cpu") as ranks:
+    print(ranks.run("import os; t = torch.ones(2, 2); dist.all_reduce(t @ t); print(os.getcwd())"))
+"""
+
+
+@pytest.mark.parametrize("kind", ["gone", "shadow"])
+def test_folder_that_is_gone_or_has_a_module_of_a_known_name(tmp_path, kind):
+    """A learner's own numpy.py may lie beside the notebook; it is no business of the process that ranks come from."""
+    folder = tmp_path / kind
+    folder.mkdir()
+    if kind == "shadow":
+        (folder / "numpy.py").write_text("raise ImportError('not the real one')")
+    path = str(Path(mgpu_lab.__file__).parent.parent)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"import sys\nsys.path.append({path!r})\n{ELSEWHERE}", kind],
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.stdout == f"[0-1] {'/' if kind == 'gone' else folder}\n", done.stderr[-2000:]
+
+
 def test_ranks_end_with_the_block():
     with contextlib.suppress(ZeroDivisionError), Ranks(2, "cpu") as ranks:
         processes = [psutil.Process(status.pid) for status in ranks.status()]
