@@ -220,7 +220,8 @@ def launch(directory: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """Start the template with this Python; its output goes to a file of its own, never into a cell."""
     here, there = socket.socketpair()
     package_root = str(pathlib.Path(__file__).resolve().parent.parent)
-    environ = dict(os.environ, PYTHONPATH=os.pathsep.join([package_root, os.environ.get("PYTHONPATH", "")]))
+    paths = filter(None, [package_root, os.environ.get("PYTHONPATH")])  # an empty one would mean the directory
+    environ = dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
     with pathlib.Path(directory, "template.log").open("wb") as log, there:
         process = subprocess.Popen(
             [
@@ -235,10 +236,19 @@ def launch(directory: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
             stdout=log,
             stderr=log,
             env=environ,
+            cwd=working_directory(),
             pass_fds=[there.fileno()],
             start_new_session=True,
         )
     return process, here
+
+
+def working_directory() -> str:
+    """Return the kernel's directory; the root where it has been removed."""
+    try:
+        return str(pathlib.Path.cwd())
+    except OSError:
+        return "/"
 
 
 def make_private_directory() -> str:

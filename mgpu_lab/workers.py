@@ -21,7 +21,7 @@ from mgpu_lab.errors import RanksError
 from mgpu_lab.inbox import Inbox, Member
 from mgpu_lab.interrupts import held_back
 from mgpu_lab.output import CellOutput
-from mgpu_lab.processes import shared_template
+from mgpu_lab.processes import shared_template, working_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -216,11 +216,3 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
-
-
-def working_directory() -> str:
-    """Return the kernel's directory; the root where it has been removed."""
-    try:
-        return str(pathlib.Path.cwd())
-    except OSError:
-        return "/"

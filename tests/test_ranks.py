@@ -7,15 +7,20 @@ Not covered here: magics and display (``test_notebook_kernel``), faults (``test_
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import random
 import re
 import signal
 import threading
 import time
+import weakref
+from pathlib import Path
 
 import psutil
 import pytest
 
+import mgpu_lab
 from mgpu_lab import LabError, Ranks
 from mgpu_lab.errors import RanksError, UsageError
 
