@@ -27,8 +27,11 @@ SIZES = [int(size) for size in os.environ.get("MGPU_LAB_RANKS", "2").split(",")]
 ANSWER_S = 2.0
 STOP_AFTER_S = 0.8
 PREPARE = """%%ranks
-import pathlib, time
-def stamp(later_s=0.0): pathlib.Path({stamp!r}).write_text(str(time.time() + later_s))
+import os, pathlib, time
+def stamp(later_s=0.0):  # in one step: several processes do it
+    part = pathlib.Path({stamp!r} + str(os.getpid()))
+    part.write_text(str(time.time() + later_s))
+    part.replace({stamp!r})
 kept = torch.full((3,), rank + 0.5)
 """
 KEPT = "%%ranks{on}\nprint(kept.tolist() if 'kept' in globals() else 'lost')"
