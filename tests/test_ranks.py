@@ -7,14 +7,13 @@ Not covered here: magics and display (``test_notebook_kernel``), faults (``test_
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
-import random
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
-import weakref
 from pathlib import Path
 
 import psutil
