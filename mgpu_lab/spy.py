@@ -12,6 +12,7 @@ those) and functions that were taken out of ``torch.distributed`` by name before
 from __future__ import annotations
 
 import functools
+import inspect
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -23,12 +24,13 @@ WATCHED = (
     "all_reduce", "all_reduce_coalesced", "broadcast", "reduce", "all_gather", "gather", "scatter",
     "reduce_scatter", "all_gather_into_tensor", "reduce_scatter_tensor", "all_to_all", "all_to_all_single",
     "barrier", "all_gather_object", "broadcast_object_list", "gather_object", "send", "recv", "isend", "irecv",
+    "all_gather_single", "reduce_scatter_single",  # torch 2.13's names of the two that end in _tensor
 )  # fmt: skip
 
 
 @dataclass
 class Event:
-    """One call. ``sent_bytes`` is the size of its tensor argument; times are of ``time.perf_counter``."""
+    """One call. ``sent_bytes`` is the size of its first argument, the tensor; times are of ``time.perf_counter``."""
 
     name: str
     sent_bytes: int
@@ -99,12 +101,14 @@ class Spy:
         return [event for event in self.events if event.name == name]
 
     def _record(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        first = next(iter(inspect.signature(original).parameters), "")
+
         @functools.wraps(original)
         def recorded(*args: Any, **kwargs: Any) -> Any:
             __tracebackhide__ = True
             if self._inside:  # a collective that is made of others counts once
                 return original(*args, **kwargs)
-            tensors = tensors_of(args[0] if args else next(iter(kwargs.values()), None))
+            tensors = tensors_of(args[0] if args else kwargs.get(first))
             event = Event(name, sum(t.nbytes for t in tensors), sum(t.numel() for t in tensors), time.perf_counter())
             self.events.append(event)
             self._inside = True
