@@ -150,8 +150,8 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
         return None
     if size > 1 and off(found, wanted * size) < TOLERANCE:
         return f"`{name}`: the gradient is {size} times too large: it is the sum over {size} ranks, not their mean."
-    if size == 1 and off(found * 2, wanted) < TOLERANCE:
-        return "With one rank alone the gradient comes out halved: is a number of ranks written into the code?"
+    if size == 1 and any(off(found * times, wanted) < TOLERANCE for times in range(2, 17)):
+        return "With one rank alone the gradient comes out divided: is a number of ranks written into the code?"
     if name in case.tied_names:
         return (
             f"`{name}` is shared by two layers and its gradient is wrong: it must be reduced once, when both layers' "

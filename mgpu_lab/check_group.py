@@ -6,6 +6,7 @@ Not covered: what is checked.
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,18 +48,27 @@ def sizes_text() -> str:
 
 @contextlib.contextmanager
 def smaller_world(size: int) -> Iterator[bool]:
-    """Make the first ``size`` ranks the whole world for a while; yields whether this rank is one of them."""
+    """Make the first ``size`` ranks the whole world for a while; yields whether this rank is one of them.
+
+    A cell's own ``world_size``, which every rank's namespace starts with, follows: answers read it, too.
+    """
     world = c10d._get_default_group()  # noqa: SLF001 - torch swaps its default group this way itself
     if size == world.size():
         yield True
         return
     group = dist.new_group(list(range(size)))
     inside = world.rank() < size
+    names = vars(sys.modules["__main__"])  # where cells run, and exported scripts
+    follows = names.get("world_size") == world.size()
     try:
         if inside:
             c10d._update_default_pg(group)  # noqa: SLF001
+        if inside and follows:
+            names["world_size"] = size
         yield inside
     finally:
+        if inside and follows:
+            names["world_size"] = world.size()
         c10d._update_default_pg(world)  # noqa: SLF001
         if inside:
             dist.destroy_process_group(group)
