@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TOLERANCE = 1e-9
+CLIP_TOLERANCE = 1e-5  # a norm may well be kept in fp32, and torch's clip_grad_norm_ adds 1e-6 to it
 MAX_NORM = 1.0
 STEPS = 5
 NUMBER_BYTES = 8
@@ -39,9 +40,9 @@ def numbers(seed: int, *shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device_here())
 
 
-def same(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+def same(found: torch.Tensor, wanted: torch.Tensor, relative: float = TOLERANCE) -> bool:
     """Whether two tensors agree but for rounding."""
-    return found.shape == wanted.shape and torch.allclose(found.double(), wanted.double(), TOLERANCE, TOLERANCE)
+    return found.shape == wanted.shape and torch.allclose(found.double(), wanted.double(), relative, TOLERANCE)
 
 
 def sent_bytes(spy: Spy) -> int:
@@ -74,9 +75,9 @@ def clip_trial(answer: Any, size: int, scale: float) -> str | None:
     mine = share(rank, size, scale)
     before = [gradient.clone() for gradient in mine]
     with Spy() as spy:
-        returned = answer(mine, MAX_NORM)
+        returned = answer(list(mine), MAX_NORM)  # a list of its own: new tensors put into it change nothing here
     factor = min(1.0, MAX_NORM / norm)
-    if all(same(a, factor * b) for a, b in zip(mine, before, strict=True)):
+    if all(same(a, factor * b, CLIP_TOLERANCE) for a, b in zip(mine, before, strict=True)):
         return clip_norm_hint(returned, norm) or clip_traffic(spy, size)
     return clip_hint(mine, before, norm, [share_norm(each, size, scale) for each in range(size)])
 
@@ -91,8 +92,9 @@ def clip_norm_hint(returned: Any, norm: float) -> str | None:
     """Look at the norm that was returned."""
     try:
         found = float(returned)
-    except (TypeError, ValueError):
-        return f"The gradients are right, but the function returns {returned!r}. Return the norm from before clipping."
+    except (TypeError, ValueError, RuntimeError):
+        what = type(returned).__name__
+        return f"The gradients are right, but the function returns no number ({what}). Return the norm before clipping."
     if abs(found - norm) > 1e-5 * norm:
         return "The gradients are right, but the returned norm is not the one over all ranks, before clipping."
     return None
@@ -101,7 +103,7 @@ def clip_norm_hint(returned: Any, norm: float) -> str | None:
 def clip_traffic(spy: Spy, size: int) -> str | None:
     """Allow one all-reduce of one number."""
     calls = [event.name for event in spy.events]
-    if size > 1 and sent_bytes(spy) > NUMBER_BYTES:
+    if size > 1 and set(calls) == {"all_reduce"} and sent_bytes(spy) > NUMBER_BYTES:
         return (
             f"The result is right, but {sent_bytes(spy)} bytes were sent by {', '.join(calls)}. One number per rank "
             "is enough: what can each rank work out alone, so that only sums remain?"
@@ -113,8 +115,6 @@ def clip_traffic(spy: Spy, size: int) -> str | None:
 
 def clip_hint(found: list[torch.Tensor], before: list[torch.Tensor], norm: float, norms: list[float]) -> str:
     """Name the mistake by the factor that was used."""
-    if not found:
-        return "The list of the rank without gradients was changed."
     factor = float((found[0] / before[0]).flatten()[0])
     mean_norm = norm / len(norms) ** 0.5
     known = (  # the first that fits

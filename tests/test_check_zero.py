@@ -40,6 +40,15 @@ MISTAKES = {
             "dist.all_reduce(squares)",
             "every = [None] * dist.get_world_size(); dist.all_gather_object(every, squares); squares = sum(every)",
             "one all_reduce is enough"),
+        "one number of each rank gathered": (
+            "dist.all_reduce(squares)",
+            "s = [squares + i for i in range(dist.get_world_size())]; dist.all_gather(s, squares); squares = sum(s)",
+            "one all_reduce is enough"),
+        "new tensors in the list": (
+            "    for gradient in gradients:\n        gradient.mul_((max_norm / norm).clamp(max=1.0))",
+            "    for i, g in enumerate(gradients):\n        gradients[i] = g * (max_norm / norm).clamp(max=1.0)",
+            "in place"),
+        "the list as well": ("return norm", "return gradients, norm", "no number (tuple)"),
     },
     "own-gradients": {
         "all_reduce": ("dist.reduce(p.grad, dst=owner[p])", "dist.all_reduce(p.grad)", "throw it away"),
@@ -316,6 +325,21 @@ def test_rebuilt_flat_optimizers_are_told_what_is_wrong():
         for (_, hint), (outcome, text) in zip(REBUILT.values(), answers, strict=True):
             assert outcome == WRONG
             assert hint in text
+
+
+SQUARES = "torch.zeros((), dtype=torch.float64, device=device)"
+CLIPS = SOLUTIONS["global-clip"]
+
+
+def other_clips():
+    in_fp32 = CLIPS.replace(SQUARES, "torch.zeros(1)").replace(".double()", "")
+    as_torch_does = CLIPS.replace("(max_norm / norm)", "(max_norm / (norm + 1e-6))")
+    assert CLIPS not in {in_fp32, as_torch_does}
+    return verdicts([("global-clip", in_fp32), ("global-clip", as_torch_does)])
+
+
+def test_clipping_as_exact_as_torch_s_passes():
+    assert {outcome for answers in on_ranks(2, other_clips) for outcome, _ in answers} == {PASSED}
 
 
 def stubs():
