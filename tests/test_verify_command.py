@@ -80,6 +80,7 @@ def test_command_line_says_misuse_with_2_and_without_traceback(arguments):
     ("torch", "status", "words", "code"),
     [
         ("raise ImportError('libtorch is broken')", "fail", "import_failed: libtorch is broken", 1),
+        ("raise NameError('_C is missing')", "fail", "import_failed: _C is missing", 1),
         ("import time; time.sleep(600)", "unknown", "timeout: no answer within 1 s", 0),
         ("import os; os._exit(3)", "unknown", "no_answer: exit status 3", 0),
     ],
@@ -95,6 +96,14 @@ def test_a_torch_that_does_not_answer(torch, status, words, code, tmp_path):
     problem, detail = words.split(": ")
     assert data["machine"]["torch"]["problem"] == problem
     assert detail in found["reason"]
+
+
+def test_a_working_folder_that_is_gone_is_no_obstacle(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    code = "import os, mgpu_lab.verification as v; os.chdir(FOLDER); os.rmdir(FOLDER); v.verify(timeout_s=0.01)"
+    done = run("-c", code.replace("FOLDER", repr(str(gone))))
+    assert done.returncode == 0, done.stderr
 
 
 def test_facts_of_torch_default_to_unknown():

@@ -84,7 +84,7 @@ def read_host(sysfs: Path = Path("/sys"), shm: Path = Path("/dev/shm")) -> Host:
         shm_free_bytes=_disk(shm, "free"),
         memlock_bytes=_memlock_bytes(),
         infiniband_devices=_count_entries(sysfs / "class/infiniband"),
-        work_free_bytes=_disk(Path.cwd(), "free"),
+        work_free_bytes=_disk(Path(), "free"),
         temp_free_bytes=_disk(temp, "free"),
         temp_writable=_writable(temp),
         environment=_environment(),

@@ -59,7 +59,7 @@ def ask_torch(timeout_s: float = 120.0) -> dict[str, Any]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
         return {"problem": "timeout", "detail": f"no answer within {timeout_s:g} s"}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         return {"problem": "no_answer", "detail": str(error)}
     for text in done.stdout.splitlines():
         if text.startswith(_MARK):
@@ -76,7 +76,7 @@ def look() -> dict[str, Any]:
     try:
         torch: Any = importlib.import_module("torch")
         dist: Any = importlib.import_module("torch.distributed")
-    except (ImportError, OSError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - a broken build also raises NameError and AttributeError
         return {"problem": "import_failed", "detail": str(error).strip().split("\n")[0]}
     facts: dict[str, Any] = {
         "version": torch.__version__,
