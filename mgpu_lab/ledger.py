@@ -108,7 +108,7 @@ def memory_ledger(model: Any, optimizer: Any = None) -> MemoryLedger:
     """Count the bytes of this rank's live tensors by category.
 
     `model` is a module, DDP, FSDP2 (`fully_shard`), a peft model or a DeepSpeed engine; `optimizer` a torch
-    or DeepSpeed optimizer, or any object that holds one. It may be left out for a DeepSpeed engine.
+    or DeepSpeed optimizer, any object that holds one, or a list of several. It may be left out for a DeepSpeed engine.
     Reference cycles are collected first, so that a second call finds the same.
 
     >>> ledger = memory_ledger(model, optimizer)  # doctest: +SKIP

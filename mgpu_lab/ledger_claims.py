@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from torch.nn.parameter import is_lazy
+
 from mgpu_lab.ledger_owners import tensors_in
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def is_quantised(parameter: Any) -> bool:
 
 def logical_count(parameter: Any) -> int:
     """How many numbers the whole parameter stands for: unsharded, unpacked."""
+    if is_lazy(parameter):
+        return 0
     state = getattr(parameter, "quant_state", None)
     if state is not None:
         return int(state.shape.numel())

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from mgpu_lab.ledger import LedgerRow
 
@@ -32,13 +33,17 @@ class Key(NamedTuple):
 
 def storages_of(tensor: torch.Tensor) -> Iterator[torch.UntypedStorage]:
     """Yield the storages behind a tensor: one, or those of its parts for a DTensor or a sparse tensor."""
-    if type(tensor).__name__ == "FakeTensor":
+    if type(tensor).__name__ == "FakeTensor" or is_lazy(tensor):
         return
     flatten = getattr(type(tensor), "__tensor_flatten__", None)
     if flatten is not None:
         parts = [getattr(tensor, name) for name in flatten(tensor)[0]]
     elif tensor.layout == torch.sparse_coo:
         parts = [tensor._indices(), tensor._values()]  # noqa: SLF001
+    elif tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        parts = [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+    elif tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        parts = [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
     elif tensor.layout == torch.strided:
         yield tensor.untyped_storage()
         return
@@ -56,6 +61,11 @@ def key_of(storage: torch.UntypedStorage) -> Key | None:
     except RuntimeError:
         return None
     return Key(str(storage.device), address) if address and storage.nbytes() else None
+
+
+def shape_of(tensor: torch.Tensor) -> tuple[int, ...]:
+    """Give a tensor's shape: none where its first weights are still to come, nor for a list of uneven tensors."""
+    return () if is_lazy(tensor) or tensor.is_nested else tuple(tensor.shape)
 
 
 def live_tensors() -> list[torch.Tensor]:
@@ -130,7 +140,7 @@ def live_storages() -> dict[Key, Live]:
                 key = key_of(storage)
                 if key is not None:
                     live = found.setdefault(key, Live(storage, tensor.dtype))
-                    live.shapes.add(tuple(tensor.shape))
+                    live.shapes.add(shape_of(tensor))
                     live.in_graph |= in_graph
     return found
 

@@ -22,6 +22,7 @@ from mgpu_lab.ledger_claims import (
     logical_count,
 )
 from mgpu_lab.ledger_owners import BUCKETS, Owners
+from mgpu_lab.ledger_storages import shape_of
 
 
 class Subject:
@@ -33,7 +34,7 @@ class Subject:
         if optimizer is None and hasattr(model, "zero_optimization_stage"):  # a DeepSpeed engine has its own
             optimizer = getattr(model, "optimizer", None)
         self._model = weakref.ref(model)
-        self._optimizer = None if optimizer is None else weakref.ref(optimizer)
+        self._optimizers = [weakref.ref(one) for one in checked(optimizer)]
         self.rank = dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))
         counts = [(logical_count(parameter), is_quantised(parameter)) for parameter in model.parameters()]
         self.parameter_count = sum(count for count, _ in counts)
@@ -54,7 +55,7 @@ class Subject:
 
     def optimizers(self) -> list[Any]:
         """List the optimizer and those it wraps, innermost first."""
-        return chain_of_optimizers(self._optimizer and self._optimizer())
+        return [part for one in self._optimizers for part in chain_of_optimizers(one())]
 
     def bucket_sizes(self) -> list[int]:
         """Ask DDP for the bytes of its buckets: its C++ half holds them where Python cannot see.
@@ -71,7 +72,7 @@ class Subject:
         """Collect the claims of the model and the optimizer."""
         model = self.model
         named = list(model.named_parameters())
-        shapes = {tuple(parameter.shape) for _, parameter in named}
+        shapes = {shape_of(parameter) for _, parameter in named}
         owners = Owners(str(named[0][1].device) if named else "cpu", shapes)
         owners.bucket_views = bool(getattr(model, "gradient_as_bucket_view", False))
         for record in fsdp_records(model):
@@ -84,3 +85,14 @@ class Subject:
         for one in self.optimizers():
             claim_optimizer(owners, one)
         return owners
+
+
+def checked(optimizer: Any) -> list[Any]:
+    """List the optimizers given: none, one, or several in a list; refuse what cannot be one."""
+    given = list(optimizer) if isinstance(optimizer, (list, tuple)) else [] if optimizer is None else [optimizer]
+    for one in given:
+        known = isinstance(one, (type, torch.nn.Module, torch.Tensor)) or callable(one)
+        if known or not hasattr(one, "__dict__") or not hasattr(one, "__weakref__"):
+            what = one.__name__ if isinstance(one, type) else type(one).__name__
+            raise UsageError(f"memory_ledger's optimizer is an optimizer, or a list of some, not {what}.")
+    return given

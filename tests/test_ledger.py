@@ -73,6 +73,27 @@ def test_tied_weights_and_views_count_once():
     assert ledger.buffers == 4 * 200
 
 
+def unusual():
+    """Sparse buffers, layers whose weights are still to come, and a list of uneven tensors beside them."""
+    model = nn.Sequential(nn.Linear(8, 8, bias=False), nn.LazyLinear(4))
+    for name, sparse in (("rows", torch.sparse_csr_tensor), ("columns", torch.sparse_csc_tensor)):
+        model.register_buffer(name, sparse(torch.arange(101), torch.arange(100), torch.ones(100)))
+    uneven = torch.nested.nested_tensor([torch.ones(3), torch.ones(5)])
+    first, second = torch.optim.AdamW(model[0].parameters()), torch.optim.SGD(model[0].parameters(), momentum=0.9)
+    for optimizer in (first, second):
+        model[0](torch.ones(1, 8)).sum().backward()
+        optimizer.step()
+    return memory_ledger(model, [first, second]), uneven.numel()
+
+
+def test_sparse_lazy_and_nested_tensors_and_several_optimizers():
+    [(ledger, _)] = on_ranks(1, unusual)
+    assert (ledger.parameter_count, ledger.parameters, ledger.gradients) == (64, 256, 256)
+    assert ledger.buffers == 2 * (101 * 8 + 100 * 8 + 100 * 4)
+    assert ledger.optimizer_state == 256 + 256 + 4 + 256
+    assert ledger.total == sum(getattr(ledger, name) for name in CATEGORIES)
+
+
 def saved():
     model = nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.LayerNorm(256), nn.Linear(256, 8))
     batch, seen = torch.randn(500, 64), {}
@@ -516,6 +537,14 @@ def test_a_category_that_does_not_exist_is_refused():
 def test_a_model_is_needed():
     with pytest.raises(UsageError, match="a list"):
         memory_ledger([])
+
+
+@pytest.mark.parametrize(
+    "optimizer", [3, "adam", torch.optim.AdamW, nn.Linear(2, 2), torch.ones(2), {"a": 1}, len, [4]]
+)
+def test_what_cannot_be_an_optimizer_is_refused(optimizer):
+    with pytest.raises(UsageError, match="an optimizer, or a list of some, not"):
+        memory_ledger(nn.Linear(2, 2), optimizer)
 
 
 def test_a_ledger_travels_to_a_process_without_torch():
