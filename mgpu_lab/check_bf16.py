@@ -10,7 +10,7 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks import Wrong
+from mgpu_lab.checks import Wrong, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,10 +35,13 @@ MOST_DIFFERING = 0.01
 
 def state_gigabytes(answer: Any) -> str:
     """``gigabytes(parameters, weight_bytes, gradient_bytes, master)`` for weights, gradients and AdamW's state."""
-    answers = [answer(*case) for case in STATES]
-    for found, case in zip(answers, STATES, strict=True):
-        if isinstance(found, bool) or not isinstance(found, int | float):
-            raise Wrong(f"The function must return a number; for {case} it returned {found!r}.")
+    answers = []
+    for case in STATES:
+        returned = answer(*case)
+        found = number_of(returned)
+        if found is None:
+            raise Wrong(f"The function must return a number; for {case} it returned {returned!r}.")
+        answers.append(found)
     wanted = [state_gb(*case) for case in STATES]
     if not all(map(close, answers, wanted)):
         raise Wrong(state_hint(answers, wanted))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks import Wrong
+from mgpu_lab.checks import Wrong, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +27,7 @@ STATES = (
 SIZES = ([3, 2], [4, 4], [2, 2, 1], [7])
 PARAMETERS, DEVICES, OUTPUTS = 1_000_000, 6, 60 * 1000
 FP32 = 4
+TOLERANCE = 1e-6  # torch.tensor(sizes) / sum(sizes) is fp32
 
 
 def shard_sizes(answer: Any) -> str:
@@ -37,6 +38,8 @@ def shard_sizes(answer: Any) -> str:
         found = answer(samples, devices)
         if not isinstance(found, list | tuple):
             raise Wrong(f"Return a list of sizes; for {samples} samples on {devices} devices it was {found!r}.")
+        if any(number_of(size) is None for size in found):
+            raise Wrong(f"Return a list of whole numbers; for {samples} samples on {devices} devices it was {found!r}.")
         if list(found) != wanted:
             raise Wrong(f"{samples} samples on {devices} devices: {sizes_hint(list(found), samples, devices)}")
     return f"{len(SHARDS)} cases; 5 samples on 4 devices leave one device without work."
@@ -60,7 +63,7 @@ def sizes_hint(found: list[Any], samples: int, devices: int) -> str:
 def device_zero(answer: Any) -> str:
     """``{"on_device_0": ..., "sent_for_replicas": ...}`` in bytes."""
     names = ("on_device_0", "sent_for_replicas")
-    if not isinstance(answer, dict) or any(answer.get(name) in (None, ...) for name in names):
+    if not isinstance(answer, dict) or any(answer.get(name) is None or answer[name] is ... for name in names):
         raise Wrong('Answer with a dictionary of both: {"on_device_0": ..., "sent_for_replicas": ...}.')
     copy, outputs = FP32 * PARAMETERS, FP32 * OUTPUTS
     held = {
@@ -89,10 +92,11 @@ def device_zero(answer: Any) -> str:
 
 def judge_bytes(found: Any, wanted: int, hints: Mapping[float, str], otherwise: str) -> None:
     """Raise Wrong where a number of bytes is not the wanted one, with the hint of the mistake behind it."""
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    number = number_of(found)
+    if number is None:
         raise Wrong(f"Answer in bytes, as a number, not {found!r}.")
-    if found != wanted:
-        raise Wrong(hints.get(found, otherwise))
+    if number != wanted:
+        raise Wrong(hints.get(number, otherwise))
 
 
 def batch_mean(answer: Any) -> str:
@@ -121,7 +125,7 @@ def mean_hint(found: Any, losses: Tensor, sizes: list[int], weight: Tensor, want
     if not found.requires_grad:
         return "The result cannot be differentiated. Where does the way back break: item, detach, torch.tensor?"
     value, counts = float(found.detach()), torch.tensor(sizes, dtype=losses.dtype, device=losses.device)
-    if math.isclose(value, float(wanted), rel_tol=1e-9):
+    if math.isclose(value, float(wanted), rel_tol=TOLERANCE):
         gradient = torch.autograd.grad(found.sum(), weight)[0]
         return None if torch.isclose(gradient, wanted) else "The value is right, its gradient is not."
     weighted = (losses * counts).sum().detach()
@@ -134,7 +138,7 @@ def mean_hint(found: Any, losses: Tensor, sizes: list[int], weight: Tensor, want
         "The weights are turned round: more samples, more weight.": (losses / counts).sum() / (1 / counts).sum(),
     }
     for hint, mistake in mistakes.items():
-        if math.isclose(value, float(mistake.detach()), rel_tol=1e-9):
+        if math.isclose(value, float(mistake.detach()), rel_tol=TOLERANCE):
             return hint
     return f"For shards of {sizes} samples the mean over the batch is another one. Weigh each loss by its samples."
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks import Wrong
+from mgpu_lab.checks import Wrong, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,17 +18,18 @@ CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1))
 def ring_bytes(answer: Any) -> str:
     """``bytes_sent(parameters, world_size)``: what each rank sends per step in a ring all-reduce, fp32."""
     for parameters, ranks in CASES:
-        found = answer(parameters, ranks)
+        returned = answer(parameters, ranks)
+        found = number_of(returned)
         wanted = 2 * (ranks - 1) / ranks * parameters * 4
-        if not isinstance(found, (int, float)) or abs(found - wanted) > 1e-6 * max(1.0, wanted):
+        if found is None:
+            raise Wrong(f"The function must return a number; for {parameters} parameters it returned {returned!r}.")
+        if not abs(found - wanted) <= 1e-6 * max(1.0, wanted):  # true of nan, too
             raise Wrong(ring_hint(found, parameters, ranks))
     return f"{len(CASES)} sizes, 1 to 8 ranks; nothing is sent where there is one rank only."
 
 
-def ring_hint(found: Any, parameters: int, ranks: int) -> str:
+def ring_hint(found: float, parameters: int, ranks: int) -> str:
     """Name the mistake behind a wrong number of bytes."""
-    if not isinstance(found, (int, float)):
-        return f"The function must return a number; for {parameters} parameters it returned {found!r}."
     tensor = parameters * 4
     share = (ranks - 1) / ranks
     mistakes = {

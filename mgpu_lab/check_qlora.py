@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks import Wrong
+from mgpu_lab.checks import Wrong, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,12 @@ EVEN = (-1.0, -0.5, 0.0, 0.5, 1.0)
 def quant_bits(answer: Any) -> str:
     """``bits_per_weight(block, scale_block=None)``: 4 bits and a weight's share of the scales."""
     for block, scale_block in BIT_CASES:
-        found, wanted = answer(block, scale_block), bits(block, scale_block)
-        if not isinstance(found, (int, float)) or not math.isclose(found, wanted, rel_tol=1e-9):
+        returned = answer(block, scale_block)
+        found = number_of(returned)
+        if found is None:
+            case = f"block={block}, scale_block={scale_block}"
+            raise Wrong(f"The function must return a number; for {case} it returned {returned!r}.")
+        if not math.isclose(found, bits(block, scale_block), rel_tol=1e-6):
             raise Wrong(bits_hint(found, block, scale_block))
     return f"{len(BIT_CASES)} choices; (64, 256) costs {bits(64, 256):.3f} bits, as bitsandbytes stores them."
 
@@ -38,11 +42,9 @@ def bits(block: int, scale_block: int | None) -> float:
     return 4 + 8 / block + 32 / (block * scale_block)
 
 
-def bits_hint(found: Any, block: int, scale_block: int | None) -> str:
+def bits_hint(found: float, block: int, scale_block: int | None) -> str:
     """Name the mistake behind a wrong number of bits."""
     case = f"block={block}, scale_block={scale_block}"
-    if not isinstance(found, (int, float)):
-        return f"The function must return a number; for {case} it returned {found!r}."
     wanted, double = bits(block, scale_block), scale_block or math.inf
     mistakes = [
         (wanted - 4, "Those are the scales alone. The weight itself has 4 bits too."),
@@ -64,7 +66,7 @@ def bits_hint(found: Any, block: int, scale_block: int | None) -> str:
             (4 + 8 / block + 8 / (block * double), "The second absmax is fp32, not 8 bits."),
         ]
     for value, hint in mistakes:
-        if math.isclose(found, value, rel_tol=1e-9):
+        if math.isclose(found, value, rel_tol=1e-6):
             return f"For {case}: {hint}"
     return f"For {case} you have {found:g} bits. Count the weight, and its share of each kind of scale."
 
@@ -98,9 +100,12 @@ def quantise_any(answer: Any) -> str:
 
 def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block: int) -> str | None:
     """Try one tensor; return what is wrong."""
+    import torch
+
     given = weight.clone()
     found = answer(given, levels, block)
-    if not (isinstance(found, tuple) and len(found) == 2):  # noqa: PLR2004 - the numbers and the absmax
+    pair = isinstance(found, (tuple, list)) and len(found) == 2  # noqa: PLR2004 - the numbers and the absmax
+    if not (pair and all(isinstance(each, torch.Tensor) for each in found)):
         return f"the function must return two tensors, the numbers and the absmax; it returned {type(found).__name__}."
     if not given.equal(weight):
         return "the weight that was handed in has changed. It is read, not written."

@@ -10,7 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks import Wrong
+from mgpu_lab.checks import Wrong, number_of
 from mgpu_lab.verification import example
 
 if TYPE_CHECKING:
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 TOLERANCE = 0.02
 LENGTHS = (8, 7, 1, 1001)
 GIB = 1024**3
-UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": GIB}
+UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": GIB, "t": 1024 * GIB}
+SIZE = r"(?<!\S)(?:--shm-size[= ]|--tmpfs[= ]/dev/shm:(?:\S+,)?size=)(\d+(?:\.\d+)?)([bkmgt]?)i?b?(?!\S)"
 
 
 def narrow_slot(answer: Any) -> str:
     """``{"gpu": ..., "times_longer": ...}`` for the machine with one card in a slot of four lanes."""
     gpu, times = fields(answer, "gpu", "times_longer")
+    if number_of(gpu) is None:
+        raise Wrong(f"Answer with the number of the GPU, not {gpu!r}.")
     if gpu != 1:
         raise Wrong(f"GPU {gpu} has all of its lanes. Read the rows on width once more: who has fewer now?")
     hints = {
@@ -45,9 +48,11 @@ def narrow_slot(answer: Any) -> str:
 def hot_card(answer: Any) -> str:
     """``{"gpu": ..., "reason": ..., "times_faster": ...}`` for the machine with a card that slows itself down."""
     gpu, reason, times = fields(answer, "gpu", "reason", "times_faster")
+    if number_of(gpu) is None:
+        raise Wrong(f"Answer with the number of the GPU, not {gpu!r}.")
     if gpu != 2:  # noqa: PLR2004 - the card's number in the example
         raise Wrong(f"GPU {gpu} runs about as fast as two others. Whose clock is far below the rest?")
-    if reason != "heat":
+    if str(reason).strip().lower() != "heat":
         raise Wrong('A healthy card works at its power limit. What does GPU 2 report? Answer "heat" or "power".')
     clocks = [each.sm_clock_mhz or 0 for each in example("throttling").hardware.gpus]
     others = [clock for index, clock in enumerate(clocks) if index != gpu]
@@ -70,16 +75,16 @@ def small_shm(answer: Any) -> str:
     """Return what the option for ``docker run`` does: ``--shm-size=8g``, ``--ipc=host`` and their kin."""
     if not isinstance(answer, str):
         raise Wrong('Write the option as text, between quotes: "--cpus=4".')
-    option = answer.strip().removeprefix("docker run").strip()
-    if re.fullmatch(r"--ipc[= ]host", option):
+    option = re.sub("[\"']", "", answer).strip().removeprefix("docker run").strip()
+    if re.search(r"(?<!\S)--ipc[= ]host(?!\S)", option):
         return "The container shares the host's /dev/shm."
-    if re.fullmatch(r"(-v|--volume)[= ]/dev/shm:/dev/shm", option):
+    if re.search(r"(?<!\S)(-v|--volume)[= ]/dev/shm:/dev/shm(?!\w)", option):
         return "The container sees the host's /dev/shm."
-    size = re.fullmatch(r"(?:--shm-size[= ]|--tmpfs[= ]/dev/shm:size=)([\d.]+)([bkmg]?)b?", option.lower())
+    size = re.search(SIZE, option.lower())
     if size is None:
         raise Wrong(option_hint(option))
     count = float(size[1]) * UNITS[size[2]]
-    if not size[2]:
+    if not size[2] and count < GIB:
         raise Wrong(f"Without a unit, Docker reads bytes: {size[1]} of them. Add one of k, m, g.")
     if count < GIB:
         raise Wrong("The right option, and still too little: batches on their way fill that at once. Use 1g or more.")
@@ -173,7 +178,7 @@ def fields(answer: Any, *names: str) -> tuple[Any, ...]:
     shape = "{" + ", ".join(f'"{name}": ...' for name in names) + "}"
     if not isinstance(answer, dict):
         raise Wrong(f"Answer with a dictionary: {shape}.")
-    open_ones = [name for name in names if answer.get(name, ...) in (..., None)]
+    open_ones = [name for name in names if answer.get(name) is None or answer[name] is ...]
     if open_ones:
         raise Wrong(f"{', '.join(open_ones)} is still open: {shape}.")
     return tuple(answer[name] for name in names)
@@ -181,11 +186,12 @@ def fields(answer: Any, *names: str) -> tuple[Any, ...]:
 
 def judge_number(found: Any, wanted: float, hints: Mapping[float, str], otherwise: str) -> None:
     """Raise Wrong where ``found`` is not ``wanted`` (within two percent), with the hint of the mistake behind it."""
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    number = number_of(found)
+    if number is None:
         raise Wrong(f"Answer with a number, not {found!r}.")
-    if close(found, wanted):
+    if close(number, wanted):
         return
-    raise Wrong(next((hint for value, hint in hints.items() if close(found, value)), otherwise))
+    raise Wrong(next((hint for value, hint in hints.items() if close(number, value)), otherwise))
 
 
 def close(found: float, wanted: float) -> bool:

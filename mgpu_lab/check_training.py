@@ -5,6 +5,7 @@ All run on the ranks at hand and on the first 1, 2, ... of them. Not covered: ``
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.nn.parallel import DistributedDataParallel
 
 from mgpu_lab.check_group import agree, device_here, in_step, off, sizes, sizes_text, smaller_world
+from mgpu_lab.checks import number_of
 from mgpu_lab.spy import Spy
 
 if TYPE_CHECKING:
@@ -142,9 +144,9 @@ def weighted_traffic(spy: Spy, model: nn.Module, size: int) -> str | None:
     if any(not event.waited_for for event in spy.events):
         return "An asynchronous call was started and never waited for."
     held = sum(p.nbytes for p in model.parameters())
-    sent = sum(event.sent_bytes for event in spy.named("all_reduce"))
+    sent = sum(event.sent_bytes for event in spy.events)
     if size > 1 and sent > held + 64:
-        return f"{sent} bytes were all-reduced, the gradients hold {held}: one all-reduce each, and one small number."
+        return f"{sent} bytes were sent, the gradients hold {held}: one all-reduce each, and one small number."
     return None
 
 
@@ -228,10 +230,19 @@ def evaluate_trial(answer: Any, size: int) -> str | None:
         seen: list[float] = []
         result = answer(lambda item, seen=seen: seen.append(item) or torch.tensor(item), items)
         gathered: list[Any] = [None] * size
-        dist.all_gather_object(gathered, (None if result is None else float(result), seen))
-        hint = evaluate_hint(gathered, items, size)
+        dist.all_gather_object(gathered, (number_of(result), seen))
+        hint = number_hint([result for result, _ in gathered], items, size) or evaluate_hint(gathered, items, size)
         if hint:
             return hint
+    return None
+
+
+def number_hint(results: list[float | None], items: list[float], size: int) -> str | None:
+    """See that every rank returned a number."""
+    if any(result is None for result in results):
+        return "Some rank got no number back: every rank must return the mean."
+    if any(math.isnan(result) for result in results if result is not None):
+        return f"The result is nan. On {size} ranks some have none of {len(items)} items: what is 0 / 0?"
     return None
 
 
@@ -243,8 +254,6 @@ def evaluate_hint(  # noqa: PLR0911 - as above
     counts = [len(seen) for _, seen in gathered]
     looked = sorted(item for _, seen in gathered for item in seen)
     mean = sum(items) / len(items)
-    if any(result is None for result in results):
-        return "Some rank got no number back: every rank must return the mean."
     if size > 1 and all(count == len(items) for count in counts):
         return f"Every rank looked at all {len(items)} items; the work is to be shared."
     if len(looked) > len(items):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks import Wrong
+from mgpu_lab.checks import Wrong, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,10 @@ def zero_bytes(answer: Any) -> str:
     """``bytes_per_rank(parameters, ranks, stage)``: bf16 training with Adam, after backward, as the paper counts."""
     for parameters, ranks in SIZES:
         for stage in range(4):
-            found = answer(parameters, ranks, stage)
-            if not isinstance(found, (int, float)):
-                raise Wrong(f"The function must return a number of bytes; for stage {stage} it returned {found!r}.")
+            returned = answer(parameters, ranks, stage)
+            found = number_of(returned)
+            if found is None:
+                raise Wrong(f"The function must return a number of bytes; for stage {stage} it returned {returned!r}.")
             if not close(found, parameters * bytes_of(ranks, stage)):
                 raise Wrong(hint(found / parameters, ranks, stage))
     return "Stages 0 to 3 on 1, 2, 4 and 8 ranks."

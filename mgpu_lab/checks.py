@@ -56,6 +56,7 @@ HOMES = {
     "skip-together": "check_bf16_ranks",
 }
 LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words
+VALUES = {"narrow-slot", "hot-card", "small-shm", "device-zero"}  # the others' answers are functions or classes
 PASSED, WRONG, TO_DO = "passed", "not yet", "to do"
 EMPTY_BODY = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "RETURN_GENERATOR"}
 
@@ -104,6 +105,9 @@ def judge(name: str, answer: Any) -> Verdict:
     run = checker(name)
     if is_stub(answer):
         return Verdict(name, TO_DO, "Not attempted yet.")
+    if name not in VALUES and not callable(answer):
+        kind = type(answer).__name__
+        return Verdict(name, WRONG, f"Hand over the function or class itself, not what it returns ({kind}).")
     try:
         return Verdict(name, PASSED, run(answer))
     except Wrong as wrong:
@@ -121,6 +125,20 @@ def checker(name: str) -> Callable[[Any], str]:
     module = importlib.import_module(f"mgpu_lab.{HOMES[name]}")
     found: Callable[[Any], str] = module.CHECKS[name]
     return found
+
+
+def number_of(value: Any) -> float | None:
+    """Return a number as a float, also numpy's and a tensor of one element; None for anything else.
+
+    >>> number_of(2), number_of("2"), number_of(True)
+    (2.0, None, None)
+    """
+    if isinstance(value, (str, bytes, bool)):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # torch raises RuntimeError for several elements
+        return None
 
 
 def is_stub(answer: Any) -> bool:

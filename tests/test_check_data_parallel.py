@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from gloo import on_ranks
@@ -51,6 +52,10 @@ def only_the_first(samples, devices):
     return math.ceil(samples / devices)
 
 
+def as_text(samples, devices):
+    return [str(size) for size in rounds_up(samples, devices)]
+
+
 def greedy(samples, devices):
     return [samples] if samples > devices else [1] * samples
 
@@ -63,6 +68,7 @@ SHARDS = [
     (fills_all, "hold 6 samples together"),
     (small_one_first, "comes last, not first"),
     (only_the_first, "Return a list"),
+    (as_text, "whole numbers"),
     (greedy, "rounded up"),
 ]
 
@@ -109,8 +115,9 @@ BYTES = [
 ]
 
 
-def test_device_zero_passes():
-    assert judge("device-zero", zero())
+@pytest.mark.parametrize("kind", [int, float, np.int64, torch.tensor])
+def test_device_zero_passes(kind):
+    assert judge("device-zero", zero(kind(16_240_000), kind(20_000_000)))
 
 
 @pytest.mark.parametrize(("answer", "words"), BYTES)
@@ -129,6 +136,10 @@ def weighted(losses, sizes):
 
 def in_a_loop(losses, sizes):
     return sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)
+
+
+def with_shares_in_fp32(losses, sizes):
+    return (losses * (torch.tensor(sizes) / sum(sizes))).sum()
 
 
 def counts_alike(losses, _):
@@ -193,7 +204,7 @@ MEANS = {
 
 def judge_means():
     """Verdicts of all answers on one rank: outcome and text."""
-    answers = (weighted, in_a_loop, *MEANS)
+    answers = (weighted, in_a_loop, with_shares_in_fp32, *MEANS)
     return {answer.__name__: vars(judge("batch-mean", answer)) for answer in answers}
 
 
@@ -202,7 +213,7 @@ def verdicts(request):
     return on_ranks(request.param, judge_means)
 
 
-@pytest.mark.parametrize("name", ["weighted", "in_a_loop"])
+@pytest.mark.parametrize("name", ["weighted", "in_a_loop", "with_shares_in_fp32"])
 def test_batch_mean_passes(verdicts, name):
     assert all(each[name]["outcome"] == "passed" for each in verdicts), verdicts
 

@@ -1,9 +1,11 @@
 """Lesson 03's checks: the lesson's own answers pass on 1 to 4 ranks, and every wrong one is told what is wrong."""
 
 import textwrap
+from fractions import Fraction
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from gloo import on_ranks
 
@@ -99,6 +101,14 @@ WRONG_CODE = {
             dist.all_reduce(p.grad.clone())
             dist.all_reduce(p.grad)
             """, "one all-reduce each"),
+        "everyone's gradients gathered": (
+            """
+            parts = [None] * dist.get_world_size()
+            dist.all_gather_object(parts, n_tokens)
+            every = [torch.empty_like(p) for _ in parts]
+            dist.all_gather(every, p.grad * n_tokens)
+            p.grad = sum(every) / sum(parts)
+            """, "one all-reduce each"),
     },
     "accumulate": {
         "no no_sync": ("for b in batches: (loss_of(ddp, b) / len(batches)).backward()", "DDP's no_sync() holds"),
@@ -184,6 +194,15 @@ WRONG_CODE = {
             dist.reduce(total, 0)
             return total / len(items) if dist.get_rank() == 0 else None
             """, "every rank must return"),
+        "0 / 0 on a rank without items": (
+            """
+            mine = torch.tensor([float(loss_of(i)) for i in items[dist.get_rank() :: dist.get_world_size()]])
+            total = mine.mean() * len(mine)
+            dist.all_reduce(total)
+            return total / len(items)
+            """, "The result is nan"),
+        "a list": (
+            "return [loss_of(i) for i in items[dist.get_rank() :: dist.get_world_size()]]", "must return the mean"),
         "the sum": (
             """
             total = sum(loss_of(i) for i in items[dist.get_rank() :: dist.get_world_size()])
@@ -206,6 +225,8 @@ RING_WRONG = {
     "double precision": (lambda p, n: 2 * (n - 1) / n * p * 8, "fp32"),
     "the tensor once": (lambda p, _: 4 * p, "whatever the number of ranks"),
     "no number": (lambda *_: "many", "must return a number"),
+    "not a number": (lambda *_: float("nan"), "Count pieces"),
+    "called already": (7000.0, "not what it returns"),
 }
 
 
@@ -275,10 +296,11 @@ def test_wrong_byte_counts_are_told_what_is_wrong(mistake):
     assert hint in verdict.text
 
 
-def test_the_right_byte_count_passes():
+@pytest.mark.parametrize("kind", [float, int, np.int64, np.float32, Fraction])
+def test_the_right_byte_count_passes(kind):
     names = {}
     exec(cell_with("solutions/03_ddp.ipynb", "def bytes_sent"), names)  # noqa: S102
-    assert judge("ring-bytes", names["bytes_sent"])
+    assert judge("ring-bytes", lambda *case: kind(names["bytes_sent"](*case)))
 
 
 def not_written_yet(*_, **__):

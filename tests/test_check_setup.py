@@ -1,5 +1,6 @@
 """Lesson 01's checks: right answers pass, wrong ones are caught by a hint that names the mistake."""
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -29,6 +30,14 @@ RIGHT = [
     ("small-shm", "--ipc=host"),
     ("small-shm", "-v /dev/shm:/dev/shm"),
     ("small-shm", "--tmpfs /dev/shm:size=4g"),
+    ("small-shm", "docker run --gpus all --shm-size='8g' image"),
+    ("small-shm", "--shm-size=8GiB --ulimit memlock=-1"),
+    ("small-shm", f"--shm-size={2 * GIB}"),
+    ("small-shm", "--tmpfs /dev/shm:rw,size=8g"),
+    ("small-shm", "-v /dev/shm:/dev/shm:rw"),
+    ("narrow-slot", slot(gpu=np.int64(1), times=np.float32(8))),
+    ("narrow-slot", slot(times=torch.tensor(8.0))),
+    ("hot-card", card(reason="Heat")),
 ]
 WRONG = [
     ("narrow-slot", slot(gpu=0), "has all of its lanes"),
@@ -50,6 +59,9 @@ WRONG = [
     ("hot-card", card(times=3 * 1320 / (4 * 765)), "slowest of them"),
     ("hot-card", card(times=4 / 3 * 1290 / 765), "3/4, not 4/3"),
     ("hot-card", card(times=9), "times the slowest clock"),
+    ("narrow-slot", slot(gpu="1"), "number of the GPU"),
+    ("small-shm", "--shm-size=1.2.3g", "cannot be read"),
+    ("small-shm", "--shm-size=.", "cannot be read"),
     ("small-shm", 8, "as text"),
     ("small-shm", "--memory=8g", "limit of its own"),
     ("small-shm", "-m 8g", "limit of its own"),
