@@ -58,6 +58,8 @@ def check_adapted(answer: Any) -> str:
     adapted = answer(model, RANK, ALPHA)
     if not isinstance(adapted, nn.Module):
         raise Wrong(f"adapt must return the model; it returned {type(adapted).__name__}.")
+    if not any(weight is each for weight in known.values() for each in adapted.parameters()):
+        raise Wrong("The model that came back holds none of the weights handed in. Adapt it in place, not a copy.")
     refuse(trains_hint(adapted, known))
     if not torch.equal(adapted(ids), before(ids)):
         raise Wrong(

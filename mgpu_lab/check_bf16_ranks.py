@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LENGTHS = (1000, 7, 1, 1001)
-SUMMING = ("all_reduce", "reduce_scatter", "reduce_scatter_tensor", "reduce", "all_reduce_coalesced")
+ADDS_UP = "adds up on its way, in the type that travels. Exchange first, then sum in fp32."
+PACKS = "packs whatever it is given. Send bf16 tensors: their bytes can be counted."
+REFUSED = {
+    **dict.fromkeys(("all_reduce", "all_reduce_coalesced", "reduce"), ADDS_UP),
+    **dict.fromkeys(("reduce_scatter", "reduce_scatter_tensor", "reduce_scatter_single"), ADDS_UP),
+    **dict.fromkeys(("all_gather_object", "gather_object", "broadcast_object_list"), PACKS),
+}
 SCALE = 1024.0
 SHAPES = ((5,), (3, 2))
 TOLERANCE = 1e-4
@@ -72,8 +78,8 @@ def calls_hint(spy: Spy, length: int, size: int) -> str | None:
     """Say what is wrong with what went over the wire; None where it is right."""
     share = math.ceil(length / size)
     for event in spy.events:
-        if event.name in SUMMING:
-            return f"{event.name} adds up on its way, in the type that travels. Exchange first, then sum in fp32."
+        if event.name in REFUSED:
+            return f"{event.name} {REFUSED[event.name]}"
         if event.sent_bytes > 2 * event.elements:
             return f"{event.name} moved {event.sent_bytes // event.elements} bytes per number: only bf16 may travel."
         if event.elements > share * size:
@@ -181,6 +187,8 @@ def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[lis
         )
     if len(applied) != 1:
         return f"With {case.what} and nothing bad, apply must be called once; it was called {len(applied)} times."
+    if [tuple(each.shape) for each in applied[0]] != list(SHAPES):
+        return "apply gets one tensor for each gradient, of its shape and in its place; these are not."
     found, (mean, local) = flat(applied[0]), (mean_of(everybody), flat(everybody[dist.get_rank()]))
     if near(found, clipped(mean)):
         return None

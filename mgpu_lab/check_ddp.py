@@ -7,6 +7,7 @@ process that sees the whole batch. Not covered: the models and the one process (
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import torch.distributed as dist
 
 from mgpu_lab.check_group import agree, device_here, in_step, off, sizes, sizes_text, smaller_world
 from mgpu_lab.check_models import MODELS, Case, local_step, one_process
-from mgpu_lab.spy import Spy
+from mgpu_lab.spy import Event, Spy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,8 +67,9 @@ def train(answer: Any, case: Case, bucket_mb: float) -> list[tuple[int, str]]:
     rank, size = dist.get_rank(), dist.get_world_size()
     start, wanted = one_process(case, size)
     torch.manual_seed(1000 + rank)  # ranks start apart, as separate programs do
-    mini = answer(case.build().to(device_here()), bucket_mb=bucket_mb)
-    hints = [after_construction(mini, start, case)]
+    module = case.build().to(device_here())
+    mini = answer(module, bucket_mb=bucket_mb)
+    hints = [after_construction(mini, start, case) or of_module(mini, module)]
     optimizer = torch.optim.SGD([p for p in mini.module.parameters() if p.requires_grad], lr=case.lr)
     for number in range(case.steps):
         optimizer.zero_grad()
@@ -114,6 +116,13 @@ def after_construction(mini: Any, start: dict[str, torch.Tensor], case: Case) ->
     return None
 
 
+def of_module(mini: Any, module: Any) -> str | None:
+    """See that the answer wraps the model itself: an optimizer made before may hold its parameters."""
+    if mini.module is module:
+        return None
+    return "`.module` is not the model that was handed in. A copy takes its memory again, and the original stays."
+
+
 def of_gradients(module: Any, wanted: dict[str, Any], step: Step, case: Case) -> str | None:
     """Compare each gradient with the one process's; name the mistake behind the first difference."""
     if any(not event.waited_for for event in step.spy.events):
@@ -133,18 +142,8 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
 ) -> str | None:
     """Name what is wrong with one gradient, or None."""
     size = dist.get_world_size()
-    if wanted is None:
-        if found is None:
-            return None
-        return (
-            f"`{name}` took no part in this step on any rank ({case.what}), so its .grad must stay None; it became a "
-            "tensor, and an optimizer with momentum or weight decay would now move it."
-        )
-    if found is None:
-        return (
-            f"`{name}` was used on some ranks, not on this one ({case.what}). Its gradient here is zero, so that the "
-            "mean over all ranks must arrive in .grad on every rank; it is None."
-        )
+    if wanted is None or found is None:
+        return of_missing(name, found, wanted, local, case)
     found = found.detach().cpu()
     if off(found, wanted) < TOLERANCE:
         return None
@@ -164,6 +163,28 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
     return (
         f"`{name}`: the gradient differs from one process's by {off(found, wanted):.0%} of its largest value "
         f"({case.what}). Does every number come back to the place it was taken from?"
+    )
+
+
+def of_missing(
+    name: str, found: torch.Tensor | None, wanted: torch.Tensor | None, local: torch.Tensor | None, case: Case
+) -> str | None:
+    """Name what is wrong where there is no gradient, or where there should be none."""
+    if wanted is found is None:
+        return None
+    if wanted is None:
+        return (
+            f"`{name}` took no part in this step on any rank ({case.what}), so its .grad must stay None; it became a "
+            "tensor, and an optimizer with momentum or weight decay would now move it."
+        )
+    if local is not None:
+        return (
+            f"`{name}`: this rank computed a gradient, and .grad is None in the end. Was it in .grad already when your "
+            "hook ran? A tensor's own register_hook runs before that."
+        )
+    return (
+        f"`{name}` was used on some ranks, not on this one ({case.what}). Its gradient here is zero, so that the "
+        "mean over all ranks must arrive in .grad on every rank; it is None."
     )
 
 
@@ -194,7 +215,16 @@ def of_traffic(  # noqa: PLR0911 - as above
         )
     if not all(each.is_async for each in reduces):
         return "An all-reduce inside backward is synchronous: backward stands still meanwhile. What does async_op do?"
+    if len(reduces) > 1 and one_at_a_time(reduces, step.backward_ended_s):
+        return "Each all-reduce is waited for inside backward, before the next one starts. Wait when all are under way."
     return None
+
+
+def one_at_a_time(reduces: list[Event], backward_ended_s: float) -> bool:
+    """Whether all of them ended inside backward, and each before the next began: backward stood still meanwhile."""
+    ends = [each.ended_s or math.inf for each in reduces]
+    follows = all(end < after.began_s for end, after in zip(ends, reduces[1:], strict=False))
+    return follows and ends[-1] < backward_ended_s
 
 
 def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str | None:

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 TOLERANCE = 0.02
 LENGTHS = (8, 7, 1, 1001)
 GIB = 1024**3
+ONE_TENSOR = {  # the same collectives on one tensor instead of a list
+    "reduce_scatter_tensor": "reduce_scatter",
+    "reduce_scatter_single": "reduce_scatter",
+    "all_gather_into_tensor": "all_gather",
+    "all_gather_single": "all_gather",
+}
 UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": GIB, "t": 1024 * GIB}
 SIZE = r"(?<!\S)(?:--shm-size[= ]|--tmpfs[= ]/dev/shm:(?:\S+,)?size=)(\d+(?:\.\d+)?)([bkmgt]?)i?b?(?!\S)"
 
@@ -163,11 +169,13 @@ def calls_hint(spy: Spy, length: int, ranks: int) -> str | None:
     counts = {name: len(spy.named(name)) for name in dict.fromkeys(event.name for event in spy.events)}
     if "all_reduce" in counts:
         return "The sum is right, but all_reduce did it. Build it from reduce_scatter and all_gather."
-    if counts != {"reduce_scatter": 1, "all_gather": 1}:
+    if any(not event.waited_for for event in spy.events):
+        return "The sum is right this time, but an asynchronous call was never waited for."
+    if sorted(ONE_TENSOR.get(event.name, event.name) for event in spy.events) != ["all_gather", "reduce_scatter"]:
         calls = ", ".join(f"{count} x {name}" for name, count in counts.items()) or "none that can be seen"
         return f"The sum is right. The calls should be one reduce_scatter and one all_gather; they are: {calls}."
     share = math.ceil(length / ranks)
-    found = spy.named("reduce_scatter")[0].elements
+    found = next(event.elements for event in spy.events if event.name.startswith("reduce_scatter"))
     if found > share:
         return f"The sum is right, but a share of {length} on {ranks} ranks has {found}: pad less, {share} will do."
     return None

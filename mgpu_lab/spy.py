@@ -52,9 +52,9 @@ class WatchedWork:
         self._work, self._event = work, event
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
-        """Wait, and note the moment."""
+        """Wait, and note the moment, that of the first wait."""
         result = self._work.wait(*args, **kwargs)
-        self._event.ended_s = time.perf_counter()
+        self._event.ended_s = self._event.ended_s or time.perf_counter()
         return result
 
     def get_future(self) -> Any:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG001, ARG005 - wrong answers leave arguments out
 
+import copy
 import re
 import subprocess
 import sys
@@ -214,6 +215,7 @@ def adapter(*, freeze=True, skip=("lm_head",), nested=True, give=True, freeze_af
 WRONG_ADAPTERS = {
     "still train": adapter(freeze=False),
     "must return the model": adapter(give=False),
+    "none of the weights handed in": lambda model, r, alpha: adapter()(copy.deepcopy(model), r, alpha),
     "head has a detour": adapter(skip=()),
     "inside nested modules": adapter(nested=False),
     "Nothing trains": adapter(freeze_after=True),

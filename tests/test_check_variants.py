@@ -1,5 +1,6 @@
 """Answers as learners write them: right ones in other words pass, and mistakes beside the usual ones are named."""
 
+import copy
 import sys
 
 import pytest
@@ -42,10 +43,59 @@ RIGHT = [
         "all by name",
         IN_SHARES.replace("(mine, list(padded.split(share)))", "(input_list=list(padded.split(share)), output=mine)"),
     ),
+    (
+        "any-length",
+        "one tensor",
+        IN_SHARES.replace(
+            "reduce_scatter(mine, list(padded.split(share)))", "reduce_scatter_tensor(mine, padded)"
+        ).replace("all_gather(list(whole.split(share)), mine)", "all_gather_into_tensor(whole, mine)"),
+    ),
 ]
+STEP = """
+def f(gradients, scale, apply):
+    flat = torch.cat([gradient.flatten() for gradient in gradients]) / scale
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    if not flat.isfinite().all():
+        return scale / 2
+    apply([flat / flat.norm().clamp(min=1.0)])
+    return scale
+"""
+WIRE = """
+def f(x):
+    every = [None] * dist.get_world_size()
+    dist.all_gather_object(every, x)
+    x.copy_(torch.stack(every).float().mean(0))
+"""
 MISTAKES = [
     ("mini-ddp", MINI.replace("dist.get_world_size()", "3"), "number of ranks written into the code"),
+    ("mini-ddp", MINI.replace(f"(flat, {MINI_CALL})", f"(flat, waited({MINI_CALL}))"), "before the next one starts"),
+    (
+        "mini-ddp",
+        MINI.replace("self.module, self.b", "module = copy.deepcopy(module); self.module, self.b"),
+        "handed in",
+    ),
+    (
+        "mini-ddp",
+        MINI.replace(
+            "p.register_post_accumulate_grad_hook(self.arrived)", "p.register_hook(lambda g, p=p: self.arrived(p))"
+        ),
+        "runs before that",
+    ),
+    (
+        "any-length",
+        IN_SHARES.replace("list(padded.split(share)))", "list(padded.split(share)), async_op=True); dist.barrier()"),
+        "never waited for",
+    ),
+    ("skip-together", STEP, "one tensor for each gradient"),
+    ("bf16-wire", WIRE, "bytes can be counted"),
 ]
+
+
+def waited(work):
+    """A work that has been waited for already."""
+    work.wait()
+    return work
 
 
 def verdicts(cases):
@@ -55,6 +105,7 @@ def verdicts(cases):
 
     names = vars(sys.modules["__main__"])
     names |= {"torch": torch, "dist": dist, "device": torch.device("cpu"), "nn": torch.nn}
+    names |= {"copy": copy, "waited": waited}
     names |= {"rank": dist.get_rank(), "world_size": dist.get_world_size()}
     found = []
     for name, source in cases:
