@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,10 +101,11 @@ class Meter:
     ) -> Iterator[Any]:
         """Count one step for each batch: `for batch in meter(loader, unit="tokens", count=torch.numel)`.
 
-        `count` is the items in each batch, or a function of the batch; without it `len(batch)`. Time
-        between two loops does not count, nor does a step that is left with `break`.
+        `count` is the items in each batch, or a function of the batch; without it `len(batch)`, for a
+        dictionary (of `input_ids`, `labels`, ...) that of its first value. Time between two loops does not
+        count, nor does a step that is left with `break`.
         """
-        items: Callable[[Any], float] = count if callable(count) else lambda batch: count or len(batch)
+        items: Callable[[Any], float] = count if callable(count) else lambda batch: count or _length(batch)
         if self._stale:
             self._start_over()
         self._mark_s = time.perf_counter()
@@ -170,6 +171,11 @@ class Meter:
         if len(self._kept) == KEPT_STEPS:
             self._kept = self._kept[::2]
             self._stride *= 2
+
+
+def _length(batch: Any) -> int:
+    """Count the samples of a batch."""
+    return len(next(iter(batch.values()), ()) if isinstance(batch, Mapping) else batch)
 
 
 def _released(value: Any) -> Any:

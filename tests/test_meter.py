@@ -99,6 +99,12 @@ def test_a_loop_counts_items_as_told(count, items):
     assert meter.record().unit == "samples"
 
 
+def test_a_loop_counts_the_samples_of_a_dictionary_not_its_keys():
+    meter = Meter()
+    list(meter([{"input_ids": [1, 2, 3], "labels": [4, 5, 6]}, {}]))
+    assert meter.record().items == (3, 0)
+
+
 def test_a_step_left_with_break_does_not_count():
     meter = Meter()
     for batch in meter(["abc", "de", "f"]):
