@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.check_group import agree, device_here, in_step, sizes, sizes_text, smaller_world
+from mgpu_lab.check_group import device_here, on_each_size, sizes_text
 from mgpu_lab.spy import Spy
 
 if TYPE_CHECKING:
@@ -31,17 +31,6 @@ REFUSED = {
 SCALE = 1024.0
 SHAPES = ((5,), (3, 2))
 TOLERANCE = 1e-4
-
-
-def on_each_size(trial: Callable[[int], str | None], where: str) -> None:
-    """Run a trial, which returns a hint or None on each rank, on each number of ranks at hand."""
-    for size in sizes():
-        with smaller_world(size) as inside:
-            hint = None
-            if inside:
-                with in_step(f"{where}, with {size} ranks"):
-                    hint = trial(size)
-        agree(hint)
 
 
 # ---- bf16-wire

@@ -17,7 +17,7 @@ from mgpu_lab.checks import Wrong
 from mgpu_lab.errors import CollectiveMismatchError, LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class CheckStoppedError(LabError):
@@ -38,6 +38,14 @@ def sizes() -> list[int]:
     """World sizes that can be tried on the ranks at hand, the real one first; 4 are enough."""
     size = dist.get_world_size()
     return [size, *(each for each in range(1, min(size, 5)) if each != size)]
+
+
+def on_each_size(trial: Callable[[int], str | None], what: str) -> None:
+    """Run a trial, which returns a hint or None on each rank, on each number of ranks at hand; all ranks call this."""
+    for size in sizes():
+        with smaller_world(size) as inside, in_step(f"{what}, with {size} rank{'s' if size > 1 else ''}"):
+            hint = trial(size) if inside else None
+        agree(hint)
 
 
 def sizes_text() -> str:

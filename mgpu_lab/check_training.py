@@ -5,7 +5,6 @@ All run on the ranks at hand and on the first 1, 2, ... of them. Not covered: ``
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,8 +13,7 @@ from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.nn.parallel import DistributedDataParallel
 
-from mgpu_lab.check_group import agree, device_here, in_step, off, sizes, sizes_text, smaller_world
-from mgpu_lab.checks import number_of
+from mgpu_lab.check_group import device_here, off, on_each_size, sizes_text
 from mgpu_lab.spy import Spy
 
 if TYPE_CHECKING:
@@ -24,14 +22,6 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-6  # token counts may well be kept in fp32
 WIDTH = 6
 MICRO_BATCHES = 4
-
-
-def on_each_size(trial: Callable[[int], str | None], what: str) -> None:
-    """Run a trial, which returns a hint or None, on each number of ranks at hand."""
-    for size in sizes():
-        with smaller_world(size) as inside, in_step(what):
-            hint = trial(size) if inside else None
-        agree(hint)
 
 
 def data(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -214,70 +204,7 @@ def accumulate_hint(  # noqa: PLR0911 - one for each mistake
     )
 
 
-# ---- evaluate
-
-
-def evaluate(answer: Any) -> str:
-    """``evaluate(loss_of, items)``: the mean over all items, each looked at once, the same on every rank."""
-    on_each_size(lambda size: evaluate_trial(answer, size), "evaluating")
-    return f"{sizes_text().capitalize()}: 10, 7 and 1 items, each looked at once; every rank has the same mean."
-
-
-def evaluate_trial(answer: Any, size: int) -> str | None:
-    """Evaluate lists that do not divide evenly, and one that leaves ranks without an item."""
-    for count in (10, 7, 1):
-        items = [float((7 * i) % 11) ** 2 for i in range(count)]
-        seen: list[float] = []
-        result = answer(lambda item, seen=seen: seen.append(item) or torch.tensor(item), items)
-        gathered: list[Any] = [None] * size
-        dist.all_gather_object(gathered, (number_of(result), seen))
-        hint = number_hint([result for result, _ in gathered], items, size) or evaluate_hint(gathered, items, size)
-        if hint:
-            return hint
-    return None
-
-
-def number_hint(results: list[float | None], items: list[float], size: int) -> str | None:
-    """See that every rank returned a number."""
-    if any(result is None for result in results):
-        return "Some rank got no number back: every rank must return the mean."
-    if any(math.isnan(result) for result in results if result is not None):
-        return f"The result is nan. On {size} ranks some have none of {len(items)} items: what is 0 / 0?"
-    return None
-
-
-def evaluate_hint(  # noqa: PLR0911 - as above
-    gathered: list[tuple[float | None, list[float]]], items: list[float], size: int
-) -> str | None:
-    """Name the mistake; every rank sees the same facts and finds the same."""
-    results = [result for result, _ in gathered]
-    counts = [len(seen) for _, seen in gathered]
-    looked = sorted(item for _, seen in gathered for item in seen)
-    mean = sum(items) / len(items)
-    if size > 1 and all(count == len(items) for count in counts):
-        return f"Every rank looked at all {len(items)} items; the work is to be shared."
-    if len(looked) > len(items):
-        return f"{len(looked)} evaluations for {len(items)} items: some are counted twice, as DistributedSampler does."
-    if looked != sorted(items):
-        return f"{len(looked)} of {len(items)} items were looked at: the rest is lost. Who takes what does not divide?"
-    if max(counts) > -(-len(items) // size):
-        return f"The shares are {counts} items: no rank needs more than {-(-len(items) // size)}."
-    if len(set(results)) > 1:
-        return "The ranks return different numbers: each reports its own share. Add over ranks before you divide."
-    if abs(results[0] - mean) < 1e-4 * max(1.0, mean):  # type: ignore[operator]
-        return None
-    locals_ = [sum(seen) / len(seen) for _, seen in gathered if seen]
-    if abs(results[0] - sum(locals_) / size) < 1e-4 * max(1.0, mean):  # type: ignore[operator]
-        return "This is the mean of the ranks' means; their shares differ in size. Add up losses and counts."
-    if abs(results[0] - sum(items)) < 1e-4 * max(1.0, mean):  # type: ignore[operator]
-        return "This is the sum of all losses; divide by the number of items."
-    return (
-        f"Every item is looked at once, but the result is {results[0]:g}. Add losses over ranks, divide by the items."
-    )
-
-
 CHECKS: dict[str, Callable[[Any], str]] = {
     "weighted-gradients": weighted_gradients,
     "accumulate": accumulate,
-    "evaluate": evaluate,
 }

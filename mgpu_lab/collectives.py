@@ -1,10 +1,8 @@
 """Watch over this process's collectives: name the one that runs now, and compare it with the other ranks' first.
 
 gloo ends the process when ranks call ``all_reduce`` with different sizes or types, or mixes the data up in
-silence. So each rank writes what it is about to call on a board (a file in the group's private directory) and
-reads whether another rank has written something else for the same call of the same group. Nobody waits and
-nothing is locked: each rank writes first and reads then, so at least the one that comes second finds the
-difference and raises before it enters gloo.
+silence. So each rank writes what it is about to call on a board (``board``), reads whether another rank has written
+something else for the same call of the same group, and raises before it enters gloo.
 Not covered: calls that C++ makes (DDP's buckets, functional collectives), point-to-point calls.
 """
 
@@ -14,15 +12,13 @@ import functools
 import inspect
 import os
 import pathlib
-import struct
 import sys
 import threading
 import time
-import zlib
 from typing import TYPE_CHECKING, Any
 
+from mgpu_lab.board import Board, told
 from mgpu_lab.errors import CollectiveMismatchError, StaleGroupError
-from mgpu_lab.results import named, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,61 +48,9 @@ COMPARED = {
 }
 POINT_TO_POINT = ("send", "recv", "isend", "irecv")
 NAMED_ONLY = (*POINT_TO_POINT, "batch_isend_irecv", "monitored_barrier")
-SLOTS = 256
-TEXT_BYTES = 118
-SLOT = struct.Struct(f"<QIH{TEXT_BYTES}s")  # number of the call (from 1 on), checksum, bytes of text, text
 
 
 MUST_AGREE = "All ranks of a group must make the same calls in the same order, with the same sizes and types."
-
-
-class Board:
-    """What each rank of one process group is about to call, for the last ``SLOTS`` calls."""
-
-    def __init__(self, path: pathlib.Path, rank: int, world_size: int) -> None:
-        """Open the file, made by whichever rank comes first. It has a row per call, in it a slot per rank."""
-        self.rank, self.world_size = rank, world_size
-        self.row_bytes = world_size * SLOT.size
-        self.fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-
-    def differing(self, number: int, text: str) -> dict[int, str]:
-        """Write call ``number``; return what each rank wrote there so far if one of them makes another call."""
-        raw = text.encode()[:TEXT_BYTES]
-        row = (number % SLOTS) * self.row_bytes
-        try:
-            os.pwrite(self.fd, SLOT.pack(number, checksum_of(number, raw), len(raw), raw), row + self.rank * SLOT.size)
-            found = os.pread(self.fd, self.row_bytes, row)
-        except OSError:  # a full disk must not stop the training
-            return {}
-        written = {}
-        for rank in range(len(found) // SLOT.size):
-            there, checksum, length, other = SLOT.unpack_from(found, rank * SLOT.size)
-            other = other[:length]
-            if there == number and checksum_of(number, other) == checksum:  # else half written: that rank finds us
-                written[rank] = other.decode(errors="replace")
-        return written if len({call_of(each) for each in written.values()}) > 1 else {}
-
-
-def checksum_of(number: int, raw: bytes) -> int:
-    """Return a checksum over both, since a slot half written has the new number and the text of 256 calls ago."""
-    return zlib.crc32(raw, number & 0xFFFFFFFF)
-
-
-def call_of(text: str) -> str:
-    """Drop where the call stands from what the call is."""
-    return text.rpartition(" at ")[0]
-
-
-def told(written: dict[int, str]) -> str:
-    """Say who calls what: ``ranks 0, 2 call all_reduce(4 x float32), line 3; rank 1 calls barrier(), line 5``."""
-    groups: dict[str, list[int]] = {}
-    for rank, text in sorted(written.items()):
-        groups.setdefault(text, []).append(rank)
-    parts = []
-    for text, ranks in groups.items():
-        call, _, line = text.rpartition(" at ")
-        parts.append(f"{named(ranks)} {verb(ranks, 'calls', 'call')} {call}, line {line}")
-    return "; ".join(parts)
 
 
 class Collectives:

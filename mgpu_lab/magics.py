@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
+from mgpu_lab.arguments import DEVICES, MAX_RANKS
 from mgpu_lab.display import LiveView, show_result
 from mgpu_lab.errors import RanksError, UsageError
 from mgpu_lab.hints import CellHelp
 from mgpu_lab.live import Watch
 from mgpu_lab.processes import shared_template
-from mgpu_lab.ranks import DEVICES, MAX_RANKS, Ranks
+from mgpu_lab.ranks import Ranks
 from mgpu_lab.status import StatusTable
 
 if TYPE_CHECKING:
@@ -117,7 +118,12 @@ class RanksMagics(Magics):
         if name not in COMMANDS:
             msg = f"%ranks knows no {name!r}; it knows {', '.join(COMMANDS)}."
             raise UsageError(msg)
-        return getattr(self, name)(self.parsers[name].parse_args(words[1:]))
+        options = self.parsers[name].parse_args(words[1:])
+        try:
+            return getattr(self, name)(options)
+        except KeyboardInterrupt:
+            msg = f"Stop was pressed during `%ranks {name}`; `%ranks` shows what runs now."
+            raise RanksError(msg) from None
 
     def running(self) -> Ranks:
         """Return the ranks; RanksError where none run."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import functools
 import itertools
 import os
@@ -18,13 +17,13 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import sendfds
 from typing import TYPE_CHECKING, Any
 
+from mgpu_lab.directories import make_private_directory, sweep_stale_directories, working_directory
 from mgpu_lab.errors import RanksError
 from mgpu_lab.interrupts import held_back
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from mgpu_lab.messages import RankSpec
 
-PREFIX = "mgpu_lab-"
 FORK_TIMEOUT_S = 120.0
 
 
@@ -241,36 +239,6 @@ def launch(directory: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
             start_new_session=True,
         )
     return process, here
-
-
-def working_directory() -> str:
-    """Return the kernel's directory; the root where it has been removed."""
-    try:
-        return str(pathlib.Path.cwd())
-    except OSError:
-        return "/"
-
-
-def make_private_directory() -> str:
-    """Make a directory only this user can enter, with a lock that says its kernel lives."""
-    directory = tempfile.mkdtemp(prefix=PREFIX)
-    lock = os.open(pathlib.Path(directory, "lock"), os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)  # held until this process ends, however it ends
-    return directory
-
-
-def sweep_stale_directories() -> None:
-    """Remove what a killed kernel of this user left behind."""
-    for directory in pathlib.Path(tempfile.gettempdir()).glob(PREFIX + "*"):
-        with contextlib.suppress(OSError):
-            if directory.stat().st_uid != os.getuid():
-                continue
-            fd = os.open(directory / "lock", os.O_RDWR)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(directory, ignore_errors=True)
-            finally:
-                os.close(fd)
 
 
 def open_pidfd(pid: int) -> int | None:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from mgpu_lab import messages, release, stacks, transfer
 from mgpu_lab.group import Group
 from mgpu_lab.sampler import Sampler
-from mgpu_lab.shell import RankShell, chain, own_frames
+from mgpu_lab.shell import RankShell
+from mgpu_lab.tracebacks import chain, own_frames
 from mgpu_lab.where import Lookout
 
 if TYPE_CHECKING:

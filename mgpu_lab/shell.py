@@ -23,16 +23,15 @@ from traitlets.config import Config
 
 from mgpu_lab.errors import LabError
 from mgpu_lab.messages import Failure
+from mgpu_lab.tracebacks import chain, is_cell_file, own_frames, presentable, words
 from mgpu_lab.where import is_communication
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120 - compared with frame file names
 FRAMES_KEPT = 10  # at either end of a traceback
 LINES_KEPT = 200
-TEXT_KEPT = 4000
 
 
 class NoKeyboardError(LabError):
@@ -178,7 +177,7 @@ class RankShell:
                 f"the cell called sys.exit({error.code!r}); the rank lives on, only the cell ended."
             )
         frames = own_frames(error.__traceback__)
-        line = next((tb.tb_lineno for tb in reversed(frames) if self.is_cell(tb)), None)
+        line = next((tb.tb_lineno for tb in reversed(frames) if is_cell_file(tb.tb_frame.f_code.co_filename)), None)
         if isinstance(error, SyntaxError):
             line = error.lineno if isinstance(error.lineno, int) else line
         source = self.cell.splitlines()[line - 1] if line and 0 < line <= len(self.cell.splitlines()) else ""
@@ -200,10 +199,6 @@ class RankShell:
         start = chain(frames)
         return list(self.shell.InteractiveTB.structured_traceback(type(error), error, start))
 
-    def is_cell(self, tb: TracebackType) -> bool:
-        """Whether a traceback entry stands in a cell."""
-        return is_cell_file(tb.tb_frame.f_code.co_filename)
-
     # ---- completion and help
 
     def completions(self, code: str, cursor: int) -> tuple[int, int, list[tuple[str, str]]]:
@@ -223,44 +218,6 @@ class RankShell:
         except KeyError:
             return {}
         return bundle
-
-
-def words(error: BaseException) -> str:
-    """Return an error's message, also where its own code for that fails."""
-    try:
-        return str(error)
-    except BaseException as failed:  # noqa: BLE001 - it is the learner's code; `raise self` in it is no reason to die
-        return f"<no message: its __str__ raised {type(failed).__name__}>"
-
-
-def presentable(text: str) -> str:
-    """Return text that any front end can show: no lone surrogates, and not without end."""
-    if len(text) > TEXT_KEPT:
-        text = f"{text[: TEXT_KEPT // 2]} [... {len(text) - TEXT_KEPT:,} characters cut ...] {text[-TEXT_KEPT // 2 :]}"
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def own_frames(tb: TracebackType | None) -> list[TracebackType]:
-    """List the traceback's entries from the first cell frame on, leaving out this package's frames."""
-    entries = []
-    while tb is not None:
-        entries.append(tb)
-        tb = tb.tb_next
-    first = next((i for i, e in enumerate(entries) if is_cell_file(e.tb_frame.f_code.co_filename)), len(entries))
-    return [e for e in entries[first:] if not e.tb_frame.f_code.co_filename.startswith(PACKAGE)]
-
-
-def chain(entries: list[TracebackType]) -> TracebackType | None:
-    """Link traceback entries anew, in this order."""
-    link: TracebackType | None = None
-    for entry in reversed(entries):
-        link = type(entry)(link, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    return link
-
-
-def is_cell_file(filename: str) -> bool:
-    """Whether a code object's file name is one IPython gives to a cell."""
-    return filename.startswith("<ipython-input-")
 
 
 def same_file(fd: int, other: int) -> bool:

@@ -17,11 +17,12 @@ from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab import messages
+from mgpu_lab.directories import working_directory
 from mgpu_lab.errors import RanksError
 from mgpu_lab.inbox import Inbox, Member
 from mgpu_lab.interrupts import held_back
 from mgpu_lab.output import CellOutput
-from mgpu_lab.processes import shared_template, working_directory
+from mgpu_lab.processes import shared_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

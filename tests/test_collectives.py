@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mgpu_lab.collectives import SLOT, SLOTS, Board, checksum_of
+from mgpu_lab.board import SLOT, SLOTS, Board, checksum_of
 
 
 @pytest.fixture
