@@ -39,9 +39,10 @@ WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 class LiveView:
     """What the ranks print while the cell runs, and where they wait; gone when the cell has ended."""
 
-    def __init__(self, shell: InteractiveShell, *, others: bool = False) -> None:
-        """Show nothing yet; ``others`` says that another live view is there, which is to go with this one."""
+    def __init__(self, shell: InteractiveShell, *, others: bool = False, silent: bool = False) -> None:
+        """Show nothing yet, or (``silent``) ever; ``others``: another live view is there and is to go with this one."""
         self.shell, self.others = shell, others
+        self.silent = silent or not hasattr(shell, "kernel")
         self.widget: Any = None
         self.shown = ""
         self.next_s = 0.0
@@ -49,7 +50,7 @@ class LiveView:
     def update(self, cell: CellRun) -> None:
         """Show the newest lines, at most ten times a second, from the moment there is something to show."""
         now = time.monotonic()
-        if now < self.next_s or now - cell.began_s < LIVE_AFTER_S or not hasattr(self.shell, "kernel"):
+        if self.silent or now < self.next_s or now - cell.began_s < LIVE_AFTER_S:
             return
         text = live_text(cell.outputs, cell.note)
         if text != self.shown:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 COMMANDS = ("start", "status", "where", "restart", "stop", "export")
+CELL = "%%ranks"
 INSTANCE = "_mgpu_lab_magics"
 VARIABLE = "ranks"  # how Python cells of the notebook reach the ranks that the magics drive
 
@@ -183,19 +184,26 @@ class RanksMagics(Magics):
             raise UsageError(msg)
         if self.ranks is None:
             self.start(self.parsers["start"].parse_args([]))
-        ranks, view, count = (
-            self.running(),
-            LiveView(self.notebook, others=options.watch),
-            self.notebook.displayhook.prompt_count,
-        )
-        watching = Watch(ranks).show(replaceable=False) if options.watch else None
+        ranks, typed = self.running(), self.typed()
+        view = LiveView(self.notebook, others=options.watch and typed, silent=not typed)
+        watching = Watch(ranks).show(replaceable=not typed) if options.watch else None
+        count = self.notebook.displayhook.prompt_count
         table, result = None, None
         try:
             result = ranks.run(cell, options.on, options.timeout, execution_count=count, on_progress=view.update)
         finally:
-            table = watching.stop() if watching is not None else None
+            if watching is not None and typed:
+                table = watching.stop()
+            elif watching is not None:
+                watching.close()
             view.close(more_follows=table is not None or (result is not None and result.shows_something()))
         show_result(self.notebook, result, table)
+
+    def typed(self) -> bool:
+        """Whether the notebook's cell is this magic: of code that calls it, the output is not ours to clear."""
+        kernel = getattr(self.notebook, "kernel", None)
+        code = kernel.get_parent("shell").get("content", {}).get("code", "") if kernel is not None else ""
+        return str(code).lstrip().startswith(CELL)
 
     def close(self) -> None:
         """Stop the ranks, if any run."""

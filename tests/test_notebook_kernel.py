@@ -274,6 +274,15 @@ def test_status_is_a_table(notebook):
     assert notebook.run("%ranks where").stdout == "ranks 0-1 are idle.\n"
 
 
+def test_a_cell_that_calls_the_magic_keeps_its_own_output(notebook):
+    source = "import time\\nprint(rank)\\ntime.sleep(0.4)"
+    call = f"get_ipython().run_cell_magic('ranks', LINE, '{source}')"
+    shown = notebook.run(f"print('before')\nfor LINE in ('', '--watch'):\n    {call}\nprint('after')")
+    assert not shown.error
+    assert shown.stdout == "before\n" + 2 * "[0] 0\n[1] 1\n" + "after\n"
+    assert [bundle["text/plain"].split("\n")[0] for bundle in shown.bundles] == ["Ranks, last figures"]
+
+
 def test_restart_and_export(kernel, folder):
     kernel.run("%ranks stop")
     kernel.run("%ranks start -n 2 --device cpu")
