@@ -87,7 +87,8 @@ def device_zero(answer: Any) -> str:
         2 * (DEVICES - 1) * copy / DEVICES: "That is an all-reduce. DataParallel sends whole copies from one device.",
     }
     judge_bytes(answer[names[1]], (DEVICES - 1) * copy, sent, "sent_for_replicas: how many copies, how large is one?")
-    return "16 bytes per parameter and all outputs on one device, and three whole models sent at every forward."
+    copies = DEVICES - 1
+    return f"16 bytes per parameter and all outputs on one device, and {copies} whole models sent at every forward."
 
 
 def judge_bytes(found: Any, wanted: int, hints: Mapping[float, str], otherwise: str) -> None:

@@ -47,7 +47,7 @@ def narrow_slot(answer: Any) -> str:
         1 / 8: "Turned round: the time gets longer, so the number is above 1.",
         16.0: "One step of generation doubles the rate; you have it twice.",
     }
-    judge_number(times, 8.0, hints, "Take the GB/s that the two rows on width have computed, and divide them.")
+    judge_number(times, 8.0, hints, "Two things differ between the slots: the number of lanes, and the speed of one.")
     return "An all-reduce moves at the pace of its narrowest link; a check of the slot costs nothing."
 
 

@@ -117,7 +117,9 @@ BYTES = [
 
 @pytest.mark.parametrize("kind", [int, float, np.int64, torch.tensor])
 def test_device_zero_passes(kind):
-    assert judge("device-zero", zero(kind(16_240_000), kind(20_000_000)))
+    verdict = judge("device-zero", zero(kind(16_240_000), kind(20_000_000)))
+    assert verdict
+    assert "5 whole models" in verdict.text  # one for each of the other devices
 
 
 @pytest.mark.parametrize(("answer", "words"), BYTES)

@@ -46,7 +46,7 @@ WRONG = [
     ("narrow-slot", slot(times=1), "the slot is the limit"),
     ("narrow-slot", slot(times=0.125), "Turned round"),
     ("narrow-slot", slot(times=16), "twice"),
-    ("narrow-slot", slot(times=3), "divide them"),
+    ("narrow-slot", slot(times=3), "Two things differ"),
     ("narrow-slot", slot(times="8"), "with a number"),
     ("narrow-slot", {"gpu": 1}, "times_longer is still open"),
     ("narrow-slot", 8.0, "with a dictionary"),
