@@ -34,6 +34,7 @@ VARIES = {
     "torch 2.13.0+cpu": "torch 2.6.1+cu124",
     "<th>deepspeed</th><td>0.19.8</td>": "<th>deepspeed</th><td>0.17.1</td>",
     "16-bit instructions of this processor: avx512_bf16": "16-bit instructions of this processor: none",
+    "16-bit instructions of this processor: bf16": "16-bit instructions of this processor: unknown: no /proc/cpuinfo",
 }
 STAYS = [
     ("loss 5.5452", "loss 5.5453"),
