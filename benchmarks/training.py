@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -84,9 +85,9 @@ if rank == 0:
 
 
 def found(text: str, name: str) -> list[list[Any]]:
-    """Return the JSON lines that begin with ``name``, without it; text may carry rank tags."""
-    lines = (line[line.find("[" + json.dumps(name)) :] for line in text.splitlines() if json.dumps(name) in line)
-    return [json.loads(line)[1:] for line in lines]
+    """Return the JSON lists that begin with ``name``, without it; two processes may have printed into one line."""
+    starts = [each.start() for each in re.finditer(re.escape("[" + json.dumps(name)), text)]
+    return [json.JSONDecoder().raw_decode(text, start)[0][1:] for start in starts]
 
 
 def in_ranks(kernel: Any, source: str) -> str:
