@@ -114,7 +114,8 @@ def per_rank(text: str) -> dict[int, str]:
 
 
 def phrase(text: str, world_size: int) -> str:
-    """Put in who the others are."""
+    """Put in who the others are, and the last rank."""
+    text = text.replace("{last}", str(world_size - 1))
     others = "rank 0 was" if world_size == 2 else f"ranks 0, 2-{world_size - 1} were"
     return text.replace("{others}", others if world_size != 3 else "ranks 0, 2 were")
 
