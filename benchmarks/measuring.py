@@ -75,9 +75,9 @@ def ratio(name: str, over: Row, under: Row) -> None:
 
 def make_kernel(directory: Path) -> Any:
     """Start a Jupyter kernel that knows this checkout: the one the tests use."""
-    spec = importlib.util.spec_from_file_location("kernel", ROOT / "tests" / "kernel.py")
+    spec = importlib.util.spec_from_file_location("kernel", ROOT / "tests" / "support" / "kernel.py")
     if spec is None or spec.loader is None:
-        msg = "tests/kernel.py is missing: run the benchmarks from a full checkout."
+        msg = "tests/support/kernel.py is missing: run the benchmarks from a full checkout."
         raise FileNotFoundError(msg)
     module = sys.modules["kernel"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -102,7 +102,7 @@ def timed(kernel: Any, source: str, timeout_s: float = 120) -> float:
 
 def load_and_warm(kernel: Any) -> None:
     """Load the extension and wait until everything is preloaded."""
-    cell(kernel, "%load_ext mgpu_lab\nfrom mgpu_lab.processes import shared_template")
+    cell(kernel, "%load_ext mgpu_lab\nfrom mgpu_lab.engine.backends.local import shared_template")
     cell(kernel, "assert shared_template().ready.wait(280)", timeout_s=300)
 
 

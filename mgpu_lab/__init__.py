@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Ranks": "ranks",
-    "LabError": "errors",
-    "CellError": "errors",
-    "RunResult": "results",
-    "RankResult": "results",
-    "RankError": "results",
-    "Meter": "meter",
-    "MeterResult": "meter",
-    "memory_ledger": "ledger",
-    "ledger_table": "ledger",
+    "Ranks": "engine.ranks",
+    "LabError": "wire.errors",
+    "CellError": "wire.errors",
+    "RunResult": "engine.results",
+    "RankResult": "engine.results",
+    "RankError": "engine.results",
+    "Meter": "metering.meter",
+    "MeterResult": "metering.result",
+    "memory_ledger": "ledger.ledger",
+    "ledger_table": "ledger.ledger",
     "verify": "verification",
-    "watch": "live",
-    "check": "checks",
+    "watch": "notebook.watch",
+    "check": "checks.core",
 }
 __all__ = [*_HOMES, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604 - names, from the table
 
@@ -48,13 +48,13 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register %ranks and %%ranks and start preloading torch in a process of its own."""
-    from mgpu_lab.magics import register
+    from mgpu_lab.notebook.magics import register
 
     register(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Stop the ranks and remove the magics."""
-    from mgpu_lab.magics import unregister
+    from mgpu_lab.notebook.magics import unregister
 
     unregister(shell)

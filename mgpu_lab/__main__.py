@@ -10,8 +10,8 @@ import argparse
 import json
 import sys
 
-from mgpu_lab.errors import LabError
 from mgpu_lab.verification import example, examples, load, verify
+from mgpu_lab.wire.errors import LabError
 
 
 def main(arguments: list[str] | None = None) -> int:

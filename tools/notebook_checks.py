@@ -1,6 +1,6 @@
 """What a committed notebook must be: each check takes a notebook and returns its problems, one line each.
 
-Used by tests/test_notebooks.py and by tools/execute.py. It does not run anything (nbval does), nor does it
+Used by tests/unit/test_notebooks.py and by tools/execute.py. It does not run anything (nbval does), nor does it
 judge whether a lesson is good (CONTRIBUTING.md says how that is reviewed).
 """
 

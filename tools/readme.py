@@ -1,7 +1,7 @@
 """Write the two parts of README.md that follow from the code: the fault table and the package's tree.
 
-`python tools/readme.py` writes them; tests/test_readme.py fails where they are old. The table is read from
-tests/fault_rows.py, the tree from the first line of each module's docstring.
+`python tools/readme.py` writes them; tests/unit/test_readme.py fails where they are old. The table is read from
+tests/support/fault_rows.py, the tree from the first line of each module's docstring.
 """
 
 from __future__ import annotations
@@ -15,46 +15,6 @@ from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-# Modules in the order in which a cell passes through them; what is not named here follows in alphabetical order.
-ORDER = (
-    "__init__",
-    "__main__",
-    "errors",
-    "messages",
-    "magics",
-    "hints",
-    "ranks",
-    "arguments",
-    "workers",
-    "processes",
-    "directories",
-    "template",
-    "load",
-    "inbox",
-    "run",
-    "interrupts",
-    "rescue",
-    "report_text",
-    "output",
-    "results",
-    "display",
-    "status",
-    "live",
-    "live_table",
-    "export",
-    "rank",
-    "shell",
-    "tracebacks",
-    "group",
-    "collectives",
-    "board",
-    "release",
-    "where",
-    "stacks",
-    "sampler",
-    "transfer",
-    "meter",
-)
 
 
 def main() -> int:
@@ -94,10 +54,10 @@ def fault_table() -> str:
 
 
 def fault_rows() -> ModuleType:
-    """Import tests/fault_rows.py."""
-    spec = importlib.util.spec_from_file_location("fault_rows", ROOT / "tests" / "fault_rows.py")
+    """Import tests/support/fault_rows.py."""
+    spec = importlib.util.spec_from_file_location("fault_rows", ROOT / "tests" / "support" / "fault_rows.py")
     if spec is None or spec.loader is None:
-        raise SystemExit("tests/fault_rows.py is not there")
+        raise SystemExit("tests/support/fault_rows.py is not there")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -107,18 +67,13 @@ def fault_rows() -> ModuleType:
 def tree() -> str:
     """Return one line per module: its name and what it is for."""
     package = ROOT / "mgpu_lab"
-    flat = sorted(package.glob("*.py"), key=lambda path: (rank_of(path.stem), path.stem))
-    lines = [line(path, path.name) for path in flat]
-    for folder in sorted(path.parent for path in package.glob("*/__init__.py")):
-        lines.append(line(folder / "__init__.py", f"{folder.name}/"))
+    lines = [line(path, path.name) for path in sorted(package.glob("*.py"))]
+    for folder in sorted(path.parent for path in package.rglob("*/__init__.py")):
+        depth = "  " * (len(folder.relative_to(package).parts) - 1)
+        lines.append(line(folder / "__init__.py", f"{depth}{folder.name}/"))
         inner = sorted(path for path in folder.glob("*.py") if path.stem != "__init__")
-        lines += [line(path, f"  {path.name}") for path in inner]
+        lines += [line(path, f"{depth}  {path.name}") for path in inner]
     return "\n".join(lines)
-
-
-def rank_of(name: str) -> int:
-    """Return a module's place in ORDER."""
-    return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
 def line(path: Path, name: str) -> str:

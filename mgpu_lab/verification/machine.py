@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from mgpu_lab.errors import UsageError
 from mgpu_lab.verification.hardware import Hardware
 from mgpu_lab.verification.host import Host, read_host
 from mgpu_lab.verification.nvml import read_hardware
 from mgpu_lab.verification.torch_probe import TorchFacts, ask_torch
+from mgpu_lab.wire.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,53 @@
+"""Checks of lesson 03's exercises that are plain arithmetic: they need no ranks and no torch.
+
+Not covered: answers that communicate (``check_ddp``, ``check_training``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.checks.core import Wrong, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1))
+
+
+def ring_bytes(answer: Any) -> str:
+    """``bytes_sent(parameters, world_size)``: what each rank sends per step in a ring all-reduce, fp32."""
+    for parameters, ranks in CASES:
+        returned = answer(parameters, ranks)
+        found = number_of(returned)
+        wanted = 2 * (ranks - 1) / ranks * parameters * 4
+        if found is None:
+            raise Wrong(f"The function must return a number; for {parameters} parameters it returned {returned!r}.")
+        if not abs(found - wanted) <= 1e-6 * max(1.0, wanted):  # true of nan, too
+            raise Wrong(ring_hint(found, parameters, ranks))
+    return f"{len(CASES)} sizes, 1 to 8 ranks; nothing is sent where there is one rank only."
+
+
+def ring_hint(found: float, parameters: int, ranks: int) -> str:
+    """Name the mistake behind a wrong number of bytes."""
+    tensor = parameters * 4
+    share = (ranks - 1) / ranks
+    mistakes = {
+        2 * share * parameters: "That is a number of elements. How many bytes does one fp32 number take?",
+        share * tensor: "That is one trip round the ring: the sums are built, but who brings them back to everyone?",
+        2.0 * tensor: "Close for many ranks. But a rank sends one piece in each step: how many pieces, how many steps?",
+        2 * (ranks - 1) * tensor: "That is the whole tensor at each step, or what all ranks send together. "
+        "One rank passes on one piece at each step.",
+        (ranks - 1) * tensor: "That sends the whole tensor to every other rank. The ring cuts it into pieces.",
+        2 * share * parameters * 8: "That counts 8 bytes per number. These gradients are fp32.",
+        float(tensor): "That is the tensor once, whatever the number of ranks. Does one rank alone send anything?",
+    }
+    for value, hint in mistakes.items():
+        if abs(found - value) <= 1e-6 * max(1.0, abs(value)):
+            return hint
+    return (
+        f"For {parameters} parameters on {ranks} ranks you have {found:g} bytes. Count pieces, steps, bytes per number."
+    )
+
+
+CHECKS: dict[str, Callable[[Any], str]] = {"ring-bytes": ring_bytes}

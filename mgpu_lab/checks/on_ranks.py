@@ -1,0 +1,106 @@
+"""What checks on ranks share: agree on a hint, and try an answer on 1, 2, ... of the running ranks.
+
+Not covered: what is checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed import distributed_c10d as c10d
+
+from mgpu_lab.checks.core import Wrong
+from mgpu_lab.wire.errors import CollectiveMismatchError, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class CheckStoppedError(LabError):
+    """An answer made the ranks call different collectives; the check cannot go on on any rank."""
+
+
+def agree(hint: str | None) -> None:
+    """Raise on every rank what the lowest rank that has a hint found; all ranks call this."""
+    __tracebackhide__ = True
+    hints: list[str | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(hints, hint)
+    found = next((each for each in hints if each), None)
+    if found:
+        raise Wrong(found)
+
+
+def sizes() -> list[int]:
+    """World sizes that can be tried on the ranks at hand, the real one first; 4 are enough."""
+    size = dist.get_world_size()
+    return [size, *(each for each in range(1, min(size, 5)) if each != size)]
+
+
+def on_each_size(trial: Callable[[int], str | None], what: str) -> None:
+    """Run a trial, which returns a hint or None on each rank, on each number of ranks at hand; all ranks call this."""
+    for size in sizes():
+        with smaller_world(size) as inside, in_step(f"{what}, with {size} rank{'s' if size > 1 else ''}"):
+            hint = trial(size) if inside else None
+        agree(hint)
+
+
+def sizes_text() -> str:
+    """Name the world sizes tried."""
+    tried = sorted(sizes())
+    return f"world size {tried[0]}" if len(tried) == 1 else f"world sizes {', '.join(map(str, tried))}"
+
+
+@contextlib.contextmanager
+def smaller_world(size: int) -> Iterator[bool]:
+    """Make the first ``size`` ranks the whole world for a while; yields whether this rank is one of them.
+
+    A cell's own ``world_size``, which every rank's namespace starts with, follows: answers read it, too.
+    """
+    world = c10d._get_default_group()  # noqa: SLF001 - torch swaps its default group this way itself
+    if size == world.size():
+        yield True
+        return
+    group = dist.new_group(list(range(size)))
+    inside = world.rank() < size
+    names = vars(sys.modules["__main__"])  # where cells run, and exported scripts
+    follows = names.get("world_size") == world.size()
+    try:
+        if inside:
+            c10d._update_default_pg(group)  # noqa: SLF001
+        if inside and follows:
+            names["world_size"] = size
+        yield inside
+    finally:
+        if inside and follows:
+            names["world_size"] = world.size()
+        c10d._update_default_pg(world)  # noqa: SLF001
+        if inside:
+            dist.destroy_process_group(group)
+
+
+@contextlib.contextmanager
+def in_step(where: str) -> Iterator[None]:
+    """Turn a mismatch of calls inside into one sentence that says where it happened."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except CollectiveMismatchError as error:
+        msg = f"not yet: {where}, the ranks did not make the same calls. {error}"
+        raise CheckStoppedError(msg) from error
+
+
+def device_here() -> torch.device:
+    """Return where this rank's tensors must be to communicate."""
+    if "nccl" in dist.get_backend_config():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
+
+
+def off(found: Any, wanted: Any) -> float:
+    """Return the largest difference between two tensors, relative to the largest value wanted."""
+    scale = max(float(wanted.abs().max()), 1e-6)  # a gradient that is zero but for rounding stays zero
+    return float((found - wanted).abs().max()) / scale

@@ -1,0 +1,205 @@
+"""Checks of lesson 05's exercises: what scales cost, a quantiser for any tensor, a model with adapters.
+
+`quant-bits` is plain arithmetic for the notebook's kernel; the others run in a rank, where each rank checks for
+itself and nothing is communicated. So torch is imported inside the functions that need it.
+Not covered: the models and measurements behind the third check (``check_adapters``).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.checks.core import Wrong, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+BIT_CASES = ((64, None), (64, 256), (32, 256), (128, None), (4096, 64))
+NF4_LIKE = (-1.0, -0.7, -0.5, -0.3, -0.1, 0.0, 0.15, 0.3, 0.55, 1.0)
+EVEN = (-1.0, -0.5, 0.0, 0.5, 1.0)
+
+
+def quant_bits(answer: Any) -> str:
+    """``bits_per_weight(block, scale_block=None)``: 4 bits and a weight's share of the scales."""
+    for block, scale_block in BIT_CASES:
+        returned = answer(block, scale_block)
+        found = number_of(returned)
+        if found is None:
+            case = f"block={block}, scale_block={scale_block}"
+            raise Wrong(f"The function must return a number; for {case} it returned {returned!r}.")
+        if not math.isclose(found, bits(block, scale_block), rel_tol=1e-6):
+            raise Wrong(bits_hint(found, block, scale_block))
+    return f"{len(BIT_CASES)} choices; (64, 256) costs {bits(64, 256):.3f} bits, as bitsandbytes stores them."
+
+
+def bits(block: int, scale_block: int | None) -> float:
+    """Add up the weight's own bits and its share of both kinds of scales."""
+    if scale_block is None:
+        return 4 + 32 / block
+    return 4 + 8 / block + 32 / (block * scale_block)
+
+
+def bits_hint(found: float, block: int, scale_block: int | None) -> str:
+    """Name the mistake behind a wrong number of bits."""
+    case = f"block={block}, scale_block={scale_block}"
+    wanted, double = bits(block, scale_block), scale_block or math.inf
+    mistakes = [
+        (wanted - 4, "Those are the scales alone. The weight itself has 4 bits too."),
+        (wanted / 8, "Those are bytes. The question asks for bits."),
+        (4.0, "That is the weight alone. Where are the scales?"),
+    ]
+    if scale_block is None:
+        mistakes += [
+            (4 + 8 / block, "Without scale_block nobody has quantised the absmax: it is still fp32."),
+            (4 + 16 / block, "Those are 16 bits for each absmax. It is fp32."),
+            (4.0 + 32, "That is a whole absmax for each weight. A block shares one."),
+        ]
+    else:
+        mistakes += [
+            (4 + 32 / block, "That ignores scale_block: with it, each scale takes 8 bits."),
+            (4 + 8 / block, "The quantised scales need an absmax of their own. Where is that one counted?"),
+            (4 + 8 / block + 32 / double, "The second absmax serves scale_block scales. How many weights are that?"),
+            (wanted + 32 / block, "The fp32 absmax of each block is gone once it is quantised to 8 bits."),
+            (4 + 8 / block + 8 / (block * double), "The second absmax is fp32, not 8 bits."),
+        ]
+    for value, hint in mistakes:
+        if math.isclose(found, value, rel_tol=1e-6):
+            return f"For {case}: {hint}"
+    return f"For {case} you have {found:g} bits. Count the weight, and its share of each kind of scale."
+
+
+def quantise_any(answer: Any) -> str:
+    """``quantise_any(weight, levels, block)`` on whole, short and zero blocks; nothing leaks out of a block."""
+    import torch
+
+    torch.manual_seed(0)
+    zeros = torch.cat([torch.randn(64), torch.zeros(64), torch.randn(64)])
+    negative = torch.cat([-torch.rand(64) - 0.1, torch.randn(64)])
+    cases = [
+        (torch.randn(640), 64, "10 whole blocks"),
+        (negative, 64, "a block of negative weights"),
+        (torch.randn(6, 50), 64, "a 6 x 50 matrix, blocks of 64"),
+        (torch.randn(100).bfloat16(), 32, "100 weights in bf16, blocks of 32"),
+        (torch.randn(5), 8, "5 weights, blocks of 8"),
+        (zeros, 64, "a block of zeros"),
+    ]
+    for table in (NF4_LIKE, EVEN):
+        levels = torch.tensor(table)
+        for weight, block, what in cases:
+            hint = quantise_hint(answer, weight, levels, block)
+            if hint:
+                raise Wrong(f"With {what}: {hint}")
+        leak = leak_hint(answer, levels)
+        if leak:
+            raise Wrong(leak)
+    return f"{len(cases)} tensors, 2 tables of levels: an absmax for each block, the nearest level for each weight."
+
+
+def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block: int) -> str | None:
+    """Try one tensor; return what is wrong."""
+    import torch
+
+    given = weight.clone()
+    found = answer(given, levels, block)
+    pair = isinstance(found, (tuple, list)) and len(found) == 2  # noqa: PLR2004 - the numbers and the absmax
+    if not (pair and all(isinstance(each, torch.Tensor) for each in found)):
+        return f"the function must return two tensors, the numbers and the absmax; it returned {type(found).__name__}."
+    if not given.equal(weight):
+        return "the weight that was handed in has changed. It is read, not written."
+    numbers, absmax = found
+    pieces = weight.float().flatten().split(block)  # type: ignore[no-untyped-call]
+    return (
+        form_hint(numbers, weight, pieces, block)
+        or absmax_hint(absmax, weight, pieces)
+        or (numbers_hint(numbers, pieces, levels))
+    )
+
+
+def form_hint(numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: int) -> str | None:
+    """Judge how many numbers there are, and of which type."""
+    import torch
+
+    count = weight.numel()
+    if numbers.numel() == len(pieces) * block != count:
+        return "there are numbers for the padding too. Only the weights that exist have one."
+    if numbers.numel() < count:
+        return f"{count - numbers.numel()} weights have no number. What happens to the last, shorter block?"
+    if numbers.numel() != count or numbers.dim() != 1:
+        return f"the numbers have shape {list(numbers.shape)}; they must be flat, one for each of {count} weights."
+    if numbers.dtype != torch.uint8:
+        return f"the numbers are {numbers.dtype}; a level's number fits into uint8."
+    return None
+
+
+def absmax_hint(absmax: torch.Tensor, weight: torch.Tensor, pieces: Any) -> str | None:
+    """Judge the absmax of each block."""
+    import torch
+
+    if absmax.numel() == 1 != len(pieces):
+        return "there is one absmax for all weights. One outlier would flatten everything: each block has its own."
+    if absmax.numel() != len(pieces):
+        rows = weight.dim() > 1 and absmax.numel() == len(weight)
+        why = "that is one for each row" if rows else "is the last, shorter block among them?"
+        return f"there are {absmax.numel()} absmax for {len(pieces)} blocks of the flat tensor; {why}."
+    wanted = torch.stack([piece.abs().max() for piece in pieces])
+    if torch.allclose(absmax.float().flatten(), wanted):
+        return None
+    signed = torch.stack([piece.max() for piece in pieces])
+    if torch.allclose(absmax.float().flatten(), signed):
+        return "absmax is the largest value; a block of negative weights shows it. Largest in absolute value, please."
+    if not wanted.all() and (absmax.flatten()[wanted == 0] != 0).any():
+        return "the absmax of a block of zeros is not 0, so zeros may not come back as zeros."
+    return "an absmax is not the largest absolute value of its block of consecutive weights."
+
+
+def numbers_hint(numbers: torch.Tensor, pieces: Any, levels: torch.Tensor) -> str | None:
+    """Judge whether each weight has the number of its nearest level."""
+    import torch
+
+    scaled = torch.cat([piece / piece.abs().max().clamp(min=1e-30) for piece in pieces])
+    apart = (scaled[:, None] - levels).abs()
+    if int(numbers.max()) >= len(levels):
+        return f"there is a number {int(numbers.max())}, but only {len(levels)} levels, counted from 0."
+    chosen = apart.gather(1, numbers.long()[:, None]).flatten()
+    bad = chosen > apart.min(dim=1).values + 1e-5
+    if not bad.any():
+        return None
+    dead = torch.cat([torch.full_like(piece, float(piece.abs().max() == 0)) for piece in pieces]).bool()
+    if not (bad & ~dead).any():
+        return "zeros must take the level 0, also in a block of zeros. What is 0 / 0?"
+    below = torch.searchsorted(levels, scaled, right=True).sub(1).clamp(min=0)
+    if numbers.long().equal(below):
+        return "each weight takes the level below it, not the nearest one. Where do two levels' halves meet?"
+    if (numbers.long() == below + 1)[scaled < 1].all():
+        return "each weight takes the level above it, not the nearest one. Where do two levels' halves meet?"
+    return f"{int(bad.sum())} of {len(scaled)} weights are not at the level nearest to weight / absmax of their block."
+
+
+def leak_hint(answer: Any, levels: torch.Tensor) -> str | None:
+    """Plant an outlier; no other block may notice."""
+    import torch
+
+    weight = torch.randn(256)
+    planted = weight.clone()
+    planted[70] = 50.0
+    clean, hurt = answer(weight, levels, 64), answer(planted, levels, 64)
+    outside = torch.ones(256, dtype=torch.bool)
+    outside[64:128] = False
+    if not clean[0][outside].equal(hurt[0][outside]):
+        return (
+            "One outlier changed the numbers of weights in other blocks. Each block must look at its own weights only."
+        )
+    return None
+
+
+def adapt(answer: Any) -> str:
+    """``adapt(model, r, alpha)``: see ``check_adapters``."""
+    from mgpu_lab.checks.adapters import check_adapted
+
+    return check_adapted(answer)
+
+
+CHECKS: dict[str, Callable[[Any], str]] = {"quant-bits": quant_bits, "quantise-any": quantise_any, "adapt": adapt}

@@ -1,0 +1,210 @@
+"""Checks of lesson 04's exercises on ranks: clipping by the global norm, ZeRO-2's gradients, a flat sharded optimizer.
+
+All run on the ranks at hand and on the first 1, 2, ... of them, against one process, and look at what is sent.
+Not covered: the exercise that is arithmetic (``check_zero_bytes``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
+from mgpu_lab.checks.spy import Spy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOLERANCE = 1e-9
+CLIP_TOLERANCE = 1e-5  # a norm may well be kept in fp32, and torch's clip_grad_norm_ adds 1e-6 to it
+MAX_NORM = 1.0
+NUMBER_BYTES = 8
+
+
+def numbers(seed: int, *shape: int) -> torch.Tensor:
+    """Make random numbers that depend on the seed only."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device_here())
+
+
+def same(found: torch.Tensor, wanted: torch.Tensor, relative: float = TOLERANCE) -> bool:
+    """Whether two tensors agree but for rounding."""
+    return found.shape == wanted.shape and torch.allclose(found.double(), wanted.double(), relative, TOLERANCE)
+
+
+def sent_bytes(spy: Spy) -> int:
+    """Bytes of the tensors handed to collectives, objects counted as one tensor each time."""
+    return sum(event.sent_bytes for event in spy.events)
+
+
+# ---- global-clip
+
+
+def global_clip(answer: Any) -> str:
+    """``clip_to_global_norm(gradients, max_norm)``: scale in place, return the norm over all ranks."""
+    for scale in (1.0, 1e-3):
+        on_each_size(lambda size, scale=scale: clip_trial(answer, size, scale), "clipping")  # type: ignore[misc]
+    return f"{sizes_text().capitalize()}: large and small norms, a rank without gradients, one number sent."
+
+
+def share(rank: int, size: int, scale: float) -> list[torch.Tensor]:
+    """One rank's gradients, of uneven size; where they are small, the last of several ranks has none."""
+    if scale < 1 < size and rank == size - 1:
+        return []
+    return [scale * (rank + 1) * numbers(10 * rank + i, 3, i + 2) for i in range(2)]
+
+
+def clip_trial(answer: Any, size: int, scale: float) -> str | None:
+    """Compare with clipping all gradients in one process."""
+    rank = dist.get_rank()
+    whole = [gradient for each in range(size) for gradient in share(each, size, scale)]
+    norm = float(torch.cat([gradient.flatten() for gradient in whole]).norm())
+    mine = share(rank, size, scale)
+    before = [gradient.clone() for gradient in mine]
+    with Spy() as spy:
+        returned = answer(list(mine), MAX_NORM)  # a list of its own: new tensors put into it change nothing here
+    factor = min(1.0, MAX_NORM / norm)
+    if all(same(a, factor * b, CLIP_TOLERANCE) for a, b in zip(mine, before, strict=True)):
+        return clip_norm_hint(returned, norm) or clip_traffic(spy, size)
+    return clip_hint(mine, before, norm, [share_norm(each, size, scale) for each in range(size)])
+
+
+def share_norm(rank: int, size: int, scale: float) -> float:
+    """Return the norm of one rank's gradients alone."""
+    parts = [gradient.flatten() for gradient in share(rank, size, scale)]
+    return float(torch.cat(parts).norm()) if parts else 0.0
+
+
+def clip_norm_hint(returned: Any, norm: float) -> str | None:
+    """Look at the norm that was returned."""
+    try:
+        found = float(returned)
+    except (TypeError, ValueError, RuntimeError):
+        what = type(returned).__name__
+        return f"The gradients are right, but the function returns no number ({what}). Return the norm before clipping."
+    if abs(found - norm) > 1e-5 * norm:
+        return "The gradients are right, but the returned norm is not the one over all ranks, before clipping."
+    return None
+
+
+def clip_traffic(spy: Spy, size: int) -> str | None:
+    """Allow one all-reduce of one number."""
+    calls = [event.name for event in spy.events]
+    if size > 1 and set(calls) == {"all_reduce"} and sent_bytes(spy) > NUMBER_BYTES:
+        return (
+            f"The result is right, but {sent_bytes(spy)} bytes were sent by {', '.join(calls)}. One number per rank "
+            "is enough: what can each rank work out alone, so that only sums remain?"
+        )
+    if size > 1 and calls != ["all_reduce"]:
+        return f"The result is right. You called {', '.join(calls) or 'nothing'}; one all_reduce is enough."
+    return None
+
+
+def clip_hint(found: list[torch.Tensor], before: list[torch.Tensor], norm: float, norms: list[float]) -> str:
+    """Name the mistake by the factor that was used."""
+    factor = float((found[0] / before[0]).flatten()[0])
+    mean_norm = norm / len(norms) ** 0.5
+    known = (  # the first that fits
+        (1.0, "The gradients did not change. Scale them in place (mul_), not copies of them."),
+        (MAX_NORM / norm, "These gradients were smaller than max_norm. Clipping never makes them larger."),
+        (
+            MAX_NORM / norms[dist.get_rank()],
+            "Each rank used the norm of its own share: the step's direction changed. Which norm have all in common?",
+        ),
+        (MAX_NORM / sum(norms), "The ranks' norms were added up. Norms do not add; what under the root does?"),
+        (MAX_NORM / max(norms), "The largest of the ranks' norms was used. That is not the norm of all together."),
+        (MAX_NORM / norm**2, "The sum of squares was used as it is: the root is missing."),
+        (
+            MAX_NORM / mean_norm,
+            "The squares were averaged over the ranks. The whole gradient is not an average of its parts: add them up.",
+        ),
+        ((MAX_NORM / norm) ** 2, "The gradients were scaled twice."),
+    )
+    for value, text in known:
+        if abs(factor - value) < 1e-5 * abs(value):
+            return text
+    return f"On {len(norms)} ranks the gradients were multiplied by {factor:.4g}, not by max_norm / norm of all."
+
+
+# ---- own-gradients
+
+
+def own_gradients(answer: Any) -> str:
+    """``keep_own_gradients(parameters, owner)``: the owner keeps the mean, the others nothing; sent once."""
+    on_each_size(lambda size: gradients_trial(answer, size), "reducing to the owners")
+    return f"{sizes_text().capitalize()}: means at the owners, 1/N of the bytes held, each gradient sent once."
+
+
+def gradients_trial(answer: Any, size: int) -> str | None:
+    """Give each rank gradients of its own and compare with their means."""
+    rank, shapes = dist.get_rank(), ((4, 3), (5,), (2, 2), (7,), (3,))
+    parameters = [nn.Parameter(numbers(i, *shape), requires_grad=i != 1) for i, shape in enumerate(shapes)]
+    owner = {p: (i + 1) % size for i, p in enumerate(parameters)}
+    each = [[numbers(100 * (r + 1) + i, *shape) for i, shape in enumerate(shapes)] for r in range(size)]
+    trained = [(i, p) for i, p in enumerate(parameters) if p.requires_grad]
+    for i, p in trained:
+        p.grad = each[rank][i].clone()
+    with Spy() as spy:
+        answer(parameters, owner)
+    if parameters[1].grad is not None:
+        return "The frozen parameter has a gradient now. Skip parameters whose grad is None."
+    for i, p in trained:
+        hint = gradient_hint(p.grad, [ranks[i] for ranks in each], mine=owner[p] == rank)
+        if hint:
+            return hint
+    return gradients_traffic(spy, sum(p.nbytes for _, p in trained), size)
+
+
+def gradient_hint(found: torch.Tensor | None, each: list[torch.Tensor], *, mine: bool) -> str | None:
+    """Look at one gradient on one rank."""
+    if mine and found is None:
+        return "An owner has lost its gradient. Only the ranks that do not own a parameter drop it."
+    if not mine and found is not None:
+        return (
+            "A rank still holds the gradient of a parameter that it does not own. Set .grad to None there: "
+            "freeing that memory is what stage 2 is for."
+        )
+    return None if found is None else mean_hint(found, each)
+
+
+def mean_hint(found: torch.Tensor, each: list[torch.Tensor]) -> str | None:
+    """Compare an owner's gradient with the mean over the ranks, then with known mistakes."""
+    total, size = torch.stack(each).sum(0), len(each)
+    if same(found, total / size):
+        return None
+    known = [
+        (total, "The owner holds the sum over the ranks. The mean is wanted."),
+        (total / size**2, "The sum was divided by the number of ranks twice."),
+        *((one, "The owner holds one rank's gradient. What do the other ranks contribute?") for one in each),
+        *((one / size, "A gradient was divided by the number of ranks, but nothing was added up.") for one in each),
+    ]
+    others = "The owner's gradient is not the mean over the ranks."
+    return next((text for value, text in known if same(found, value)), others)
+
+
+def gradients_traffic(spy: Spy, wanted_bytes: int, size: int) -> str | None:
+    """Allow each gradient to be sent once, to its owner."""
+    if size == 1:
+        return None
+    names = {event.name for event in spy.events}
+    if "all_reduce" in names:
+        return (
+            "The gradients are right, but all_reduce brings each sum to every rank, and all but one throw it away. "
+            "Which collective brings it to one rank only?"
+        )
+    if names & {"all_gather", "all_gather_into_tensor", "all_gather_object", "gather", "gather_object"}:
+        return "The gradients are right, but they were gathered whole: N copies arrive where one sum would do."
+    if any(not event.waited_for for event in spy.events):
+        return "An asynchronous call was never waited for: its result may not be there yet."
+    if sent_bytes(spy) > 1.01 * wanted_bytes:
+        return f"{sent_bytes(spy)} bytes were sent; each gradient once makes {wanted_bytes}."
+    return None
+
+
+CHECKS: dict[str, Callable[[Any], str]] = {
+    "global-clip": global_clip,
+    "own-gradients": own_gradients,
+}

@@ -1,0 +1,76 @@
+"""The check of lesson 04's exercise that is plain arithmetic: bytes per rank of each ZeRO stage.
+
+It runs in the notebook's kernel and needs no torch. Not covered: answers that communicate (``check_zero``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.checks.core import Wrong, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIZES = ((1_000_000, 2), (984_000, 4), (7_000_000_000, 8), (1_000_000, 1))
+FIRST_SHARED_AT = (1, 2, 3)  # the stages that begin to share out state, gradients, weights
+STATE_BYTES = 12  # fp32 master weight and Adam's two moments
+
+
+def zero_bytes(answer: Any) -> str:
+    """``bytes_per_rank(parameters, ranks, stage)``: bf16 training with Adam, after backward, as the paper counts."""
+    for parameters, ranks in SIZES:
+        for stage in range(4):
+            returned = answer(parameters, ranks, stage)
+            found = number_of(returned)
+            if found is None:
+                raise Wrong(f"The function must return a number of bytes; for stage {stage} it returned {returned!r}.")
+            if not close(found, parameters * bytes_of(ranks, stage)):
+                raise Wrong(hint(found / parameters, ranks, stage))
+    return "Stages 0 to 3 on 1, 2, 4 and 8 ranks."
+
+
+def bytes_of(ranks: int, stage: int, *, weights: int = 2, gradients: int = 2, state: int = STATE_BYTES) -> float:
+    """Bytes per parameter on one rank (Rajbhandari et al. 2020, "ZeRO", section 5).
+
+    >>> [bytes_of(2, stage) for stage in range(4)]
+    [16.0, 10.0, 9.0, 8.0]
+    """
+    parts = zip((state, gradients, weights), FIRST_SHARED_AT, strict=True)
+    return float(sum(size / ranks if stage >= first else size for size, first in parts))
+
+
+def hint(found: float, ranks: int, stage: int) -> str:
+    """Name the mistake behind a wrong number of bytes per parameter."""
+    at = f"Stage {stage} on {ranks} rank{'s' * (ranks > 1)}: "
+    mistakes = {  # where two give the same number, the later one is meant
+        bytes_of(ranks, stage) * ranks: "that is what all ranks hold together. One rank is asked for.",
+        bytes_of(ranks, stage, state=8): "the optimizer state lacks the fp32 master weights.",
+        bytes_of(ranks, stage, gradients=4): "gradients are counted in fp32. Here they are bf16.",
+        bytes_of(ranks, stage, weights=4, gradients=4, state=8): "that is plain fp32. Here weights and gradients are "
+        "bf16, and the optimizer state is what fp32 needs on top.",
+        bytes_of(ranks, stage, gradients=0): "the gradients are missing.",
+        **other_stages(ranks, stage),
+        16 / ranks: "everything is divided by the number of ranks. What does this stage leave whole?",
+        1.0: "that is the number of parameters. How many bytes does each need?",
+    }
+    for value, text in mistakes.items():
+        if close(found, value):
+            return at + text
+    return at + f"you have {found:.4g} bytes per parameter. Add up weights, gradients and optimizer state one by one."
+
+
+def other_stages(ranks: int, stage: int) -> dict[float, str]:
+    """Give the numbers of the other stages, and which part they share out too early or too late."""
+    parts = {1: "the optimizer state", 2: "the gradients", 3: "the weights"}
+    early = {bytes_of(ranks, s): f"{parts[s]} is not shared out yet at this stage." for s in range(stage + 1, 4)}
+    late = {bytes_of(ranks, s): f"{parts[s + 1]} should be shared out at this stage." for s in range(stage)}
+    return {value: text.replace("s is ", "s are ") for value, text in {**early, **late}.items()}
+
+
+def close(found: float, wanted: float) -> bool:
+    """Whether two numbers agree but for rounding."""
+    return abs(found - wanted) <= 1e-6 * max(1.0, abs(wanted))
+
+
+CHECKS: dict[str, Callable[[Any], str]] = {"zero-bytes": zero_bytes}

@@ -1,0 +1,61 @@
+"""What may be asked of the ranks: how many, where, which of them, for how long. All else is refused in one line.
+
+Not covered: whether the ranks are in a state to do it (``ranks``).
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+
+from mgpu_lab.engine.backends.local import shared_template
+from mgpu_lab.wire.errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda")
+MAX_RANKS = 64
+
+
+def choose(n: int | None, device: str) -> tuple[str, int, str]:
+    """Choose device and number of ranks; return both and one sentence that says why."""
+    if device not in DEVICES:
+        msg = f"device is one of {', '.join(DEVICES)}, not {device!r}."
+        raise UsageError(msg)
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_RANKS):
+        msg = f"the number of ranks is a whole number from 1 to {MAX_RANKS}, not {n!r}."
+        raise UsageError(msg)
+    gpus = shared_template().gpu_count() if device != "cpu" else 0
+    if device == "cuda":
+        if gpus < (n or 1):
+            found = f"{gpus} GPU{'s' if gpus != 1 else ''}" if gpus else "no GPU that torch can use"
+            msg = f"this machine has {found}, one is needed for each rank: use `--device cpu` or fewer ranks."
+            raise UsageError(msg)
+        return "cuda", n or gpus, f"{n or gpus} ranks on GPUs, NCCL"
+    if device == "auto" and gpus > 1 and (n is None or n <= gpus):
+        return "cuda", n or gpus, f"{n or gpus} ranks on {n or gpus} of {gpus} GPUs, NCCL"
+    count = n or 2
+    why = "as asked" if device == "cpu" else {0: "no GPU here", 1: "1 GPU here"}.get(gpus, f"only {gpus} GPUs here")
+    return "cpu", count, f"{count} rank{'s' if count > 1 else ''} on the CPU, gloo ({why})"
+
+
+def rank_numbers(on: Iterable[int]) -> list[int]:
+    """Return the ranks that are named, each once and in order; UsageError where these are no numbers of ranks."""
+    try:
+        return sorted({operator.index(rank) for rank in on})
+    except TypeError:
+        msg = f"ranks are named by a list of their numbers, for example on=[0], not {on!r}."
+        raise UsageError(msg) from None
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Refuse a timeout that is no positive number."""
+    number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (number and timeout > 0):
+        msg = f"the timeout is a positive number of seconds, not {timeout!r}."
+        raise UsageError(msg)
+
+
+def check_source(source: object) -> None:
+    """Refuse a cell that is no text."""
+    if not isinstance(source, str):
+        msg = f"a cell is text, not {source!r:.80}."
+        raise UsageError(msg)

@@ -1,0 +1,1 @@
+"""Where rank processes come from and how bytes reach them."""

@@ -1,0 +1,149 @@
+"""Who claims what: the parts of a model and of an optimizer, each under a category and a name.
+
+Knows FSDP2, DeepSpeed's ZeRO optimizers, peft and bitsandbytes by their looks and imports none of them.
+Not covered: which model and optimizer it is about (`ledger_subject`), FSDP1, pipeline stages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch.nn.parameter import is_lazy
+
+from mgpu_lab.ledger.owners import tensors_in
+
+if TYPE_CHECKING:
+    import torch
+
+    from mgpu_lab.ledger.owners import Owners
+
+# Attributes of an optimizer that wraps another: the first pattern found in the name decides.
+OPTIMIZER_ATTRIBUTES = (
+    (r"norm|overflow|scale|tracker", "other", "norms and flags"),
+    (r"temp_grad|pin_buffer|for_cpu_offload|for_gpu_offload", "other", "offload staging buffers"),
+    (r"ipg_|bucket|extra_large", "other", "{stage} bucket"),
+    (r"grad", "gradients", "{stage} gradient partition, {dtype}"),
+    (r"fp32|master|single_partition", "optimizer_state", "{dtype} master weights"),
+    (r"bit16|fp16|bf16|lp_param", "parameters", "weights, {dtype}"),
+)
+STATE_NAMES = {
+    "exp_avg": "Adam moments",
+    "exp_avg_sq": "Adam moments",
+    "max_exp_avg_sq": "Adam moments",
+    "step": "step counters",
+}
+GRADIENTS = ("gradients", "gradients, {dtype}")
+GATHERED = ("parameters", "gathered weights, {dtype}")
+
+
+def is_quantised(parameter: Any) -> bool:
+    """Whether bitsandbytes has packed this parameter into 4 or 8 bits."""
+    return getattr(parameter, "quant_state", None) is not None or getattr(parameter, "SCB", None) is not None
+
+
+def logical_count(parameter: Any) -> int:
+    """How many numbers the whole parameter stands for: unsharded, unpacked."""
+    if is_lazy(parameter):
+        return 0
+    state = getattr(parameter, "quant_state", None)
+    if state is not None:
+        return int(state.shape.numel())
+    return int(getattr(parameter, "ds_numel", None) or parameter.numel())
+
+
+def claim_weight(owners: Owners, name: str, parameter: Any) -> None:
+    """Claim one parameter: LoRA, a ZeRO-3 partition, a packed weight with its scales, or just a weight."""
+    if "lora_" in name:
+        owners.claim(parameter, "parameters", "LoRA, {dtype}")
+    if getattr(parameter, "ds_tensor", None) is not None:
+        owners.claim(parameter.ds_tensor, "parameters", "ZeRO-3 partition, {dtype}")
+        owners.claim(parameter, *GATHERED)
+    if getattr(parameter, "quant_state", None) is not None:
+        claim_packed(owners, parameter)
+    owners.claim(parameter, "parameters", "weights, {dtype}")
+    if is_quantised(parameter):
+        owners.claim(vars(parameter), "parameters", "scales, {dtype}")
+
+
+def claim_packed(owners: Owners, parameter: Any) -> None:
+    """Claim a 4-bit weight, its scales, the scales of its scales, and the tables of levels."""
+    state = parameter.quant_state
+    nested = getattr(state, "state2", None)
+    owners.claim(parameter, "parameters", f"{state.quant_type} packed weights")
+    owners.claim(state.absmax, "parameters", "absmax")
+    owners.claim(getattr(nested, "absmax", None), "parameters", "absmax of absmax")
+    owners.claim([vars(state), nested and vars(nested)], "parameters", "code tables")
+
+
+def fsdp_records(model: torch.nn.Module) -> Iterator[Any]:
+    """Yield the records that `fully_shard` keeps of each parameter."""
+    for module in model.modules():
+        ask = getattr(module, "_get_fsdp_state", None)
+        state = ask() if callable(ask) else None
+        groups = getattr(state, "_fsdp_param_groups", None) or [getattr(state, "_fsdp_param_group", None)]
+        for group in groups:
+            yield from getattr(group, "fsdp_params", ())
+
+
+def claim_fsdp(owners: Owners, record: Any) -> None:
+    """Claim the shard, the gathered copy while there is one, and gradients on their way."""
+    owners.claim(record.sharded_param, "parameters", "shard, {dtype}")
+    for name in ("_unsharded_param", "_unsharded_inner_tensors", "all_gather_outputs"):
+        owners.claim(getattr(record, name, None), *GATHERED)
+    owners.claim(getattr(record, "unsharded_accumulated_grad", None), *GRADIENTS)
+
+
+def chain_of_optimizers(optimizer: Any) -> list[Any]:
+    """List the optimizers wrapped in this one, innermost first."""
+    chain: list[Any] = []
+    left = [optimizer]
+    while left:
+        one = left.pop()
+        if hasattr(one, "__dict__") and all(one is not known for known in chain):
+            chain.append(one)
+            left += [value for value in vars(one).values() if is_optimizer(value)]
+    return chain[::-1]
+
+
+def is_optimizer(value: Any) -> bool:
+    """Whether it looks like a torch optimizer."""
+    return hasattr(value, "param_groups") and hasattr(value, "state")
+
+
+def claim_optimizer(owners: Owners, optimizer: Any) -> None:
+    """Claim master weights, their gradients, the state by its keys, and a wrapper's tensors by attribute."""
+    masters = [weight for group in getattr(optimizer, "param_groups", []) for weight in group["params"]]
+    claim_masters(owners, masters)
+    for values in getattr(optimizer, "state", {}).values():
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            owners.claim(value, "optimizer_state", STATE_NAMES.get(key, str(key)))
+    for name, value in vars(optimizer).items():
+        if name not in {"param_groups", "state", "module"} and not is_optimizer(value):
+            claim_attribute(owners, optimizer, name, value)
+
+
+def claim_masters(owners: Owners, masters: list[Any]) -> None:
+    """Claim what an optimizer updates: no claim is left for a model's own parameters, so these are copies."""
+    owners.claim([master.grad for master in masters if master.is_leaf], *GRADIENTS)
+    owners.claim(masters, "optimizer_state", "{dtype} master weights")
+
+
+def claim_attribute(owners: Owners, optimizer: Any, name: str, value: Any) -> None:
+    """Claim the tensors in one attribute of an optimizer, by the attribute's name."""
+    for pattern, category, label in OPTIMIZER_ATTRIBUTES:
+        if re.search(pattern, name):
+            if category == "optimizer_state":
+                claim_masters(owners, list(tensors_in(value)))
+            owners.claim(value, category, label.replace("{stage}", zero_stage(optimizer)))
+            return
+    if not type(optimizer).__module__.startswith("deepspeed"):
+        owners.claim(value, "optimizer_state", name)
+
+
+def zero_stage(optimizer: Any) -> str:
+    """Name the stage of DeepSpeed's optimizer: "ZeRO-3"."""
+    if "Stage3" in type(optimizer).__name__:
+        return "ZeRO-3"
+    return str(getattr(optimizer, "zero_stage_string", "optimizer's"))

@@ -1,0 +1,76 @@
+"""Claims on storages: which category and name a storage counts under. The first claim holds.
+
+Not covered: who makes the claims (`ledger_claims`), and what is alive (`ledger_storages`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import torch
+
+from mgpu_lab.ledger.ledger import LedgerRow
+from mgpu_lab.ledger.storages import Key, key_of, storages_of
+
+DTYPES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float64: "fp64"}
+OPAQUE: tuple[type, ...] = (str, bytes, int, float, type, torch.nn.Module, torch.device, torch.dtype)
+OPAQUE += (torch.Size, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
+DEPTH = 5  # how many containers deep a tensor is looked for
+BUCKETS = "DDP buckets"
+
+
+class Owners:
+    """The claims made so far. They are to be made in the order of the categories."""
+
+    def __init__(self, device: str, shapes: set[tuple[int, ...]]) -> None:
+        self.device = device
+        self.shapes = shapes  # of the model's parameters
+        self.bucket_views = False  # whether gradients are views of DDP's buckets
+        self.found: dict[Key, tuple[str, str]] = {}
+
+    def claim(self, thing: Any, category: str, name: str) -> None:
+        """Claim every tensor in `thing`; "{dtype}" in the name becomes the tensor's."""
+        for tensor in tensors_in(thing):
+            owner = (category, name.replace("{dtype}", dtype_name(tensor.dtype)))
+            for storage in storages_of(tensor):
+                key = key_of(storage)
+                if key is not None:
+                    self.found.setdefault(key, owner)
+
+    def place_buckets(self, sizes: Iterable[int], candidates: Iterable[tuple[Key, int]]) -> list[LedgerRow]:
+        """Find DDP's buckets of these sizes among `candidates` (key, bytes).
+
+        Python sees a bucket only after it has seen an operation on it. The rows are those of unseen buckets.
+        """
+        left = list(sizes)
+        for key, size in candidates:
+            owner = self.found.get(key)
+            if size in left and (owner is None or (self.bucket_views and owner[0] == "gradients")):
+                left.remove(size)
+                self.found[key] = (owner[0] if owner else "other", BUCKETS)
+        return [LedgerRow("other", BUCKETS, self.device, size) for size in left]
+
+
+def tensors_in(thing: Any, depth: int = DEPTH) -> Iterator[torch.Tensor]:
+    """Yield the tensors in nested containers and plain objects, but not those inside modules."""
+    if isinstance(thing, torch.Tensor):
+        yield thing
+        return
+    if thing is None or depth == 0 or isinstance(thing, OPAQUE):
+        return
+    parts: Iterable[Any] = ()
+    if isinstance(thing, Mapping):
+        parts = list(thing.values())
+    elif isinstance(thing, (list, tuple, set)) or hasattr(thing, "popleft"):
+        parts = list(thing)
+    elif not isinstance(thing, Iterable):  # a plain object; anything else might be used up by looking
+        parts = list(getattr(thing, "__dict__", {}).values())
+    for part in parts:
+        yield from tensors_in(part, depth - 1)
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Short names for the usual types."""
+    return DTYPES.get(dtype, str(dtype).removeprefix("torch."))

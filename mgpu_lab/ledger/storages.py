@@ -1,0 +1,179 @@
+"""Which storages are alive in this process, and which of them an autograd graph keeps.
+
+Python's garbage collector knows every tensor that Python has seen; what only a graph holds is read from the
+graph's nodes without unpacking it (unpacking would run hooks: a checkpoint would recompute). Not covered:
+tensors that only C++ holds and no graph saves, such as DDP's buckets (`ledger_subject` asks DDP itself).
+"""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from mgpu_lab.ledger.ledger import LedgerRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from mgpu_lab.ledger.owners import Owners
+
+NAMED_UNOWNED = 3  # so many of the largest storages without an owner get a row of their own
+
+
+class Key(NamedTuple):
+    """What tells one storage from another."""
+
+    device: str
+    address: int
+
+
+def storages_of(tensor: torch.Tensor) -> Iterator[torch.UntypedStorage]:
+    """Yield the storages behind a tensor: one, or those of its parts for a DTensor or a sparse tensor."""
+    if type(tensor).__name__ == "FakeTensor" or is_lazy(tensor):
+        return
+    flatten = getattr(type(tensor), "__tensor_flatten__", None)
+    if flatten is not None:
+        parts = [getattr(tensor, name) for name in flatten(tensor)[0]]
+    elif tensor.layout == torch.sparse_coo:
+        parts = [tensor._indices(), tensor._values()]  # noqa: SLF001
+    elif tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        parts = [tensor.crow_indices(), tensor.col_indices(), tensor.values()]
+    elif tensor.layout in (torch.sparse_csc, torch.sparse_bsc):
+        parts = [tensor.ccol_indices(), tensor.row_indices(), tensor.values()]
+    elif tensor.layout == torch.strided:
+        yield tensor.untyped_storage()
+        return
+    else:
+        return
+    for part in parts:
+        if isinstance(part, torch.Tensor):
+            yield from storages_of(part)
+
+
+def key_of(storage: torch.UntypedStorage) -> Key | None:
+    """The storage's key, or None where it holds no memory (meta, fake, freed)."""
+    try:
+        address = storage.data_ptr()
+    except RuntimeError:
+        return None
+    return Key(str(storage.device), address) if address and storage.nbytes() else None
+
+
+def shape_of(tensor: torch.Tensor) -> tuple[int, ...]:
+    """Give a tensor's shape: none where its first weights are still to come, nor for a list of uneven tensors."""
+    return () if is_lazy(tensor) or tensor.is_nested else tuple(tensor.shape)
+
+
+def live_tensors() -> list[torch.Tensor]:
+    """Every tensor that Python knows of."""
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
+
+
+def graph_tensors(tensors: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Those of `tensors` that carry a graph, and what their graphs saved for backward."""
+    left: list[Any] = []
+    for tensor in tensors:
+        node = _node_of(tensor)
+        if node is not None:
+            left.append(node)
+            yield tensor
+    seen = set(left)
+    while left:
+        node = left.pop()
+        yield from _saved_by(node)
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                left.append(following)
+
+
+def _node_of(tensor: torch.Tensor) -> Any:
+    """Give the node that made a tensor; None for a view that autograd has given up (it raises when asked)."""
+    try:
+        return tensor.grad_fn
+    except RuntimeError:
+        return None
+
+
+def _saved_by(node: Any) -> Iterator[torch.Tensor]:
+    """Yield what one node of a graph keeps, packed as it is."""
+    kept: list[Any] = list(vars(node).values()) if hasattr(node, "__dict__") else []
+    for name in dir(node):
+        if name.startswith("_raw_saved_"):
+            try:
+                raw = getattr(node, name)
+                kept += [saved.data for saved in (raw if isinstance(raw, (tuple, list)) else [raw])]
+            except RuntimeError:  # freed by an earlier backward
+                continue
+    for value in kept:
+        for item in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(item, torch.Tensor):
+                yield item
+
+
+@dataclass
+class Live:
+    """A live storage and what is known of it."""
+
+    storage: torch.UntypedStorage
+    dtype: torch.dtype
+    shapes: set[tuple[int, ...]] = field(default_factory=set)  # of the tensors that lie in it
+    in_graph: bool = False
+
+    def row(self, category: str, name: str) -> LedgerRow:
+        """Make its row in a ledger."""
+        return LedgerRow(category, name, str(self.storage.device), self.storage.nbytes())
+
+
+def live_storages() -> dict[Key, Live]:
+    """Collect all live storages. Garbage in reference cycles goes first, so that two calls agree."""
+    gc.collect()
+    tensors = live_tensors()
+    found: dict[Key, Live] = {}
+    for in_graph, group in ((False, tensors), (True, list(graph_tensors(tensors)))):
+        for tensor in group:
+            for storage in storages_of(tensor):
+                key = key_of(storage)
+                if key is not None:
+                    live = found.setdefault(key, Live(storage, tensor.dtype))
+                    live.shapes.add(shape_of(tensor))
+                    live.in_graph |= in_graph
+    return found
+
+
+def survey(owners: Owners, bucket_sizes: list[int]) -> tuple[dict[Key, Live], list[LedgerRow]]:
+    """Collect all live storages and find DDP's buckets among them; the rows are those of unseen buckets."""
+    found = live_storages()
+    views = {key: live for key, live in found.items() if live.shapes & owners.shapes and not live.in_graph}
+    return found, owners.place_buckets(bucket_sizes, ((key, live.storage.nbytes()) for key, live in views.items()))
+
+
+def live_rows(owners: Owners, bucket_sizes: list[int]) -> list[LedgerRow]:
+    """One row for each live storage, under its owner's name; those without an owner by their looks."""
+    found, unseen = survey(owners, bucket_sizes)
+    rows = [live.row(*owners.found[key]) for key, live in found.items() if key in owners.found]
+    unowned = [live for key, live in found.items() if key not in owners.found]
+    rows += [live.row("activations", "kept for backward") for live in unowned if live.in_graph]
+    rest = sorted((live for live in unowned if not live.in_graph), key=lambda live: -live.storage.nbytes())
+    for rank, live in enumerate(rest):
+        look = f"{str(live.dtype).removeprefix('torch.')} {list(max(live.shapes))}"
+        rows.append(live.row("other", look if rank < NAMED_UNOWNED else "smaller tensors"))
+    return [*rows, *unseen, *outside_tensors(live.storage for live in found.values())]
+
+
+def outside_tensors(storages: Iterable[torch.UntypedStorage]) -> list[LedgerRow]:
+    """What the CUDA allocator has handed out beyond live tensors: rounding, libraries' workspaces."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return []
+    held: dict[str, int] = {}
+    for storage in storages:
+        held[str(storage.device)] = held.get(str(storage.device), 0) + storage.nbytes()
+    return [
+        LedgerRow("other", "CUDA, outside tensors", device, torch.cuda.memory_allocated(device) - held[device])
+        for device in held
+        if device.startswith("cuda") and torch.cuda.memory_allocated(device) > held[device]
+    ]

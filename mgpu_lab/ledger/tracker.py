@@ -1,0 +1,199 @@
+"""Follow every tensor through a block of code and keep the moment at which they take the most memory.
+
+A dispatch mode sees every operation, forward and backward; after each it adds up the storages alive, and at a
+new maximum asks who owns them. What an operation takes and gives back within itself is not seen. A storage made
+in the block that nobody owns counts as an activation if autograd was recording or running backward, else as
+other. On a GPU the maximum is the GPU's. Not covered: torch.compile regions.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass_type
+from torch.utils._pytree import tree_iter
+
+from mgpu_lab.ledger.ledger import LedgerRow
+from mgpu_lab.ledger.owners import BUCKETS, dtype_name
+from mgpu_lab.ledger.storages import Key, key_of, outside_tensors, storages_of, survey
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from mgpu_lab.ledger.owners import Owners
+    from mgpu_lab.ledger.subject import Subject
+
+Owner = tuple[str, str]
+WORKING: Owner = ("activations", "forward and backward")
+KEPT: Owner = ("activations", "kept for backward")
+STEPPING: Owner = ("other", "temporary in the optimizer's step")
+LOOSE: Owner = ("other", "made without autograd")
+BEFORE: Owner = ("other", "from before the block")
+INPUT: Owner = ("other", "inputs, and copies made in C++")
+SENT: Owner = ("other", "communication buffers")
+
+
+@dataclass
+class Tracked:
+    """A storage followed through the block; `fallback` is what it counts as while nobody owns it."""
+
+    storage: weakref.ref[torch.UntypedStorage]
+    counts: bool  # whether it lies on the device whose maximum is sought
+    fallback: Owner
+    owner: Owner | None = None
+
+
+@dataclass
+class Snapshot:
+    """What was alive at the largest total so far."""
+
+    alive: list[tuple[Tracked, Key, int]]
+    unseen: list[LedgerRow]
+
+    def rows(self) -> list[LedgerRow]:
+        """Make the ledger's rows; DDP's buckets that were seen after all are not counted twice."""
+        rows = [LedgerRow(*(one.owner or one.fallback), key.device, size) for one, key, size in self.alive]
+        seen = sum(row.size_bytes for row in rows if row.name == BUCKETS)
+        for row in self.unseen:
+            hidden = max(0, row.size_bytes - seen) if row.name == BUCKETS else row.size_bytes
+            rows.append(LedgerRow(row.category, row.name, row.device, hidden))
+        return rows
+
+
+class Tracker(TorchDispatchMode):
+    """Follow all storages from operation to operation and keep the largest moment."""
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.subject = subject
+        self.steps = step_codes(subject)
+        self.on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        self.tracked: dict[int, Tracked] = {}
+        self.most_bytes = -1
+        self.most = Snapshot([], [])
+        self.since = 0  # operations since then
+        self.bucket_sizes = subject.bucket_sizes()  # DDP cannot be asked again while it runs
+        owners = subject.owners()
+        self.bucket_views = owners.bucket_views
+        found, _ = survey(owners, self.bucket_sizes)
+        for live in found.values():
+            self.adopt(live.storage, KEPT if live.in_graph else BEFORE)
+        del found
+        self.measure(owners)
+        trained = [parameter for parameter in subject.model.parameters() if parameter.requires_grad]
+        register: Any = torch.Tensor.register_post_accumulate_grad_hook
+        self.hooks = [register(one, self.note_gradient) for one in trained]
+
+    def close(self) -> list[LedgerRow]:
+        """Stop, and give the rows of the largest moment."""
+        for hook in self.hooks:
+            hook.remove()
+        self.find_owners(self.subject.owners())
+        return self.most.rows()
+
+    def note_gradient(self, parameter: torch.Tensor) -> None:
+        """Know a gradient as soon as it is one: no operation may follow before it is dropped."""
+        for storage in _storages(parameter.grad):
+            one = self.tracked.get(id(storage))
+            if one is not None and one.owner is None:
+                one.owner = ("gradients", f"gradients, {dtype_name(parameter.dtype)}")
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run the operation, then measure."""
+        if any(is_traceable_wrapper_subclass_type(one) for one in types):
+            return NotImplemented  # a DTensor runs its local operations, which come by here
+        for storage in _storages((args, kwargs)):
+            self.adopt(storage, INPUT)
+        out = func(*args, **(kwargs or {}))
+        phase = self.phase()
+        for storage in _storages(out):
+            self.adopt(storage, phase)
+        if func.namespace == "c10d":
+            self.mark_sent(args)
+        self.measure()
+        return out
+
+    def adopt(self, storage: torch.UntypedStorage, fallback: Owner) -> None:
+        """Follow a storage from now on."""
+        known = self.tracked.get(id(storage))
+        if (known is None or known.storage() is not storage) and key_of(storage) is not None:
+            counts = not self.on_gpu or storage.device.type == "cuda"
+            self.tracked[id(storage)] = Tracked(weakref.ref(storage), counts, fallback)
+
+    def phase(self) -> Owner:
+        """What a storage made now counts as, unless it finds an owner."""
+        if torch._C._current_graph_task_id() != -1:  # noqa: SLF001 - inside backward
+            return WORKING
+        frame = inspect.currentframe()
+        while frame is not None:
+            if frame.f_code in self.steps:
+                return STEPPING
+            frame = frame.f_back
+        return WORKING if torch.is_grad_enabled() else LOOSE
+
+    def mark_sent(self, args: Any) -> None:
+        """What a collective takes outside the forward is on its way to others; DDP sends its buckets."""
+        backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
+        if torch.is_grad_enabled() and not backward:
+            return
+        bucket = ("gradients" if self.bucket_views else "other", BUCKETS)
+        for storage in _storages(args):
+            one = self.tracked.get(id(storage))
+            if one is not None and one.owner is None:
+                one.fallback = SENT
+                one.owner = bucket if backward and self.subject.is_ddp else None
+
+    def measure(self, owners: Owners | None = None) -> None:
+        """Add up what is alive; at a new maximum remember it."""
+        total = 0
+        for ident, one in list(self.tracked.items()):
+            storage = one.storage()
+            if storage is None:
+                del self.tracked[ident]
+            elif one.counts:
+                total += storage.nbytes()
+        if total > self.most_bytes:
+            self.most_bytes, self.since = total, 0
+            self.most = self.snapshot(owners or self.subject.owners())
+            return
+        self.since += 1
+        if self.since & (self.since - 1) == 0:  # owners turn up late: ask after 1, 2, 4, 8 ... operations
+            self.find_owners(self.subject.owners())
+
+    def snapshot(self, owners: Owners) -> Snapshot:
+        """List what is alive now."""
+        self.find_owners(owners)
+        storages = [(one, one.storage()) for one in self.tracked.values()]
+        alive = [(one, key_of(storage), storage) for one, storage in storages if storage is not None]
+        unseen = [LedgerRow("other", BUCKETS, owners.device, sum(self.bucket_sizes))]
+        unseen += outside_tensors(storage for _, _, storage in alive)
+        return Snapshot([(one, key, storage.nbytes()) for one, key, storage in alive if key is not None], unseen)
+
+    def find_owners(self, owners: Owners) -> None:
+        """Give followed storages the owners they have by now; the first one found stays."""
+        for one in self.tracked.values():
+            storage = one.storage()
+            key = key_of(storage) if one.owner is None and storage is not None else None
+            one.owner = one.owner if key is None else owners.found.get(key)
+
+
+def _storages(values: Any) -> list[torch.UntypedStorage]:
+    """List the storages of all tensors in an operation's arguments or outcome."""
+    return [storage for value in tree_iter(values) if isinstance(value, torch.Tensor) for storage in storages_of(value)]
+
+
+def step_codes(subject: Subject) -> set[CodeType]:
+    """Collect the code of the optimizers' `step`, by which a call of it is seen on the stack."""
+    codes: set[CodeType] = set()
+    for one in subject.optimizers():
+        step = inspect.unwrap(getattr(type(one), "step", None) or len)
+        hidden = [cell.cell_contents for cell in getattr(step, "__closure__", None) or ()]
+        functions = [step, *hidden]  # DeepSpeed's decorator keeps the function in its closure
+        codes |= {one.__code__ for one in functions if getattr(one, "__name__", "") == "step"}
+    return codes

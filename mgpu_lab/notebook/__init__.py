@@ -1,0 +1,1 @@
+"""What a learner types and sees: magics, completion, output, live views, the export to a script."""

@@ -1,0 +1,196 @@
+"""The cells run on the ranks as one script for torchrun, readable and printing the same values.
+
+What only a notebook can do (magics, ``!commands``) becomes a comment that says so.
+Not covered: cells of the notebook's own kernel.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import pathlib
+import re
+import tokenize
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.wire.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEADER = '''"""Cells of a notebook as a script. Run it with: torchrun --nproc_per_node={size} {name}"""
+
+import os
+
+import torch
+import torch.distributed as dist
+
+rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+local_rank = int(os.environ["LOCAL_RANK"])
+on_gpu = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
+device = torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
+if on_gpu:
+    torch.cuda.set_device(device)
+else:
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // world_size))
+dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
+'''
+USES = {
+    "meter": "from mgpu_lab import Meter\n\nmeter = Meter(rank=rank)\n",
+    "memory_ledger": "from mgpu_lab import memory_ledger\n",
+}
+SHOW = '''
+
+def show(value):
+    """Print a cell's last value, as the notebook shows it; what shows itself has done so."""
+    if value is not None and not hasattr(value, "_ipython_display_"):
+        print(repr(value))
+
+'''
+FOOTER = "\ndist.destroy_process_group()\n"
+PUSHED_BYTES = 10_000  # as pickled; more than that is no text to read
+NOTEBOOK_ONLY = re.compile(r"^(\s*)([%!].*|.*\?\??)$")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done to the ranks: a cell, or a push as assignments (the values themselves would live on in here)."""
+
+    source: str
+    on: tuple[int, ...] | None = None
+    is_push: bool = False
+    failed: bool = False
+
+
+def pushed(values: Mapping[str, Any], on: tuple[int, ...] | None, size_bytes: int) -> Step:
+    """Note a push; of ``size_bytes``, as pickled, depends whether the script is to hold the values."""
+    lines = [pushed_line(name, value, short=size_bytes <= PUSHED_BYTES) for name, value in values.items()]
+    return Step("".join(lines), on, is_push=True)
+
+
+def write_script(path: str, steps: list[Step], world_size: int, *, force: bool = False) -> str:
+    """Write the script; return one sentence. Raises UsageError where it would overwrite or there is nothing."""
+    try:
+        target = pathlib.Path(path).expanduser()
+    except RuntimeError as error:  # ~somebody
+        msg = f"{path} cannot be written: {error}"
+        raise UsageError(msg) from None
+    cells = [step for step in steps if not step.is_push]
+    failed = sum(step.failed for step in cells)
+    if failed == len(steps):
+        msg = "nothing to export yet: run %%ranks cells first."
+        raise UsageError(msg)
+    if target.exists() and not force:
+        msg = f"{path} exists already: choose another name, or overwrite it with `%ranks export {path} --force`."
+        raise UsageError(msg)
+    try:
+        target.write_text(script(steps, world_size, target.name), encoding="utf-8")
+    except OSError as error:
+        msg = f"{path} cannot be written: {error.strerror}."
+        raise UsageError(msg) from None
+    left_out = f" ({failed} that failed left out)" if failed else ""
+    wrote = f"Wrote {len(cells) - failed} cells{left_out} to {path}."
+    return f"{wrote} Run them with: torchrun --nproc_per_node={world_size} {path}"
+
+
+def script(steps: list[Step], world_size: int, name: str = "train.py") -> str:
+    """Return the script's text."""
+    parts = [exported(step, number) for number, step in enumerate(steps, 1)]
+    body = "\n".join(parts)
+    uses = "".join(text for word, text in USES.items() if re.search(rf"\b{word}\b", body))
+    show = SHOW if "show(" in body else "\n"
+    return HEADER.format(size=world_size, name=name) + uses + show + body + FOOTER
+
+
+def exported(step: Step, number: int) -> str:
+    """Return one step as code."""
+    if step.failed:
+        return f"# cell {number} failed in the notebook and is left out\n"
+    source = step.source if step.is_push else exported_cell(step.source)
+    if step.on is not None:
+        source += "" if ast.parse(source).body else "\npass"
+        ranks = ", ".join(str(rank) for rank in step.on) + ("," if len(step.on) == 1 else "")
+        source = f"if rank in ({ranks}):\n{indented(source)}"
+    return source if step.is_push else f"# %% cell {number}\n{source}\n"
+
+
+def exported_cell(cell: str) -> str:
+    """Return a cell's code; all of it as a comment where it is nothing that a script can run."""
+    source = printing_last_value(without_magics(cell).strip("\n"))
+    if parses(source):
+        return source
+    why = "uses await outside a function" if parses(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) else "is no plain Python"
+    return f"# not exported: {why}\n" + "".join(f"# {line}\n" for line in source.splitlines())
+
+
+def pushed_line(name: str, value: Any, *, short: bool = True) -> str:
+    """Return an assignment for a pushed value, or a comment where it is long or its text does not give it back."""
+    try:
+        text = repr(value) if short else ""
+        same = name.isidentifier() and bool(ast.literal_eval(text) == value)
+    except Exception:  # noqa: BLE001 - the value's own code runs here
+        same = False
+    return f"{name} = {text}\n" if same else f"# set {name} here: it was pushed from the notebook\n"
+
+
+def without_magics(source: str) -> str:
+    """Turn lines that only IPython understands into comments."""
+    lines = source.splitlines()
+    inside = lines_inside_strings(source)
+    for i, line in enumerate(lines):
+        found = NOTEBOOK_ONLY.match(line)
+        if found and i + 1 not in inside and not parses(line.strip()):
+            lines[i] = f"{found[1]}pass  # notebook only: {line.strip()}"
+    return "\n".join(lines)
+
+
+def printing_last_value(source: str) -> str:
+    """Wrap a last expression in ``show(...)``, as the notebook displays it."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return source
+    last = tree.body[-1] if tree.body else None
+    text = ast.get_source_segment(source, last) if isinstance(last, ast.Expr) else None
+    if last is None or text is None or is_print(last) or source.rstrip().endswith(";"):
+        return source
+    lines = source.splitlines()
+    before = "\n".join(lines[: last.lineno - 1])
+    return f"{before}\nshow({text})".lstrip("\n")
+
+
+def is_print(node: ast.stmt) -> bool:
+    """Whether a statement's value is None for certain: a call of print, or None itself."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(value, ast.Constant):
+        return value.value is None
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print"
+
+
+def indented(source: str) -> str:
+    """Indent code by four spaces, leaving the inside of multi-line strings as it is."""
+    inside = lines_inside_strings(source)
+    lines = source.splitlines()
+    return "\n".join(line if i in inside or not line else f"    {line}" for i, line in enumerate(lines, 1))
+
+
+def lines_inside_strings(source: str) -> set[int]:
+    """Return the numbers of lines that begin inside a string."""
+    inside: set[int] = set()
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.STRING or token.type == getattr(tokenize, "FSTRING_MIDDLE", -1):
+                inside.update(range(token.start[0] + 1, token.end[0] + 1))
+    except (tokenize.TokenError, IndentationError, SyntaxError):
+        pass
+    return inside
+
+
+def parses(source: str, flags: int = 0) -> bool:
+    """Whether this is Python."""
+    try:
+        compile(source, "cell", "exec", flags=flags, dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return False
+    return True

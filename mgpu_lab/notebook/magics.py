@@ -1,0 +1,241 @@
+"""%ranks and %%ranks: parse the line, delegate to ``Ranks``, hand the result to ``display``.
+
+Not covered: anything about processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shlex
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from mgpu_lab.engine.arguments import DEVICES, MAX_RANKS
+from mgpu_lab.engine.backends.local import shared_template
+from mgpu_lab.engine.ranks import Ranks
+from mgpu_lab.notebook.completion import CellHelp
+from mgpu_lab.notebook.display import LiveView, show_result
+from mgpu_lab.notebook.status import StatusTable
+from mgpu_lab.notebook.watch import Watch
+from mgpu_lab.wire.errors import RanksError, UsageError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+COMMANDS = ("start", "status", "where", "restart", "stop", "export")
+CELL = "%%ranks"
+INSTANCE = "_mgpu_lab_magics"
+VARIABLE = "ranks"  # how Python cells of the notebook reach the ranks that the magics drive
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and which never exits."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing a usage text and exiting."""
+        usage = self.format_usage().removeprefix("usage: ").strip()
+        raise UsageError(f"{message}. Usage: {' '.join(usage.split())}")
+
+
+def rank_list(text: str) -> list[int]:
+    """Parse ``0,2-3``."""
+    ranks: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            msg = f"{text!r} names no ranks; write for example 0 or 0,2-3"
+            raise argparse.ArgumentTypeError(msg)
+        low, high = int(first), int(last or first)
+        if not low <= high < MAX_RANKS:
+            msg = f"{part!r} names no ranks: a range goes up, and ranks are numbered from 0 to {MAX_RANKS - 1} at most"
+            raise argparse.ArgumentTypeError(msg)
+        ranks += range(low, high + 1)
+    return ranks
+
+
+def whole(text: str) -> int:
+    """Parse the number of ranks."""
+    try:
+        return int(text)
+    except ValueError:
+        msg = f"{text!r} is no whole number"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def seconds(text: str) -> float:
+    """Parse a positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value > 0:
+        msg = f"{text!r} is no positive number of seconds"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def make_parsers() -> dict[str, Parser]:
+    """Build one parser per command; the empty name is the cell magic."""
+    parsers = {name: Parser(f"%ranks {name}", add_help=False) for name in COMMANDS}
+    cell = parsers[""] = Parser("%%ranks", add_help=False)
+    parsers["start"].add_argument("-n", type=whole, default=None, metavar="N")
+    parsers["start"].add_argument("--device", choices=DEVICES, default="auto")
+    for parser in (cell, parsers["start"]):
+        parser.add_argument("--timeout", type=seconds, default=None, metavar="S")
+    for parser in (cell, parsers["restart"]):
+        parser.add_argument("--on", type=rank_list, default=None, metavar="0,2-3")
+    cell.add_argument("--watch", action="store_true")
+    parsers["export"].add_argument("path", metavar="train.py")
+    parsers["export"].add_argument("--force", action="store_true")
+    return parsers
+
+
+@magics_class
+class RanksMagics(Magics):
+    """The magics of one notebook and the ranks they drive."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        """No ranks run yet."""
+        super().__init__(shell)
+        self.notebook = shell
+        self.ranks: Ranks | None = None
+        self.parsers = make_parsers()
+        self.help = CellHelp(shell, lambda: self.ranks)
+
+    @line_cell_magic("ranks")  # type: ignore[arg-type]
+    def ranks_magic(self, line: str, cell: str | None = None) -> Any:
+        """Run a cell on the ranks, or with a command (start, status, where, restart, stop, export) manage them."""
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise UsageError(f"the line cannot be read: {error}") from None
+        if cell is not None:
+            self.run_cell(self.parsers[""].parse_args(words), cell)
+            return None
+        name = words[0] if words else "status"
+        if name not in COMMANDS:
+            msg = f"%ranks knows no {name!r}; it knows {', '.join(COMMANDS)}."
+            raise UsageError(msg)
+        options = self.parsers[name].parse_args(words[1:])
+        try:
+            return getattr(self, name)(options)
+        except KeyboardInterrupt:
+            msg = f"Stop was pressed during `%ranks {name}`; `%ranks` shows what runs now."
+            raise RanksError(msg) from None
+
+    def running(self) -> Ranks:
+        """Return the ranks; RanksError where none run."""
+        if self.ranks is None:
+            msg = "no ranks run: start them with `%ranks start`."
+            raise RanksError(msg)
+        return self.ranks
+
+    # ---- commands
+
+    def start(self, options: argparse.Namespace) -> None:
+        """Start ranks."""
+        if self.ranks is not None:
+            msg = f"{len(self.ranks)} ranks run already: `%ranks restart` begins anew, `%ranks stop` ends them."
+            raise RanksError(msg)
+        self.ranks = Ranks(options.n, options.device, options.timeout)
+        self.notebook.user_ns[VARIABLE] = self.ranks
+        # the first live view would otherwise wait for this import
+        threading.Thread(target=importlib.import_module, args=("ipywidgets",), daemon=True).start()
+        print(f"Started {self.ranks.choice}.")
+
+    def status(self, _: argparse.Namespace) -> StatusTable:
+        """Return the status table."""
+        return StatusTable(tuple(self.running().status()))
+
+    def where(self, _: argparse.Namespace) -> None:
+        """Print where each rank stands."""
+        print(self.running().where())
+
+    def restart(self, options: argparse.Namespace) -> None:
+        """Start new processes."""
+        ranks = self.running()
+        ranks.restart(options.on)
+        print(
+            f"Started {ranks.choice}." if options.on is None else "Started anew; the other ranks keep their variables."
+        )
+
+    def stop(self, _: argparse.Namespace) -> None:
+        """Stop the ranks."""
+        if self.ranks is None:
+            print("No ranks run.")
+            return
+        count = len(self.ranks)
+        self.close()
+        print(stopped(count))
+
+    def export(self, options: argparse.Namespace) -> None:
+        """Write the cells run so far as a script."""
+        print(self.running().export(options.path, force=options.force))
+
+    # ---- cells
+
+    def run_cell(self, options: argparse.Namespace, cell: str) -> None:
+        """Run a cell on the ranks and show what came of it."""
+        if not cell.strip():
+            msg = "the cell is empty: write the code for the ranks below the %%ranks line."
+            raise UsageError(msg)
+        if self.ranks is None:
+            self.start(self.parsers["start"].parse_args([]))
+        ranks, typed = self.running(), self.typed()
+        view = LiveView(self.notebook, others=options.watch and typed, silent=not typed)
+        watching = Watch(ranks).show(replaceable=not typed) if options.watch else None
+        count = self.notebook.displayhook.prompt_count
+        table, result = None, None
+        try:
+            result = ranks.run(cell, options.on, options.timeout, execution_count=count, on_progress=view.update)
+        finally:
+            if watching is not None and typed:
+                table = watching.stop()
+            elif watching is not None:
+                watching.close()
+            view.close(more_follows=table is not None or (result is not None and result.shows_something()))
+        show_result(self.notebook, result, table)
+
+    def typed(self) -> bool:
+        """Whether the notebook's cell is this magic: of code that calls it, the output is not ours to clear."""
+        kernel = getattr(self.notebook, "kernel", None)
+        code = kernel.get_parent("shell").get("content", {}).get("code", "") if kernel is not None else ""
+        return str(code).lstrip().startswith(CELL)
+
+    def close(self) -> None:
+        """Stop the ranks, if any run."""
+        if self.ranks is not None:
+            ranks, self.ranks = self.ranks, None
+            if self.notebook.user_ns.get(VARIABLE) is ranks:
+                del self.notebook.user_ns[VARIABLE]
+            ranks.stop()
+
+
+def stopped(count: int) -> str:
+    """Say how many ranks were stopped."""
+    return f"Stopped {count} rank{'s' if count != 1 else ''}."
+
+
+def register(shell: InteractiveShell) -> None:
+    """Register the magics; start preloading in the background. ``%reload_ext`` stops the ranks first: it unloads."""
+    magics = RanksMagics(shell)
+    setattr(shell, INSTANCE, magics)
+    shell.register_magics(magics)
+    magics.help.install()
+    shared_template()
+
+
+def unregister(shell: InteractiveShell) -> None:
+    """Stop the ranks and take the magics away."""
+    magics = getattr(shell, INSTANCE, None)
+    if magics is not None:
+        if magics.ranks is not None:
+            print(stopped(len(magics.ranks)))
+        magics.close()
+        magics.help.remove()
+        shell.magics_manager.magics["line"].pop("ranks", None)
+        shell.magics_manager.magics["cell"].pop("ranks", None)
+        delattr(shell, INSTANCE)

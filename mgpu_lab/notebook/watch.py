@@ -1,0 +1,180 @@
+"""``watch()``: each rank's memory and throughput, live above or beside the cells, and a plain table at the end.
+
+The thread here only reads what the ranks have sent and rewrites one widget; it never prints, and it starts
+nothing on the ranks but their samples. Not covered: how a table looks (``live_table``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from mgpu_lab.notebook.live_table import WatchTable, live_html, rank_rows
+from mgpu_lab.wire.errors import LabError, RanksError
+
+if TYPE_CHECKING:
+    from mgpu_lab.engine.ranks import Ranks
+
+PERIOD_S = 0.25  # at most four updates a second
+LAST_PERIOD_S = 0.001  # has a rank that waits for its next sample take it at once
+LAST_PATIENCE_S = 0.5
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+
+
+class Watch:
+    """A live view of ranks. ``close()`` (or the end of a ``with`` block) leaves a plain table in its place."""
+
+    def __init__(self, ranks: Ranks) -> None:
+        """Show nothing yet."""
+        from ipywidgets import HTML, Button, VBox
+
+        self.ranks = ranks
+        self.newest = WatchTable(())
+        self.html = HTML()
+        self.button = Button(description="Pause", tooltip="Stop taking samples, or go on")
+        self.button.on_click(self.toggle)
+        self.box = VBox([self.html, self.button])
+        self.live: bool = False
+        self.closed = threading.Event()
+        self.handles: list[Any] = []
+        self.thread = threading.Thread(target=self._refresh, name="mgpu_lab-watch", daemon=True)
+
+    # ---- life
+
+    def show(self, *, replaceable: bool = True) -> Self:
+        """Put the widget below the cell and begin; the second time, show the same view here, too."""
+        from IPython.display import display
+
+        if self.closed.is_set():
+            msg = "this view is closed: watch() makes a new one."
+            raise RanksError(msg)
+        self.html.value = self._html()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        bundle: dict[str, Any] = {WIDGET_MIME: view}
+        if replaceable:
+            table = self.table()
+            bundle |= {"text/html": table._repr_html_(), "text/plain": repr(table)}
+        handle = display(bundle, raw=True, display_id=True)
+        if handle is not None:  # outside a notebook there is none
+            self.handles.append(handle)
+        if not self.thread.is_alive():
+            self.resume()
+            self.thread.start()
+        return self
+
+    def toggle(self, _: Any = None) -> None:
+        """Answer the button."""
+        if self.live:
+            self.pause()
+        else:
+            self.resume()
+        with contextlib.suppress(RuntimeError):  # ranks are being replaced at this moment
+            self.html.value = self._html()
+
+    def pause(self) -> None:
+        """Stop the samples: nothing is measured and nothing sent."""
+        self.live, self.button.description = False, "Resume"
+        self._sample_every(0.0)
+
+    def resume(self) -> None:
+        """Begin the samples."""
+        self.live, self.button.description = True, "Pause"
+        self._sample_every(PERIOD_S)
+
+    def stop(self) -> WatchTable:
+        """End the live view; return the last figures as a table."""
+        if not self.closed.is_set():
+            self.closed.set()
+            if self.thread.is_alive():
+                self.thread.join(2)
+            self._take_last()
+            self.pause()
+            self.newest = self.table()
+            for widget in (self.box, self.html, self.button):
+                widget.close()
+        return self.newest
+
+    def close(self) -> None:
+        """End the live view and put a plain table in its place."""
+        if not self.closed.is_set():
+            table = self.stop()
+            for handle in self.handles:
+                handle.update(table)
+
+    def __enter__(self) -> Self:
+        """Show the live view."""
+        return self.show()
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the table."""
+        self.close()
+
+    # ---- content
+
+    def table(self) -> WatchTable:
+        """Return the newest figures; the last ones once the ranks have been stopped."""
+        try:
+            workers = self.ranks.workers
+        except RanksError:
+            return self.newest
+        samples = [(member.rank, list(member.samples)) for member in list(workers.members.values())]
+        self.newest = WatchTable(tuple(rank_rows(samples, workers.gone())))
+        return self.newest
+
+    def _html(self) -> str:
+        return live_html(self.table(), paused=not self.live and self.thread.is_alive())
+
+    def _sample_every(self, period_s: float) -> None:
+        with contextlib.suppress(LabError):
+            self.ranks.sampling(period_s)
+
+    def _refresh(self) -> None:
+        while not self.closed.wait(PERIOD_S):
+            if not self.live:
+                continue
+            with contextlib.suppress(Exception):  # a thread must not print; the next round tries again
+                if self.ranks.workers.sampling_s != PERIOD_S:  # another view has ended, or all processes are new
+                    self._sample_every(PERIOD_S)
+                text = self._html()
+                if self.live and text != self.html.value:
+                    self.html.value = text
+
+    def _take_last(self) -> None:
+        """Have every rank that can take one more sample: a short cell may have seen none with its figures."""
+        began_s = time.time()
+        self._sample_every(LAST_PERIOD_S)
+        with contextlib.suppress(RanksError):
+            members = [member for member in self.ranks.workers.members.values() if member.alive]
+            while time.time() < began_s + LAST_PATIENCE_S and not all(
+                member.samples and member.samples[-1].time_s >= began_s for member in members
+            ):
+                time.sleep(0.005)
+
+
+def watch(ranks: Ranks | None = None) -> Watch:
+    """Return a live view of the ranks that ``%ranks start`` made (or of ``ranks``).
+
+    As the last line of a cell it shows itself until ``close()``; ``with watch(): ...`` shows it during a block;
+    ``%%ranks --watch`` during one cell. Raises RanksError where no ranks run.
+    """
+    if ranks is None:
+        from IPython import get_ipython
+
+        magics = getattr(get_ipython(), "_mgpu_lab_magics", None)
+        if magics is None or magics.ranks is None:
+            msg = "no ranks run: start them with `%ranks start`, then watch() them."
+            raise RanksError(msg)
+        ranks = magics.ranks
+    return ShownWatch(ranks)
+
+
+class ShownWatch(Watch):
+    """A watch that shows itself when it is a cell's last value."""
+
+    def _ipython_display_(self) -> None:
+        if self.closed.is_set():
+            print("This view is closed: watch() makes a new one.")
+        else:
+            self.show()

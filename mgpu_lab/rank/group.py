@@ -1,0 +1,235 @@
+"""A rank's process group: joined through a file, left and joined anew after a release, torchrun's environment.
+
+Not covered: what is called on the group (``collectives``) and how a stuck call is released (``release``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import functools
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.metering.meter import Meter
+from mgpu_lab.rank.collectives import Collectives
+from mgpu_lab.wire.errors import StaleGroupError
+from mgpu_lab.wire.messages import GroupState, JoinGroup, RankSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JOIN_TIMEOUT = dt.timedelta(seconds=60)
+TWO = 2  # init_process_group(backend, init_method, ...): a second positional argument is an init_method
+GROUPS_NUMBERED = 10_000  # more than one init_process_group ever makes
+STALE_METHODS = ("forward", "backward", "step", "get_group")
+
+
+class Group:
+    """The process group of one rank, one generation after another."""
+
+    def __init__(self, spec: RankSpec) -> None:
+        """Set the environment as torchrun would; nothing is joined yet."""
+        import torch
+        import torch.distributed as dist
+
+        self.spec = spec
+        self.generation = 0
+        self.initializations = 0
+        self.store_path = ""
+        self.torch, self.dist = torch, dist
+        self.collectives = Collectives(spec.rank, spec.world_size, spec.directory)
+        self.collectives.install()
+        self.meter = Meter(rank=spec.rank)
+        self.device = torch.device("cuda", spec.rank) if spec.device == "cuda" else torch.device("cpu")
+        self.set_environment()
+        self.join_torch = dist.init_process_group
+        self.leave_torch = dist.destroy_process_group
+        self.watch_initialization()
+
+    def set_environment(self) -> None:
+        """Name rank, size and rendezvous as torchrun does."""
+        rank, size = str(self.spec.rank), str(self.spec.world_size)
+        os.environ.update(
+            RANK=rank,
+            LOCAL_RANK=rank,
+            WORLD_SIZE=size,
+            LOCAL_WORLD_SIZE=size,
+            GROUP_RANK="0",
+            MASTER_ADDR="127.0.0.1",
+        )
+        os.environ["OMP_NUM_THREADS"] = str(self.spec.threads)
+        if self.spec.device == "cpu":
+            os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
+            os.environ["ACCELERATE_USE_CPU"] = "true"
+            os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+    def namespace(self) -> dict[str, Any]:
+        """Return the names every rank starts with."""
+        from mgpu_lab.ledger.ledger import memory_ledger
+
+        return {
+            "rank": self.spec.rank,
+            "world_size": self.spec.world_size,
+            "local_rank": self.spec.rank,
+            "device": self.device,
+            "torch": self.torch,
+            "dist": self.dist,
+            "meter": self.meter,
+            "memory_ledger": memory_ledger,
+        }
+
+    def join(self, request: JoinGroup) -> tuple[str, ...]:
+        """Leave the old generation, if any, and join the one named; return what kinds of objects died with the old."""
+        retired = self.retire() if self.generation else ()
+        self.generation, self.initializations, self.store_path = request.generation, 0, request.store_path
+        os.environ["MASTER_PORT"] = str(request.master_port)
+        self.collectives.begin_generation(str(request.generation))
+        self.number_groups()
+        if self.spec.device == "cuda":
+            self.torch.cuda.set_device(self.device)
+        self.join_torch(
+            "cpu:gloo,cuda:nccl" if self.spec.device == "cuda" else "gloo",
+            store=self.dist.FileStore(request.store_path, self.spec.world_size),  # type: ignore[attr-defined]
+            rank=self.spec.rank,
+            world_size=self.spec.world_size,
+            timeout=JOIN_TIMEOUT,
+        )
+        self.set_timeout()
+        return retired
+
+    def number_groups(self) -> None:
+        """Number groups from the same number on all ranks, one that no earlier group has.
+
+        A failed init leaves torch's count uneven over ranks. A DTensor finds its group by this number: with one that is
+        given out again, a DTensor of the old group would quietly communicate on another.
+        """
+        first = (self.generation * GROUPS_NUMBERED + self.initializations) * GROUPS_NUMBERED
+        self.collectives.c10d._world.group_count = first  # noqa: SLF001 - torch's tests set it, too
+
+    def set_timeout(self) -> None:
+        """Give collectives torch's usual 30 minutes: a short limit would fire inside a slow step."""
+        c10d = self.collectives.c10d
+        pg = c10d._get_default_group()  # noqa: SLF001 - torch's own tests set a timeout this way
+        with contextlib.suppress(Exception):
+            c10d._set_pg_timeout(c10d.default_pg_timeout, pg)  # noqa: SLF001
+
+    def retire(self) -> tuple[str, ...]:
+        """Leave the group; what was made on it says so when it is used again. Return the kinds of such objects."""
+        kinds = self.mark_stale()
+        with contextlib.suppress(Exception):
+            self.leave_torch()
+        self.forget()
+        gc.collect()  # an error's frames hold the old group in a cycle, and with it gloo's threads and sockets
+        return kinds
+
+    def forget(self) -> None:
+        """Reset what torch and DeepSpeed remember of a group that is gone."""
+        comm = sys.modules.get("deepspeed.comm.comm")
+        if comm is not None:
+            vars(comm)["cdb"] = None
+        groups = sys.modules.get("deepspeed.utils.groups")
+        for name in vars(groups) if groups is not None else ():
+            if name.startswith("_") and name.isupper() and name.endswith(("_GROUP", "_MESH")):
+                setattr(groups, name, None)
+        if groups is not None and hasattr(groups, "mesh_device"):
+            vars(groups)["mesh_device"] = None
+
+    def mark_stale(self) -> tuple[str, ...]:
+        """Make modules, engines and meshes of the old group raise one clear sentence; return their kinds."""
+        fsdp = sys.modules.get("torch.distributed.fsdp")
+        mesh = sys.modules.get("torch.distributed.device_mesh")
+        deepspeed = sys.modules.get("deepspeed.runtime.engine")
+        kinds: tuple[type, ...] = (self.torch.nn.parallel.DistributedDataParallel,)
+        kinds += (fsdp.FSDPModule,) if fsdp is not None else ()
+        kinds += (mesh.DeviceMesh,) if mesh is not None else ()
+        kinds += (deepspeed.DeepSpeedEngine,) if deepspeed is not None else ()
+        retired = set()
+        for found in gc.get_objects():
+            if issubclass(type(found), kinds):  # isinstance() would run properties of strangers' classes
+                with contextlib.suppress(Exception):
+                    retired.add(retire_object(found))
+        return tuple(sorted(retired))
+
+    def watch_initialization(self) -> None:
+        """Answer a pasted script's ``init_process_group`` kindly when the group is already there."""
+        dist, c10d = self.dist, self.collectives.c10d
+
+        @functools.wraps(self.join_torch)
+        def init_process_group(*args: Any, **kwargs: Any) -> None:
+            if dist.is_initialized():
+                print(
+                    f"These ranks already have a process group ({dist.get_backend()}, {dist.get_world_size()} ranks): "
+                    "init_process_group is not needed here and was left out."
+                )
+                return
+            self.initializations += 1
+            self.collectives.begin_generation(f"{self.generation}.{self.initializations}")
+            self.number_groups()
+            if kwargs.get("store") is None and (kwargs.get("init_method") or "env://") == "env://" and len(args) < TWO:
+                kwargs |= self.rendezvous_by_file()
+            self.join_torch(*args, **kwargs)
+
+        for module in (dist, c10d):
+            vars(module)["init_process_group"] = init_process_group
+
+    def rendezvous_by_file(self) -> dict[str, Any]:
+        """Return what makes env:// meet in the group's directory: torch's own store would listen to the network."""
+        path = f"{self.store_path}.{self.initializations}"
+        store = self.dist.FileStore(path, self.spec.world_size)  # type: ignore[attr-defined]
+        return {"init_method": None, "store": store, "rank": self.spec.rank, "world_size": self.spec.world_size}
+
+    def state(self) -> GroupState:
+        """Report what the kernel must know after a cell."""
+        alive = self.dist.is_initialized()
+        counts = dict(self.collectives.counts)
+        if alive:
+            with contextlib.suppress(Exception):
+                pg = self.collectives.c10d._get_default_group()  # noqa: SLF001
+                native = pg._get_sequence_number_for_group()  # noqa: SLF001 - counts what C++ calls, too
+                counts["native"] = native - self.collectives.point_to_point
+        return GroupState(self.generation, alive, tuple(sorted(counts.items())))
+
+
+def retire_object(made: Any) -> str:
+    """Replace the methods that would use the dead group by a clear refusal; return the object's kind."""
+    kind = next((c.__name__ for c in type(made).__mro__ if not c.__name__.startswith("FSDP")), type(made).__name__)
+    refuse = refusal(kind)
+    for name in STALE_METHODS:
+        if callable(getattr(made, name, None)):
+            made.__dict__[name] = refuse
+    if "_dim_group_names" in vars(made):  # how a DTensor finds the groups of its mesh
+        vars(made)["_dim_group_names"] = RefusedNames(refuse)
+    hook = getattr(made, "register_forward_pre_hook", None)
+    if hook is not None:
+        hook(refuse, prepend=True)
+    return kind
+
+
+class RefusedNames(list[str]):
+    """The group names of a mesh whose groups are gone."""
+
+    def __init__(self, refuse: Callable[..., Any]) -> None:
+        """Hold no name."""
+        super().__init__()
+        self.refuse = refuse
+
+    def __getitem__(self, _: Any) -> Any:
+        """Say why there is none."""
+        self.refuse()
+
+
+def refusal(kind: str) -> Callable[..., Any]:
+    """Return a function that only says why ``kind`` cannot be used."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        __tracebackhide__ = True
+        msg = (
+            f"this {kind} was made before the ranks' connection was renewed and cannot communicate any more. "
+            "Its parameters are intact: wrap the model again (run the cell that made it), then go on."
+        )
+        raise StaleGroupError(msg)
+
+    return refuse

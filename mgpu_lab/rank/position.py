@@ -1,0 +1,74 @@
+"""Where a rank's main thread stands, told by the control thread while the main thread may be blocked.
+
+Not covered: a main thread in C code that holds the interpreter: then the control thread cannot run either,
+and the kernel learns of it by the missing answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from mgpu_lab.wire.messages import Position
+
+if TYPE_CHECKING:
+    from mgpu_lab.rank.group import Group
+    from mgpu_lab.rank.shell import RankShell
+
+COMMUNICATION_FILES = (
+    "torch/distributed/",
+    "deepspeed/comm/",
+    "torch/autograd/graph.py",
+    "torch/nn/parallel/",
+)
+COMMUNICATION_CALLS = (
+    ".wait(",
+    ".synchronize(",
+    "backward(",
+    "init_process_group(",
+    "store.get(",
+    "barrier(",
+)
+
+
+class Lookout:
+    """Look at the main thread from outside."""
+
+    def __init__(self, main_thread: int, group: Group, shell: RankShell) -> None:
+        """Remember which thread is the main one."""
+        self.main_thread = main_thread
+        self.group, self.shell = group, shell
+        self.pid = os.getpid()
+
+    def position(self) -> Position:
+        """Tell the cell's line, the innermost function, the collective, and a mark that changes with progress."""
+        frame = sys._current_frames().get(self.main_thread)  # noqa: SLF001 - documented for exactly this
+        line, innermost, communicating = None, "", False
+        mark: list[object] = [self.group.collectives.current, sum(self.group.collectives.counts.values())]
+        if frame is not None:
+            innermost = frame.f_code.co_name
+        while frame is not None:
+            name = frame.f_code.co_filename
+            mark.append((frame.f_code.co_name, frame.f_lasti))
+            communicating = communicating or is_communication(name, "")
+            if name.startswith("<ipython-input-"):
+                line = frame.f_lineno
+                break
+            frame = frame.f_back
+        source = self.source_line(line)
+        current = self.group.collectives.current
+        waiting = bool(current) or communicating or is_communication("", source)
+        cpu_s = time.process_time() - time.thread_time()
+        return Position(line, source, innermost, current, waiting and line is not None, tuple(mark), cpu_s)
+
+    def source_line(self, line: int | None) -> str:
+        """Return the text of a line of the running cell."""
+        lines = self.shell.cell.splitlines()
+        return lines[line - 1].strip() if line is not None and 0 < line <= len(lines) else ""
+
+
+def is_communication(filename: str, source: str) -> bool:
+    """Whether a frame's file, or the text of the cell's line, is one that communicates between ranks."""
+    return any(part in filename for part in COMMUNICATION_FILES) or any(call in source for call in COMMUNICATION_CALLS)

@@ -1,0 +1,234 @@
+"""The IPython shell inside a rank: runs a cell, catches its displays, renders its errors.
+
+Not covered: prompts. A rank has no keyboard: ``input()`` and ``%debug`` give a clear error instead of waiting.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import io
+import os
+import sys
+import traceback
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from IPython.core import page
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+from mgpu_lab.rank.position import is_communication
+from mgpu_lab.rank.tracebacks import chain, is_cell_file, own_frames, presentable, words
+from mgpu_lab.wire.errors import LabError
+from mgpu_lab.wire.messages import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+FRAMES_KEPT = 10  # at either end of a traceback
+LINES_KEPT = 200
+
+
+class NoKeyboardError(LabError):
+    """A cell on a rank asked for input."""
+
+
+class ExitRequestedError(LabError):
+    """A cell on a rank called exit or quit."""
+
+
+class RankPublisher(DisplayPublisher):
+    """Send displays to the kernel."""
+
+    show: ClassVar[Callable[..., None]]
+
+    def publish(self, data: Any, metadata: Any = None, **options: Any) -> None:  # type: ignore[override]
+        """Send one bundle."""
+        display_id = (options.get("transient") or {}).get("display_id")
+        type(self).show(data, metadata or {}, display_id, update=bool(options.get("update")))
+
+    def clear_output(self, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - IPython's signature
+        """Leave the output: the kernel shows one area for all ranks, which is not one rank's to clear."""
+
+
+class RankDisplayHook(DisplayHook):
+    """Send the value of a cell's last expression to the kernel."""
+
+    show: ClassVar[Callable[..., None]]
+    cell: ClassVar[str] = ""
+
+    def quiet(self) -> bool:
+        """Show nothing where the cell ends in a semicolon (IPython looks in the history, which ranks have not)."""
+        return bool(self.semicolon_at_end_of_expression(type(self).cell))  # type: ignore[no-untyped-call]
+
+    def write_output_prompt(self) -> None:
+        """Print no prompt."""
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        """Send one bundle."""
+        type(self).show(format_dict, md_dict or {}, None, update=False)
+
+    def finish_displayhook(self) -> None:
+        """Print no trailing newline."""
+
+
+class _Shell(InteractiveShell):
+    display_pub_class = Type(RankPublisher)
+    displayhook_class = Type(RankDisplayHook)
+
+    def init_io(self) -> None:
+        """Leave the streams to ``RankShell``."""
+
+    def ask_exit(self) -> None:
+        msg = "exit ends nothing here: `%ranks stop` ends the ranks, `%ranks restart` begins anew."
+        raise ExitRequestedError(msg)
+
+    def showtraceback(self, *_: Any, **__: Any) -> None:
+        """Show nothing here: the error travels to the kernel as data."""
+
+    def showsyntaxerror(self, *_: Any, **__: Any) -> None:
+        """Show nothing here either."""
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """Need no event loop: figures are drawn inline."""
+
+
+class RankShell:
+    """One rank's shell and its standard streams."""
+
+    def __init__(self, show: Callable[..., None], namespace: dict[str, Any], directory: str) -> None:
+        """Build the shell without history, user configuration or prompts."""
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.HistoryManager.hist_file = ":memory:"
+        config.InteractiveShell.colors = "neutral"
+        config.IPCompleter.use_jedi = False
+        RankPublisher.show = RankDisplayHook.show = staticmethod(show)
+        self.streams = {1: os.dup(1), 2: os.dup(2)}
+        self.open_streams()
+        self.shell = _Shell.instance(config=config, user_ns=dict(namespace), ipython_dir=directory)
+        vars(self.shell)["system"] = self.shell.system_raw  # no pseudo-terminal: children write into our pipes
+        self.shell.set_hook("show_in_pager", page.as_hook(page.display_page), 99)  # type: ignore[no-untyped-call]
+        self.cell = ""
+        warnings.filterwarnings("ignore", message="To exit: use")  # `failure` says what became of sys.exit()
+        # torch tells DeepSpeed which of its functions are old; a learner can do nothing about it
+        warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed\.c10d_logger")
+        builtins.input = refuse_input
+        sys.breakpointhook = refuse_input
+
+    @property
+    def user_ns(self) -> dict[str, Any]:
+        """The namespace cells run in."""
+        namespace: dict[str, Any] = self.shell.user_ns
+        return namespace
+
+    # ---- streams
+
+    def open_streams(self) -> None:
+        """Point file descriptors 1 and 2, and Python's stdout and stderr, at the kernel's pipes."""
+        for fd, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(self.streams[fd], fd)
+            raw = open(fd, "wb", closefd=False)  # noqa: SIM115 - lives as long as the process
+            stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        self.stdout, self.stderr = sys.stdout, sys.stderr
+
+    def restore_streams(self) -> None:
+        """Undo what a cell may have done to its streams, then flush them."""
+        for fd, name, stream in ((1, "stdout", self.stdout), (2, "stderr", self.stderr)):
+            with contextlib.suppress(Exception):
+                getattr(sys, name).flush()
+            if stream.closed or not same_file(fd, self.streams[fd]):
+                self.open_streams()
+                break
+            setattr(sys, name, stream)
+        self.flush()
+
+    def flush(self) -> None:
+        """Push half-written lines into the pipes."""
+        for stream in (self.stdout, self.stderr):
+            with contextlib.suppress(ValueError, OSError):
+                stream.flush()
+
+    # ---- cells
+
+    def run(self, source: str, execution_count: int) -> BaseException | None:
+        """Run a cell; return its error, if any."""
+        self.cell = RankDisplayHook.cell = source
+        self.shell.execution_count = execution_count
+        result = self.shell.run_cell(source, store_history=False)  # type: ignore[no-untyped-call]
+        error: BaseException | None = result.error_before_exec or result.error_in_exec
+        return error
+
+    def failure(self, error: BaseException, *, released: bool = False) -> Failure:
+        """Render an error: the cell's own frames first, without frames of this package or of IPython.
+
+        ``released`` says that we have cut the group's connections: then an error out of communication is the echo
+        of that, nobody will read its frames, and one line is enough.
+        """
+        if isinstance(error, SystemExit):
+            error = ExitRequestedError(
+                f"the cell called sys.exit({error.code!r}); the rank lives on, only the cell ended."
+            )
+        frames = own_frames(error.__traceback__)
+        line = next((tb.tb_lineno for tb in reversed(frames) if is_cell_file(tb.tb_frame.f_code.co_filename)), None)
+        if isinstance(error, SyntaxError):
+            line = error.lineno if isinstance(error.lineno, int) else line
+        source = self.cell.splitlines()[line - 1] if line and 0 < line <= len(self.cell.splitlines()) else ""
+        communicating = any(is_communication(tb.tb_frame.f_code.co_filename, source) for tb in frames)
+        echo = communicating and not isinstance(error, LabError)
+        if len(frames) > 2 * FRAMES_KEPT:  # a deep recursion: a minute of rendering, and nobody reads it
+            frames = frames[:FRAMES_KEPT] + frames[-FRAMES_KEPT:]
+        lines = traceback.format_exception_only(error)
+        if not (released and echo):
+            with contextlib.suppress(BaseException):  # rendering must not hide the error
+                lines = self.render(error, frames)
+        text = tuple(presentable(each) for each in lines[:LINES_KEPT])
+        return Failure(type(error).__name__, presentable(words(error)), text, line, echo)
+
+    def render(self, error: BaseException, frames: list[TracebackType]) -> list[str]:
+        """Return the traceback's lines in IPython's form, from the cell's first line on."""
+        if isinstance(error, SyntaxError) and not frames:
+            return list(self.shell.SyntaxTB.structured_traceback(type(error), error, None))
+        start = chain(frames)
+        return list(self.shell.InteractiveTB.structured_traceback(type(error), error, start))
+
+    # ---- completion and help
+
+    def completions(self, code: str, cursor: int) -> tuple[int, int, list[tuple[str, str]]]:
+        """Return start, end and (text, type) of the completions at ``cursor``."""
+        from IPython.core.completer import provisionalcompleter, rectify_completions
+
+        with provisionalcompleter():
+            found = list(rectify_completions(code, self.shell.Completer.completions(code, cursor)))
+        if not found:
+            return cursor, cursor, []
+        return found[0].start, found[0].end, [(each.text, each.type or "") for each in found]
+
+    def help(self, name: str, detail: int) -> dict[str, Any]:
+        """Return the help of ``name`` as a bundle; empty where there is none."""
+        try:
+            bundle: dict[str, Any] = self.shell.object_inspect_mime(name, detail_level=detail)  # type: ignore[no-untyped-call]
+        except KeyError:
+            return {}
+        return bundle
+
+
+def same_file(fd: int, other: int) -> bool:
+    """Whether two descriptors mean the same open pipe; False when ``fd`` is closed."""
+    try:
+        return os.path.sameopenfile(fd, other)
+    except OSError:
+        return False
+
+
+def refuse_input(*_: Any, **__: Any) -> str:
+    """Stand in for ``input()`` and ``breakpoint()``."""
+    msg = "a rank has no keyboard: set the value in the cell, or send it with ranks.push(name=value)."
+    raise NoKeyboardError(msg)

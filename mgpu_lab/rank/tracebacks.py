@@ -1,0 +1,50 @@
+"""What of an error and its traceback a learner is to see: the cell's frames, and text that any front end can show.
+
+Not covered: the colours and the source lines around (IPython's, called in ``shell``).
+"""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - compared with frame file names
+TEXT_KEPT = 4000
+
+
+def own_frames(tb: TracebackType | None) -> list[TracebackType]:
+    """List the traceback's entries from the first cell frame on, leaving out this package's frames."""
+    entries = []
+    while tb is not None:
+        entries.append(tb)
+        tb = tb.tb_next
+    first = next((i for i, e in enumerate(entries) if is_cell_file(e.tb_frame.f_code.co_filename)), len(entries))
+    return [e for e in entries[first:] if not e.tb_frame.f_code.co_filename.startswith(PACKAGE)]
+
+
+def chain(entries: list[TracebackType]) -> TracebackType | None:
+    """Link traceback entries anew, in this order."""
+    link: TracebackType | None = None
+    for entry in reversed(entries):
+        link = type(entry)(link, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return link
+
+
+def is_cell_file(filename: str) -> bool:
+    """Whether a code object's file name is one IPython gives to a cell."""
+    return filename.startswith("<ipython-input-")
+
+
+def words(error: BaseException) -> str:
+    """Return an error's message, also where its own code for that fails."""
+    try:
+        return str(error)
+    except BaseException as failed:  # noqa: BLE001 - it is the learner's code; `raise self` in it is no reason to die
+        return f"<no message: its __str__ raised {type(failed).__name__}>"
+
+
+def presentable(text: str) -> str:
+    """Return text that any front end can show: no lone surrogates, and not without end."""
+    if len(text) > TEXT_KEPT:
+        text = f"{text[: TEXT_KEPT // 2]} [... {len(text) - TEXT_KEPT:,} characters cut ...] {text[-TEXT_KEPT // 2 :]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,4 @@
+"""What crosses between the notebook's kernel and a rank: messages, values, the names of ranks, errors.
+
+It imports no other wing.
+"""

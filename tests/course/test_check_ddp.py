@@ -1,0 +1,415 @@
+"""Lesson 03's checks: the lesson's own answers pass on 1 to 4 ranks, and every wrong one is told what is wrong."""
+
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from gloo import on_ranks
+
+from mgpu_lab.checks.core import HOMES, PASSED, TO_DO, WRONG, judge
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def cell_with(notebook, text):
+    """The code of the one cell that holds this text, without its magic."""
+    found = [
+        cell.source
+        for cell in nbformat.read(NOTEBOOKS / notebook, as_version=4).cells
+        if cell.cell_type == "code" and text in cell.source
+    ]
+    assert len(found) == 1, (notebook, text, len(found))
+    return found[0].removeprefix("%%ranks\n").split("\ncheck(")[0]
+
+
+MINI = cell_with("03_ddp.ipynb", "class MiniDDP")
+SOLUTIONS = {
+    "mini-ddp": MINI,
+    "weighted-gradients": cell_with("solutions/03_ddp.ipynb", "def weighted_average"),
+    "accumulate": cell_with("solutions/03_ddp.ipynb", "def my_accumulate"),
+    "evaluate": cell_with("solutions/03_ddp.ipynb", "def evaluate"),
+}
+NAMES = {
+    "mini-ddp": "MiniDDP",
+    "weighted-gradients": "weighted_average",
+    "accumulate": "my_accumulate",
+    "evaluate": "evaluate",
+}
+
+# mistake -> (what is replaced in the lesson's class, by what, what the hint must say)
+MINI_WRONG = {
+    "no broadcast at start": (
+        "[*module.parameters(), *module.buffers()]", "[]", "who makes their parameters equal"),
+    "no broadcast of buffers at start": (
+        "[*module.parameters(), *module.buffers()]", "module.parameters()", "who makes their buffers equal"),
+    "broadcast by replacing the tensors": (
+        "dist.broadcast(tensor.detach(), src=0)", "dist.broadcast(tensor.detach().clone(), src=0)", "not rank 0's"),
+    "no division": (" / dist.get_world_size()", "", "sum over 2 ranks, not their mean"),
+    "division by a number in the code": ("/ dist.get_world_size()", "/ 2", "number of ranks written into the code"),
+    "divided twice": ("/ dist.get_world_size()", "/ dist.get_world_size() ** 2", "2 times too small"),
+    "no wait": ("            work.wait()\n", "", "never waited for"),
+    "reduce only at the end": ("grad_hook(self.arrived)", "grad_hook(lambda _: None)", "only after backward has ended"),
+    "synchronous inside backward": (
+        "(flat, dist.all_reduce(flat, async_op=True))",
+        "(flat, dist.all_reduce(flat) or dist.barrier(async_op=True))",
+        "backward stands still",
+    ),
+    "one bucket for all": ("bucket_mb * 2**20", "2**40", "whatever bucket_mb says"),
+    "a bucket for each parameter": ("room <= p.nbytes or", "True or", "one bucket holds the whole model"),
+    "tied weight reduced twice": (
+        "[p for p in module.parameters() if",
+        "[p for _, p in module.named_parameters(remove_duplicate=False) if",
+        "reduced more than once",
+    ),
+    "unused parameter gets zeros": ("mean.view_as(p) if used else None", "mean.view_as(p)", "must stay None"),
+    "parameter used elsewhere stays without gradient": (
+        "mean.view_as(p) if used else None",
+        "mean.view_as(p) if used and p.grad is not None else None",
+        "used on some ranks, not on this one",
+    ),
+    "results put back in the wrong order": (
+        "zip(bucket, marks, means, strict=True)",
+        "zip(bucket, marks, [m.flip(0) for m in means], strict=True)",
+        "come back to the place",
+    ),
+    "results thrown away": ("p.grad = mean.view_as(p) if used else None", "pass", "others computed never arrived"),
+    "buffers drift": ("if module.training else ()", "if False else ()", "drifts apart"),
+}  # fmt: skip
+
+WRONG_CODE = {
+    "weighted-gradients": {
+        "mean of means": ("dist.all_reduce(p.grad); p.grad /= dist.get_world_size()", "mean of the ranks' means"),
+        "sum of means": ("dist.all_reduce(p.grad)", "sum of the ranks' means"),
+        "weighted, not divided": ("p.grad *= n_tokens; dist.all_reduce(p.grad)", "divided by nothing"),
+        "weighted, divided by ranks": (
+            "p.grad *= n_tokens / dist.get_world_size(); dist.all_reduce(p.grad)", "divided by the number of ranks"),
+        "divided by own tokens": (
+            "p.grad /= n_tokens * dist.get_world_size(); dist.all_reduce(p.grad)", "do not do it twice"),
+        "weights turned round": (
+            "t = torch.tensor(1 / n_tokens); dist.all_reduce(t); p.grad *= 1 / n_tokens / t; dist.all_reduce(p.grad)",
+            "wrong way round"),
+        "nothing done": ("p.grad", "nothing from the other ranks"),
+        "not waited": ("dist.all_reduce(p.grad.clone(), async_op=True)", "nothing from the other ranks"),
+        "each gradient twice": (
+            """
+            t = torch.tensor(float(n_tokens))
+            dist.all_reduce(t)
+            p.grad *= n_tokens / t
+            dist.all_reduce(p.grad.clone())
+            dist.all_reduce(p.grad)
+            """, "one all-reduce each"),
+        "everyone's gradients gathered": (
+            """
+            parts = [None] * dist.get_world_size()
+            dist.all_gather_object(parts, n_tokens)
+            every = [torch.empty_like(p) for _ in parts]
+            dist.all_gather(every, p.grad * n_tokens)
+            p.grad = sum(every) / sum(parts)
+            """, "one all-reduce each"),
+    },
+    "accumulate": {
+        "no no_sync": ("for b in batches: (loss_of(ddp, b) / len(batches)).backward()", "DDP's no_sync() holds"),
+        "no_sync around backward alone": (
+            """
+            for i, b in enumerate(batches):
+                loss = loss_of(ddp, b) / len(batches)
+                if i == len(batches) - 1: loss.backward()
+                else:
+                    with ddp.no_sync(): loss.backward()
+            """, "when the forward runs"),
+        "never synchronised": (
+            """
+            with ddp.no_sync():
+                for b in batches: (loss_of(ddp, b) / len(batches)).backward()
+            """, "outside no_sync"),
+        "not divided": (
+            """
+            with ddp.no_sync():
+                for b in batches[:-1]: loss_of(ddp, b).backward()
+            loss_of(ddp, batches[-1]).backward()
+            """, "4 times too large"),
+        "gradients thrown away": (
+            """
+            with ddp.no_sync():
+                for b in batches[:-1]: (loss_of(ddp, b) / len(batches)).backward()
+            ddp.zero_grad()
+            (loss_of(ddp, batches[-1]) / len(batches)).backward()
+            """, "stay in .grad between"),
+        "only the last": ("(loss_of(ddp, batches[-1]) / len(batches)).backward()", "asked for 1 times"),
+        "the first one synchronised": (
+            """
+            (loss_of(ddp, batches[0]) / len(batches)).backward()
+            with ddp.no_sync():
+                for b in batches[1:]: (loss_of(ddp, b) / len(batches)).backward()
+            """, "last micro-batch is the one"),
+        "uneven weights": (
+            """
+            with ddp.no_sync():
+                for b in batches[:-1]: (loss_of(ddp, b) / 8).backward()
+            (loss_of(ddp, batches[-1]) / 4).backward()
+            """, "same weight"),
+    },
+    "evaluate": {
+        "everything on every rank": ("return sum(loss_of(i) for i in items) / len(items)", "looked at all 10 items"),
+        "padded like DistributedSampler": (
+            """
+            n, r = dist.get_world_size(), dist.get_rank()
+            full = items + items[: -len(items) % n]
+            if len(full) == len(items): full = full + full[:n]
+            total = sum(loss_of(i) for i in full[r::n]); dist.all_reduce(total)
+            return total / len(full)
+            """, "counted twice"),
+        "the rest dropped": (
+            """
+            n, r = dist.get_world_size(), dist.get_rank()
+            each = (len(items) - 1) // n
+            total = sum((loss_of(i) for i in items[r * each : r * each + each]), torch.zeros(()))
+            dist.all_reduce(total)
+            return total / len(items)
+            """, "the rest is lost"),
+        "rank 0 does it all": (
+            """
+            total = sum(loss_of(i) for i in items) if dist.get_rank() == 0 else torch.zeros(())
+            dist.all_reduce(total)
+            return total / len(items)
+            """, "no rank needs more than"),
+        "mean of means": (
+            """
+            mine = items[dist.get_rank() :: dist.get_world_size()]
+            mean = sum(loss_of(i) for i in mine) / len(mine)
+            dist.all_reduce(mean)
+            return mean / dist.get_world_size()
+            """, "mean of the ranks' means"),
+        "not reduced": (
+            """
+            mine = items[dist.get_rank() :: dist.get_world_size()]
+            return sum(loss_of(i) for i in mine) / len(mine)
+            """, "return different numbers"),
+        "only rank 0 gets it": (
+            """
+            total = sum(loss_of(i) for i in items[dist.get_rank() :: dist.get_world_size()])
+            dist.reduce(total, 0)
+            return total / len(items) if dist.get_rank() == 0 else None
+            """, "every rank must return"),
+        "0 / 0 on a rank without items": (
+            """
+            mine = torch.tensor([float(loss_of(i)) for i in items[dist.get_rank() :: dist.get_world_size()]])
+            total = mine.mean() * len(mine)
+            dist.all_reduce(total)
+            return total / len(items)
+            """, "The result is nan"),
+        "a list": (
+            "return [loss_of(i) for i in items[dist.get_rank() :: dist.get_world_size()]]", "must return the mean"),
+        "the sum": (
+            """
+            total = sum(loss_of(i) for i in items[dist.get_rank() :: dist.get_world_size()])
+            dist.all_reduce(total)
+            return total
+            """, "divide by the number of items"),
+    },
+}  # fmt: skip
+HEADS = {
+    "weighted-gradients": "def weighted_average(model, n_tokens):\n    for p in model.parameters():\n",
+    "accumulate": "def my_accumulate(ddp, batches, loss_of):\n",
+    "evaluate": "def evaluate(loss_of, items):\n",
+}
+RING_WRONG = {
+    "one round only": (lambda p, n: (n - 1) / n * p * 4, "one trip round"),
+    "numbers, not bytes": (lambda p, n: 2 * (n - 1) / n * p, "number of elements"),
+    "as for many ranks": (lambda p, _: 8 * p, "how many pieces"),
+    "the whole tensor at each step": (lambda p, n: 2 * (n - 1) * p * 4, "One rank passes on one piece"),
+    "to everyone else": (lambda p, n: (n - 1) * p * 4, "cuts it into pieces"),
+    "double precision": (lambda p, n: 2 * (n - 1) / n * p * 8, "fp32"),
+    "the tensor once": (lambda p, _: 4 * p, "whatever the number of ranks"),
+    "no number": (lambda *_: "many", "must return a number"),
+    "not a number": (lambda *_: float("nan"), "Count pieces"),
+    "called already": (7000.0, "not what it returns"),
+}
+
+
+def defined(name, source):
+    """Define an answer as a cell on a rank would."""
+    import torch
+    import torch.distributed as dist
+
+    names = {"torch": torch, "dist": dist, "device": torch.device("cpu")}
+    exec(source, names)  # noqa: S102 - the lesson's own code
+    return names[NAMES[name]]
+
+
+def verdicts(named_sources):
+    """Judge each (name, source) in turn."""
+    return [
+        (verdict.outcome, verdict.text)
+        for name, source in named_sources
+        for verdict in [judge(name, defined(name, source))]
+    ]
+
+
+def right_ones():
+    return verdicts(list(SOLUTIONS.items()))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_the_lesson_s_own_answers_pass(size):
+    for answers in on_ranks(size, right_ones):
+        for outcome, text in answers:
+            assert outcome == PASSED, text
+            assert "1" in text.split(":")[0]
+            assert str(size) in text.split(":")[0]
+
+
+def mini_variants():
+    for mistake, (old, *_) in MINI_WRONG.items():
+        assert old in MINI, mistake
+    return [("mini-ddp", MINI.replace(old, new)) for old, new, _ in MINI_WRONG.values()]
+
+
+def code_variants(name):
+    return [(name, HEADS[name] + indented(name, code)) for code, _ in WRONG_CODE[name].values()]
+
+
+def indented(name, code):
+    return textwrap.indent(textwrap.dedent(code).strip(), " " * (8 if name == "weighted-gradients" else 4)) + "\n"
+
+
+@pytest.mark.parametrize("name", list(NAMES))
+def test_wrong_answers_are_told_what_is_wrong(name):
+    mini = name == "mini-ddp"
+    hints = {m: hint for m, (*_, hint) in (MINI_WRONG if mini else WRONG_CODE[name]).items()}
+    assert len(hints) >= 5
+    answers = on_ranks(2, verdicts, mini_variants() if mini else code_variants(name))
+    assert answers[0] == answers[1], "all ranks say the same"
+    for (mistake, hint), (outcome, text) in zip(hints.items(), answers[0], strict=True):
+        assert outcome == WRONG, (mistake, text)
+        assert hint in text, (mistake, text)
+
+
+@pytest.mark.parametrize("mistake", list(RING_WRONG))
+def test_wrong_byte_counts_are_told_what_is_wrong(mistake):
+    function, hint = RING_WRONG[mistake]
+    verdict = judge("ring-bytes", function)
+    assert verdict.outcome == WRONG
+    assert hint in verdict.text
+
+
+@pytest.mark.parametrize("kind", [float, int, np.int64, np.float32, Fraction])
+def test_the_right_byte_count_passes(kind):
+    names = {}
+    exec(cell_with("solutions/03_ddp.ipynb", "def bytes_sent"), names)  # noqa: S102
+    assert judge("ring-bytes", lambda *case: kind(names["bytes_sent"](*case)))
+
+
+def not_written_yet(*_, **__):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", [name for name, home in HOMES.items() if home == "check_numbers"])
+@pytest.mark.parametrize("stub", [..., None, lambda *_: None, not_written_yet])
+def test_what_is_not_attempted_is_not_wrong(name, stub):
+    assert judge(name, stub).outcome == TO_DO
+
+
+def stubs():
+    return [judge(name, stub).outcome for name in NAMES for stub in (..., not_written_yet)]
+
+
+def test_stubs_on_ranks_wait_for_nothing():
+    assert on_ranks(2, stubs) == [[TO_DO] * 2 * len(NAMES)] * 2
+
+
+# ---- the lesson's MiniDDP over 20 steps
+
+
+def mlp():
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3))
+
+
+def transformer():
+    from torch import nn
+
+    # in float64: AdamW turns the rounding of a gradient that is zero (the keys' bias) into steps of full length
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    return nn.Sequential(nn.Unflatten(1, (2, 4)), nn.Linear(4, 8), layer, nn.Flatten(), nn.Linear(16, 3)).double()
+
+
+def normed():
+    from torch import nn
+
+    return nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 3))
+
+
+def steps(model, optimizer, rows, finish=lambda: None):
+    import torch
+
+    for step in range(20):
+        generator = torch.Generator().manual_seed(step)
+        kind = next(model.parameters())
+        x, y = (torch.randn(12, width, generator=generator).to(kind) for width in (8, 3))
+        optimizer.zero_grad()
+        (model(x[rows]) - y[rows]).square().mean().backward()
+        finish()
+        optimizer.step()
+
+
+def farthest_after_twenty_steps(build, optimizer_name, lr, bucket_mb):
+    """The largest difference of any weight from one process's, all ranks starting from their own weights."""
+    import torch
+    import torch.distributed as dist
+
+    rank, size = dist.get_rank(), dist.get_world_size()
+    each = 12 // size
+    make = getattr(torch.optim, optimizer_name)
+    torch.manual_seed(0)
+    alone = build()
+    steps(alone, make(alone.parameters(), lr=lr), slice(None))
+    torch.manual_seed(rank)
+    mini = defined("mini-ddp", MINI)(build(), bucket_mb)
+    mine = slice(rank * each, rank * each + each)
+    steps(mini.module, make(mini.module.parameters(), lr=lr), mine, mini.finish_gradients)
+    pairs = zip(alone.parameters(), mini.module.parameters(), strict=True)
+    return max((a - b).abs().max().item() for a, b in pairs)
+
+
+def buffers_beside_torch_s_ddp():
+    """Whether weights and every rank's own buffers are those of DistributedDataParallel.
+
+    In float64: from 3 ranks on the two add up in different orders, and 20 steps through a BatchNorm make fp32's
+    rounding visible.
+    """
+    import torch
+    import torch.distributed as dist
+    from torch.nn.parallel import DistributedDataParallel
+
+    rank = dist.get_rank()
+    torch.manual_seed(rank)
+    ddp = DistributedDataParallel(normed().double())
+    torch.manual_seed(rank)
+    mini = defined("mini-ddp", MINI)(normed().double())
+    mine = slice(rank * 3, rank * 3 + 3)
+    steps(ddp, torch.optim.SGD(ddp.parameters(), lr=0.1), mine)
+    steps(mini.module, torch.optim.SGD(mini.module.parameters(), lr=0.1), mine, mini.finish_gradients)
+    ours, theirs = mini.module.state_dict(), ddp.module.state_dict()
+    return all(torch.allclose(ours[name], theirs[name], rtol=1e-10, atol=1e-10) for name in theirs)
+
+
+def twenty_steps():
+    """Everything in one group, since making one takes longest."""
+    return (
+        [farthest_after_twenty_steps(mlp, "SGD", 0.1, mb) for mb in (0.001, 25)],
+        [farthest_after_twenty_steps(transformer, "AdamW", 1e-3, mb) for mb in (0.001, 25)],
+        buffers_beside_torch_s_ddp(),
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_mini_ddp_equals_one_process_and_torch_s_ddp(size):
+    for of_mlp, of_transformer, buffers_equal in on_ranks(size, twenty_steps):
+        assert max(of_mlp) < 1e-6
+        assert max(of_transformer) < 1e-9
+        assert buffers_equal

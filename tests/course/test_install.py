@@ -1,0 +1,198 @@
+"""tools/install.py and the Makefile: an obstacle ends in one line that says what to do; twice is once."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import install
+import pytest
+import run_pip
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """The files that an installation reads, in a folder whose name has a space."""
+    folder = tmp_path / "a clone"
+    shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def make(clone, *arguments, **env):
+    base = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(clone)}
+    command = ["make", "install", f"PYTHON={sys.executable}", *arguments]
+    return subprocess.run(command, cwd=clone, env={**base, **env}, capture_output=True, text=True, check=False)
+
+
+def only_error(run):
+    """The one line that says what went wrong; make adds a line of its own."""
+    assert run.returncode != 0
+    lines = [line for line in run.stderr.splitlines() if not line.startswith("make")]
+    assert len(lines) == 1, run.stderr
+    assert lines[0].startswith("mgpu_lab: ")
+    assert "Traceback" not in run.stdout
+    return lines[0]
+
+
+def test_an_old_python_is_refused(clone):
+    old = clone / "old-python"
+    # It answers as Python 3.9 does: the tuple that it compares is the old one.
+    old.write_text(f'#!/bin/sh\nshift; exec "{sys.executable}" -c "import sys; sys.version_info = (3, 9, 2); $1"\n')
+    old.chmod(0o755)
+    error = only_error(make(clone, "PYTHON=./old-python"))
+    assert "Python 3.11 or newer is needed, ./old-python is 3.9" in error
+    assert not (clone / ".venv").exists()
+
+
+def test_no_python_is_said(clone):
+    assert "no-such-python not found" in only_error(make(clone, "PYTHON=no-such-python"))
+
+
+def test_a_short_disk_is_said_before_anything_is_made(clone):
+    error = only_error(make(clone, MGPU_LAB_FREE_GB="1e9"))
+    assert "too little disk" in error
+    assert "make room" in error
+    assert not (clone / ".venv").exists()
+
+
+@pytest.mark.slow
+def test_no_network_is_said(clone):
+    error = only_error(make(clone, PIP_NO_INDEX="1", PIP_CONFIG_FILE="/dev/null"))
+    assert "no network" in error
+    assert (clone / ".venv/install.log").exists()
+
+
+@pytest.fixture
+def fake(clone, monkeypatch):
+    """The installer on the clone, with a pip that only writes down what it is asked for."""
+    calls, torch = [], {"version": "", "wheels": {"local", "cpu index", "standard"}}
+    venv = clone / ".venv"
+    for module in (install, run_pip):
+        for name, value in {"ROOT": clone, "VENV": venv, "LOG": venv / "install.log"}.items():
+            monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(install, "STAMP", venv / "installed.json")
+
+    def pip(*arguments):
+        calls.append(arguments)
+        place = "local" if "--no-index" in arguments else "cpu index" if install.CPU_INDEX in arguments else "standard"
+        return place in torch["wheels"]
+
+    monkeypatch.setattr(install, "try_pip", pip)
+    monkeypatch.setattr(install, "pip", lambda _, *arguments: calls.append(arguments))
+    monkeypatch.setattr(install, "make_venv", lambda: venv.mkdir(exist_ok=True))
+    monkeypatch.setattr(install, "venv_works", venv.exists)
+    monkeypatch.setattr(install, "installed_torch", lambda: torch["version"])
+    monkeypatch.setattr(install, "check_disk", lambda _: None)
+    return calls, torch
+
+
+def installs(calls):
+    return [call for call in calls if call[0] != "download"]
+
+
+def test_the_second_run_does_nothing(fake):
+    calls, _ = fake
+    install.install("cpu", ["test"])
+    assert installs(calls)[-1] == ("install", "--editable", ".[test]")
+    calls.clear()
+    install.install("cpu", ["test"])
+    install.install("cpu", [])
+    assert calls == []
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
+def test_changed_requirements_are_installed(fake, name):
+    calls, _ = fake
+    install.install("cpu", ["test"])
+    calls.clear()
+    path = install.ROOT / name
+    path.write_text(path.read_text() + "\n# changed\n")
+    install.install("cpu", [])
+    assert installs(calls)[-1] == ("install", "--editable", ".[test]")  # what was there stays
+
+
+def test_a_broken_stamp_or_a_moved_clone_installs_again(fake):
+    calls, _ = fake
+    install.install("cpu", [])
+    for stamp in ("", "{}", json.dumps({**json.loads(install.STAMP.read_text()), "root": "/elsewhere"})):
+        install.STAMP.write_text(stamp)
+        calls.clear()
+        install.install("cpu", [])
+        assert installs(calls)
+
+
+@pytest.mark.usefixtures("fake")
+def test_an_unfinished_run_leaves_no_stamp(monkeypatch):
+    monkeypatch.setattr(install, "try_pip", lambda *_: False)
+    with pytest.raises(run_pip.SetupError, match="no network"):
+        install.install("cpu", [])
+    assert not install.STAMP.exists()
+
+
+def torch_calls(calls):
+    return [call for call in calls if any("torch" in word for word in call)]
+
+
+def test_without_a_driver_a_local_cpu_wheel_is_enough(fake):
+    calls, _ = fake
+    install.install("cpu", [])
+    (call,) = torch_calls(calls)
+    assert "--no-index" in call
+    assert call[-1] == f"torch=={install.pinned('torch')}+cpu"
+
+
+def test_then_pytorchs_index_is_asked_and_then_the_standard_build_taken(fake, capsys):
+    calls, torch = fake
+    torch["wheels"] = {"standard"}
+    install.install("cpu", [])
+    assert ["--no-index" in call for call in torch_calls(calls)] == [True, False]
+    assert install.CPU_INDEX in torch_calls(calls)[1]
+    assert "the standard one follows" in capsys.readouterr().out
+    assert installs(calls)[-1] == ("install", "--editable", ".")
+
+
+def test_with_a_driver_the_standard_build_is_taken(fake, monkeypatch):
+    calls, torch = fake
+    monkeypatch.setattr(install, "has_nvidia_driver", lambda: True)
+    install.install("auto", [])
+    assert torch_calls(calls) == []
+    install.STAMP.unlink()
+    torch["version"] = "2.13.0+cpu"
+    install.install("auto", [])
+    assert torch_calls(calls)[0] == ("uninstall", "--yes", "torch")
+
+
+def test_the_installed_build_is_named_so_that_no_other_is_weighed(fake):
+    calls, torch = fake
+    torch["version"] = f"{install.pinned('torch')}+cpu"
+    install.install("cpu", [])
+    assert installs(calls) == [("install", "--editable", ".", f"torch=={torch['version']}")]
+    install.STAMP.unlink()
+    torch["version"] = "1.0+cpu"
+    install.install("cpu", [])
+    assert installs(calls)[-1] == ("install", "--editable", ".")
+
+
+def test_a_gpu_build_is_kept_where_the_driver_is_away(fake, monkeypatch):
+    calls, torch = fake
+    install.install("gpu", [])
+    torch["version"] = install.pinned("torch")
+    calls.clear()
+    monkeypatch.setattr(install, "has_nvidia_driver", lambda: False)
+    install.install("auto", [])
+    assert calls == []
+    install.STAMP.unlink()
+    install.install("auto", [])
+    assert installs(calls) == [("install", "--editable", ".", f"torch=={torch['version']}")]
+
+
+def test_known_reasons_are_told_in_a_line():
+    assert "disk is full" in run_pip.explain("OSError: [Errno 28] No space left on device")
+    assert "network failed" in run_pip.explain("pip._vendor.urllib3.exceptions.NewConnectionError: ...")
+    assert run_pip.explain("something else") == ""
+    assert run_pip.last_line("Collecting x\nERROR: no such thing\nnotice\n") == "ERROR: no such thing"

@@ -1,0 +1,422 @@
+"""The live view of the ranks: when samples flow, what its tables hold, and what it leaves behind in a notebook.
+
+Not covered: how it looks and behaves in a browser (``test_browser_live``), what it costs (``benchmarks``).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from itertools import pairwise
+from xml.etree import ElementTree as ET
+
+import nbformat
+import pytest
+from kernel import Kernel
+
+from mgpu_lab import Ranks
+from mgpu_lab.notebook.live_table import HEADINGS, LAST, RankRow, WatchTable, live_html, rank_rows
+from mgpu_lab.notebook.watch import PERIOD_S, WIDGET_MIME, Watch
+from mgpu_lab.wire.errors import RanksError
+from mgpu_lab.wire.messages import Sample
+
+GIB, MIB = 2**30, 2**20
+LIVE_HEADINGS = [*HEADINGS, "last minute"]
+OWN_MODELS = ("VBoxModel", "HTMLModel", "ButtonModel")
+THREADS = "import threading\nprint(sum('watch' in t.name for t in threading.enumerate()), 'threads')"
+STEPS = "import time\nfor step in range({count}):\n    meter.step(512)\n    time.sleep({pause_s})"
+
+
+def sample(**changes) -> Sample:
+    """Return a sample of a rank on a CPU."""
+    facts = {"time_s": 1000.0, "busy": True, "memory_bytes": 100 * MIB, "peak_bytes": 200 * MIB}
+    return Sample(**{**facts, "capacity_bytes": 8 * GIB, **changes})
+
+
+class Parsed:
+    """What a table's HTML says."""
+
+    def __init__(self, text: str) -> None:
+        markup = text.replace("<br>", "<br/>")
+        self.root = ET.fromstring(f"<div>{markup}</div>")  # noqa: S314 - our own text
+        self.caption = self.root.findtext(".//table/caption")
+        self.columns = [th.text for th in self.root.findall(".//thead/tr/th[@scope='col']")]
+        self.rows = [[words(cell) for cell in row] for row in self.root.findall(".//tbody/tr")]
+        self.row_headings = [words(th) for th in self.root.findall(".//tbody/tr/th[@scope='row']")]
+        self.meters = [meter.attrib for meter in self.root.iter("meter")]
+        self.lines = [svg.attrib for svg in self.root.iter("svg")]
+
+
+def words(cell) -> str:
+    """Return the text of an element in one line."""
+    return " ".join(part.strip() for part in cell.itertext() if part.strip())
+
+
+def until(holds, patience_s: float = 20.0) -> bool:
+    """Wait until something holds; False where it never did."""
+    deadline = time.monotonic() + patience_s
+    while not (true := holds()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return bool(true)
+
+
+# ---- tables
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+@pytest.mark.parametrize("live", [True, False])
+def test_columns_stay_whatever_the_figures_are(count, live):
+    long = sample(memory_bytes=123_456 * MIB, peak_bytes=234_567 * MIB, capacity_bytes=1_234 * GIB)
+    huge = sample(memory_bytes=1, items_per_s=123_456_789.0, unit="packed <tokens> & more", step_s=98_765.0)
+    for samples in ([long, huge], [long, None], [None, huge], [None, None]):
+        rows = tuple(RankRow(rank, samples[rank % 2], ((1.0, 5), (2.0, 9))) for rank in range(count))
+        table = WatchTable(rows)
+        parsed = Parsed(live_html(table) if live else table._repr_html_())
+        assert parsed.columns == (LIVE_HEADINGS if live else list(HEADINGS))
+        assert parsed.row_headings == [str(rank) for rank in range(count)]
+        assert {len(row) for row in parsed.rows} == {len(parsed.columns)}
+        assert len(repr(table).splitlines()) == count + 2
+
+
+def test_every_figure_is_text_and_the_rest_has_names():
+    facts = {"items_per_s": 12_345.6, "unit": "tokens", "step_s": 0.0123, "waiting_share": 0.256}
+    row = RankRow(3, sample(**facts), ((940.5, 50 * MIB), (1000.0, 100 * MIB)))
+    parsed = Parsed(live_html(WatchTable((row,))))
+    expected = ["3", "100 MiB", "200 MiB", "8.0 GiB", "12,346 tokens/s", "12 ms", "26%", ""]
+    assert parsed.rows == [expected]
+    assert parsed.caption == "Ranks, live"
+    (meter,), (line,) = parsed.meters, parsed.lines
+    assert (meter["min"], meter["value"], meter["max"]) == ("0", str(100 * MIB), str(200 * MIB))
+    assert meter["aria-label"] == "rank 3: memory now, against the highest peak of all ranks"
+    assert (line["role"], line["aria-label"]) == ("img", "rank 3: memory over the last minute")
+    plain = Parsed(WatchTable((row,))._repr_html_())
+    assert plain.rows == [expected[:-1]]
+    assert plain.caption == LAST
+    assert plain.lines == []
+    assert re.split(" {2,}", repr(WatchTable((row,))).split("\n")[2].strip()) == expected[:-1]
+
+
+def test_unknown_stays_unknown():
+    assert RankRow(0, None).cells() == ("0", *["unknown"] * 6)
+    not_told = RankRow(0, sample(memory_bytes=0, peak_bytes=0))
+    assert not_told.cells() == ("0", "unknown", "unknown", "8.0 GiB", "none yet", "none yet", "unknown")
+    assert Parsed(live_html(WatchTable((not_told,)))).meters == []
+
+
+def test_a_rank_that_has_gone_shows_no_old_figures():
+    (row,) = rank_rows([(1, [sample(items_per_s=5.0)])], gone=[1])
+    assert row.cells() == ("1", *["gone"] * 6)
+    assert Parsed(live_html(WatchTable((row,)))).meters == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate", "step"),
+    [
+        ({}, "none yet", "none yet"),
+        ({"items_per_s": 0.5, "step_s": 2.0}, "0.50 items/s", "2,000 ms"),
+        ({"items_per_s": 9_999_999.0, "unit": "bytes", "step_s": 0.00049}, "9,999,999 bytes/s", "490 µs"),
+        ({"items_per_s": 10.0, "step_s": 123.45}, "10 items/s", "123.5 s"),
+    ],
+)
+def test_speed_in_two_digits_at_least(changes, rate, step):
+    assert RankRow(0, sample(**changes)).cells()[4:6] == (rate, step)
+
+
+def test_what_only_a_gpu_tells_has_a_line_of_its_own():
+    facts = {"memory_bytes": 0, "reserved_bytes": 20 * MIB, "free_bytes": 70_000 * MIB, "utilisation": 0.97}
+    row = RankRow(0, sample(**facts, power_w=301.4))
+    told = "GPU of rank 0: reserved 20 MiB, free 70,000 MiB, busy 97%, power 301 W, temperature unknown"
+    parsed = Parsed(live_html(WatchTable((row,))))
+    assert parsed.rows[0][1] == "0 MiB"
+    assert parsed.rows[1] == [told]
+    assert repr(WatchTable((row,))).endswith(told)
+    assert RankRow(0, sample()).gpu() == ""
+
+
+def test_just_after_a_cell_its_speed_stands():
+    during = sample(items_per_s=500.0, step_s=0.1)
+    after = sample(time_s=1000.5, busy=False, items_per_s=90.0, step_s=0.1, memory_bytes=MIB)
+    (row,) = rank_rows([(0, [during, after])])
+    assert (row.sample.items_per_s, row.sample.memory_bytes) == (500.0, MIB)
+    much_later = sample(time_s=1002.0, busy=False, items_per_s=30.0)
+    assert rank_rows([(0, [during, after, much_later])])[0].sample.items_per_s == 30.0
+    begun = sample(time_s=1000.5, items_per_s=None)
+    assert rank_rows([(0, [during, begun])])[0].sample.items_per_s is None
+
+
+def test_line_has_a_minute_in_few_points():
+    taken = [sample(time_s=1000 + i / 4, memory_bytes=i) for i in range(300)]
+    (row,) = rank_rows([(0, taken)])
+    assert row.history[-1] == (taken[-1].time_s, 299)
+    assert row.history[0][0] > taken[-1].time_s - 60
+    assert 59 <= len(row.history) <= 61
+
+
+# ---- samples
+
+
+@pytest.fixture(scope="module")
+def two():
+    with Ranks(2, "cpu") as ranks:
+        yield ranks
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed, as lists: the first bundles, and what later took their place."""
+    found = {"bundles": [], "updates": []}
+
+    class Handle:
+        def update(self, value):
+            found["updates"].append(value)
+
+    def display(bundle, **_):
+        found["bundles"].append(bundle)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    return found
+
+
+@pytest.fixture
+def watching(two, shown):  # noqa: ARG001 - nothing is printed in place of a display
+    """A live view of two ranks; nothing samples and no thread is left after the test."""
+    with Watch(two) as watch:
+        yield watch
+    assert not watch.thread.is_alive()
+    assert counts_stand_still(two)
+
+
+def times(ranks: Ranks) -> list[list[float]]:
+    """Return when each rank's samples were taken."""
+    return [[s.time_s for s in list(member.samples)] for member in ranks.workers.members.values()]
+
+
+def counts_stand_still(ranks: Ranks) -> bool:
+    """Whether no sample comes for three periods, once those under way have arrived."""
+    time.sleep(PERIOD_S)
+    before = times(ranks)
+    time.sleep(3 * PERIOD_S)
+    return times(ranks) == before
+
+
+def figures(watch: Watch) -> list[list[str]]:
+    """Return the rows of the widget as it is now."""
+    return Parsed(watch.html.value).rows
+
+
+@pytest.mark.usefixtures("shown")
+def test_samples_only_while_watching_and_at_most_four_a_second(two):
+    assert counts_stand_still(two)
+    with Watch(two) as watch:
+        begun_s = time.time()
+        assert until(lambda: all(taken[-1] > begun_s + 4 * PERIOD_S for taken in times(two) if taken) and times(two)[1])
+        taken = [[t for t in each if t >= begun_s] for each in times(two)]
+        assert watch.thread.is_alive()
+    for each in taken:
+        assert len(each) >= 2
+        assert min(b - a for a, b in pairwise(each)) > 0.2  # seconds
+    assert counts_stand_still(two)
+    assert not watch.thread.is_alive()
+
+
+MEASURE = """
+from mgpu_lab.rank.sampler import PrivateMemory, private_bytes
+memory = PrivateMemory()
+first = memory.read()
+memory.next_s = float("inf")  # from here on no exact reading
+kept = torch.ones(2**24)
+grown = memory.read() - first
+off = memory.read() - private_bytes()
+del kept
+left = memory.read() - first
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell a process's private memory")
+def test_memory_between_two_exact_readings_follows_what_is_allocated(two):
+    result = two.run(MEASURE)
+    assert result.ok, result
+    for grown, off, left in zip(two.pull("grown"), two.pull("off"), two.pull("left"), strict=True):
+        assert abs(grown - 64 * MIB) < 4 * MIB
+        assert abs(off) < 8 * MIB  # pages shared with the template may have been written to meanwhile
+        assert abs(left) < 4 * MIB
+
+
+def test_figures_stand_in_the_widget_from_the_start_and_change(two, watching):
+    assert watching.html.value
+    assert len(figures(watching)) == 2
+    assert until(lambda: all(row[1].endswith(" MiB") for row in figures(watching)))
+    first = figures(watching)
+    two.run(STEPS.format(count=20, pause_s=0.05))
+    assert until(lambda: all(row[4].endswith(" tokens/s") for row in figures(watching)))
+    assert figures(watching) != first
+
+
+def test_pause_ends_the_samples_and_resume_begins_them(two, watching):
+    watching.button.click()
+    assert watching.button.description == "Resume"
+    assert Parsed(watching.html.value).caption == "Ranks, paused"
+    assert counts_stand_still(two)
+    before = times(two)
+    watching.button.click()
+    assert watching.button.description == "Pause"
+    assert until(lambda: all(new > old for new, old in zip(times(two), before, strict=True)))
+    assert until(lambda: Parsed(watching.html.value).caption == "Ranks, live")
+
+
+def test_new_processes_are_watched_too(two, watching):
+    assert until(lambda: all(times(two)))
+    old = [member.process.pid for member in two.workers.members.values()]
+    two.restart()
+    assert old != [member.process.pid for member in two.workers.members.values()]
+    begun_s = time.time()
+    assert until(lambda: all(each and each[-1] > begun_s for each in times(two)))
+    assert until(lambda: all(row[1].endswith(" MiB") for row in figures(watching)))
+
+
+@pytest.mark.usefixtures("watching")
+def test_end_of_another_view_does_not_end_the_samples(two):
+    with Watch(two):
+        pass
+    begun_s = time.time()
+    assert until(lambda: all(each[-1] > begun_s + 2 * PERIOD_S for each in times(two)))
+
+
+def test_short_cell_has_its_figures_in_the_table_that_stays(two, shown):
+    with Watch(two) as watch:
+        two.run(STEPS.format(count=30, pause_s=0.001))
+    (table,) = shown["updates"]
+    for row in Parsed(table._repr_html_()).rows:
+        assert row[1].endswith(" MiB")
+        assert row[4].endswith(" tokens/s")
+    assert watch.table().rows
+
+
+def test_ranks_stopped_while_watched_leave_the_last_figures(shown):
+    with Ranks(1, "cpu") as ranks, Watch(ranks) as watch:
+        assert until(lambda: figures(watch)[0][1].endswith(" MiB"))
+        ranks.stop()
+    assert Parsed(shown["updates"][0]._repr_html_()).rows[0][1].endswith(" MiB")
+
+
+def test_close_twice_or_without_show_is_harmless(two, shown):
+    Watch(two).close()
+    watch = Watch(two).show()
+    watch.show()
+    watch.close()
+    watch.close()
+    assert len(shown["bundles"]) == len(shown["updates"]) == 2
+    with pytest.raises(RanksError, match=r"watch\(\) makes a new one"):
+        watch.show()
+    assert not any(thread.name == watch.thread.name for thread in threading.enumerate())
+
+
+# ---- in a notebook
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory):
+    """A kernel with two ranks; ``notebook.said`` holds every message it sent, whichever cell it belongs to."""
+    with Kernel(tmp_path_factory.mktemp("live")) as kernel:
+        kernel.said, receive = [], kernel.client.get_iopub_msg
+
+        def noted(**options):
+            message = receive(**options)
+            kernel.said.append(message)
+            return message
+
+        kernel.client.get_iopub_msg = noted
+        shown = kernel.run("%load_ext mgpu_lab\nimport mgpu_lab\n%ranks start -n 2 --device cpu", timeout=120)
+        assert not shown.error
+        yield kernel
+
+
+def since(notebook: Kernel, kind: str, start: int) -> list[dict]:
+    """Return the contents of messages of a kind that came after the first ``start``."""
+    return [each["content"] for each in notebook.said[start:] if each["msg_type"] == kind]
+
+
+def test_watched_cell_leaves_a_plain_table(notebook):
+    start = len(notebook.said)
+    shown = notebook.run(f"%%ranks --watch\n{STEPS.format(count=12, pause_s=0.1)}\nprint('done')")
+    assert not shown.error
+    assert shown.stdout == "[0-1] done\n"
+    assert [sorted(bundle) for bundle in shown.bundles] == [["text/html", "text/plain"]]
+    assert all(row[4].endswith(" tokens/s") for row in Parsed(shown.bundles[0]["text/html"]).rows)
+    first = since(notebook, "display_data", start)[0]["data"]
+    assert WIDGET_MIME in first
+    live = [text for _, text in shown.timeline if "Ranks, live" in text]
+    assert len(live) >= 3
+    opened, closed = (since(notebook, kind, start) for kind in ("comm_open", "comm_close"))
+    views = {each["comm_id"] for each in opened if each["data"]["state"]["_model_name"] in OWN_MODELS}
+    assert len(views) >= 3
+    assert views <= {each["comm_id"] for each in closed}
+    assert notebook.run(THREADS).stdout == "0 threads\n"
+
+
+def test_watched_cell_that_fails_leaves_table_and_error(notebook):
+    shown = notebook.run("%%ranks --watch\nmeter.step(4)\nif rank == 1:\n    raise ValueError('a wrong shard')")
+    assert shown.ename
+    assert "a wrong shard" in shown.error
+    assert [sorted(bundle) for bundle in shown.bundles] == [["text/html", "text/plain"]]
+    assert notebook.run(THREADS).stdout == "0 threads\n"
+
+
+def test_open_view_prints_nothing_into_other_cells_and_is_replaced(notebook):
+    start = len(notebook.said)
+    shown = notebook.run("view = mgpu_lab.watch()\nview")
+    assert [sorted(bundle) for bundle in shown.bundles] == [[WIDGET_MIME, "text/html", "text/plain"]]
+    assert notebook.run("import time\ntime.sleep(1)").text == ""
+    assert notebook.run("%ranks restart").stdout.startswith("Started 2 ranks")
+    assert notebook.run("time.sleep(1)").text == ""
+    assert notebook.run("%%ranks\npass").text == ""
+    shown = notebook.run("view.close()")
+    assert (shown.text, shown.bundles) == ("", [])
+    (update,) = since(notebook, "update_display_data", start)
+    assert sorted(update["data"]) == ["text/html", "text/plain"]
+    assert [row[0] for row in Parsed(update["data"]["text/html"]).rows] == ["0", "1"]
+    assert "unknown" not in [row[1] for row in Parsed(update["data"]["text/html"]).rows]
+    printed = [each["text"] for each in since(notebook, "stream", start)]
+    assert printed == ["Started 2 ranks on the CPU, gloo (as asked).\n"]
+    assert notebook.run(THREADS).stdout == "0 threads\n"
+
+
+FLOODS = {
+    "long lines": 'print(rank, step, "x" * 80)',
+    "short lines": "print(step % 10)",
+    "colours": 'print(rank, "\\x1b[1m" * 9)',
+}
+FLOOD = """%%ranks --watch
+import sys
+from tqdm import tqdm
+print("begin", rank)
+for step in tqdm(range(3000), desc=f"rank {rank}", mininterval=0):
+    STATEMENT
+    print(rank, step, "y" * 80, file=sys.stderr)
+for step in tqdm(range(1000), desc=f"quiet rank {rank}", mininterval=0):
+    pass"""
+
+
+@pytest.fixture(scope="module")
+def eight(notebook):
+    """The kernel with eight ranks."""
+    notebook.run("%ranks stop")
+    assert not notebook.run("%ranks start -n 8 --device cpu", timeout=120).error
+    return notebook
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FLOODS)
+def test_flood_of_eight_ranks_leaves_a_small_notebook(eight, kind):
+    shown = eight.run(FLOOD.replace("STATEMENT", FLOODS[kind]), timeout=120)
+    assert not shown.error
+    outputs = [nbformat.v4.new_output("stream", name=name, text=getattr(shown, name)) for name in ("stdout", "stderr")]
+    outputs += [nbformat.v4.new_output("display_data", data=bundle) for bundle in shown.bundles]
+    saved = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FLOOD, outputs=outputs)])
+    assert len(nbformat.writes(saved).encode()) < 200_000
+    assert all(f"[{rank}] begin {rank}" in shown.stdout for rank in range(8))
+    assert all(f"quiet rank {rank}: 100%" in shown.stderr for rank in range(8))
+    assert "bytes of output cut here" in shown.stderr

@@ -1,0 +1,242 @@
+"""Nothing is left behind: not by a killed kernel, not by many starts, not by many cells; and nobody else can connect.
+
+By default the numbers are small; ``MGPU_LAB_CYCLES=200 MGPU_LAB_CELLS=5000`` is the full run.
+Not covered here: what a single cell may break (``test_faults``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from kernel import ROOT, Kernel
+
+CYCLES = int(os.environ.get("MGPU_LAB_CYCLES", "15"))
+CELLS = int(os.environ.get("MGPU_LAB_CELLS", "400"))
+CROWD = os.getloadavg()[0] / len(os.sched_getaffinity(0))
+SLOWNESS = float(os.environ.get("MGPU_LAB_SLOWNESS", max(1.0, CROWD)))
+WARM = "from mgpu_lab.engine.backends.local import shared_template\nassert shared_template().ready.wait(50)"
+HOLD_INTERPRETER = """%%ranks
+import ctypes
+lock = (ctypes.c_char * 64)()
+ctypes.PyDLL(None).pthread_mutex_lock(lock)
+print("about to hold", flush=True)
+ctypes.PyDLL(None).pthread_mutex_lock(lock)
+"""
+COUNT = """
+import gc, json, os, psutil, tempfile, threading
+from pathlib import Path
+gc.collect()
+me = psutil.Process()
+family = me.children(recursive=True)
+print("COUNTS", json.dumps({
+    "descriptors": me.num_fds(),
+    "threads": me.num_threads(),
+    "processes": len(family),
+    "descriptors of the ranks": sum(each.num_fds() for each in family),
+    "threads of the ranks": sum(each.num_threads() for each in family),
+    "temp files": sum(1 for _ in Path(tempfile.gettempdir()).rglob("*")),
+    "kernel MiB": me.memory_info().rss / 2**20,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("leaks")
+    (folder / "temp").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kernel(folder):
+    """One kernel for all that leaves it in order, with a temp directory of its own."""
+    with Kernel(folder, TMPDIR=str(folder / "temp")) as kernel:
+        must(kernel, "%load_ext mgpu_lab")
+        must(kernel, WARM)
+        yield kernel
+
+
+@pytest.fixture
+def ranks(kernel):
+    """Two ranks in that kernel."""
+    must(kernel, "%ranks start -n 2 --device cpu")
+    yield
+    kernel.run("%ranks stop")
+
+
+def must(kernel: Kernel, source: str, timeout: float = 60) -> str:
+    """Run a cell that has to succeed; return what it printed."""
+    shown = kernel.run(source, timeout=timeout)
+    assert not shown.error, shown.text
+    return shown.stdout
+
+
+def printed_numbers(text: str) -> list[int]:
+    return [int(each) for each in re.findall(r"^\[\d\] (\d+)$", text, re.MULTILINE)]
+
+
+def family(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def all_gone(processes: list[psutil.Process], within_s: float) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=within_s)
+    return not [each for each in alive if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def lab_directories(folder: Path) -> list[Path]:
+    return sorted(folder.glob("mgpu_lab-*"))
+
+
+@pytest.mark.parametrize("state", ["idle", "in a loop", "holding the interpreter", "waiting in a collective"])
+def test_killed_kernel_leaves_no_process(tmp_path, state):
+    scratch = tmp_path / "temp"
+    scratch.mkdir()
+    cell = {
+        "idle": "%%ranks\npass",
+        "in a loop": "%%ranks\nwhile True: pass",
+        "holding the interpreter": HOLD_INTERPRETER,
+        "waiting in a collective": "%%ranks\nif rank == 0: dist.barrier()",
+    }[state]
+    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
+        must(kernel, "%load_ext mgpu_lab\n%ranks start -n 2 --device cpu")
+        kernel.client.execute(cell)
+        time.sleep(1)
+        processes = family(kernel.pid)
+        assert len(processes) >= 3, "a template and two ranks"
+        os.kill(kernel.pid, signal.SIGKILL)
+        assert all_gone(processes, 2.0 * SLOWNESS)
+    program = "from mgpu_lab.engine.backends.local import shared_template as start; start().stop()"
+    environ = {**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=60)
+    assert lab_directories(scratch) == []
+
+
+def test_kernel_killed_during_the_import_of_torch(tmp_path):
+    scratch = tmp_path / "temp"
+    scratch.mkdir()
+    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
+        assert not kernel.run("%load_ext mgpu_lab").error
+        processes = family(kernel.pid)
+        assert processes
+        os.kill(kernel.pid, signal.SIGKILL)
+        assert all_gone(processes, 2.0 * SLOWNESS)
+    assert lab_directories(scratch) == []
+
+
+def test_kernel_that_shuts_down_leaves_nothing(tmp_path):
+    scratch = tmp_path / "temp"
+    scratch.mkdir()
+    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
+        must(kernel, "%load_ext mgpu_lab\n%ranks start -n 2 --device cpu")
+        processes = family(kernel.pid)
+        kernel.client.shutdown()
+        assert all_gone(processes, 5.0 * SLOWNESS)
+        assert lab_directories(scratch) == []
+
+
+@pytest.mark.usefixtures("ranks")
+def test_stop_ends_what_the_ranks_started(kernel):
+    source = "%%ranks\nimport subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nprint(child.pid)"
+    children = [psutil.Process(pid) for pid in printed_numbers(must(kernel, source))]
+    assert len(children) == 2
+    must(kernel, "%ranks stop")
+    assert all_gone(children, 2.0 * SLOWNESS)
+
+
+@pytest.mark.usefixtures("ranks")
+def test_a_stranger_is_never_signalled(kernel):
+    """A process outside, one started by the notebook itself, and one that a rank set free all live on."""
+    free = "import subprocess\nfree = subprocess.Popen(['sleep', '60'], start_new_session=True)\nprint(free.pid)"
+    stranger = subprocess.Popen(["sleep", "60"])
+    pids = [int(must(kernel, free)), *printed_numbers(must(kernel, "%%ranks --on 0\n" + free))]
+    assert len(pids) == 2
+    try:
+        kernel.run("%%ranks\nwhile True: pass", stop_after=0.3)
+        kernel.run("%%ranks\nimport os\nif rank == 1: os._exit(1)\ndist.barrier()")
+        must(kernel, "%ranks restart")
+        must(kernel, "%ranks stop")
+        assert stranger.poll() is None
+        assert all(psutil.Process(pid).status() == psutil.STATUS_SLEEPING for pid in pids)
+    finally:
+        stranger.kill()
+        stranger.wait()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+GROUPS = {
+    "the group": "dist.all_reduce(torch.ones(1))",
+    "a subgroup": "part = dist.new_group([0, 1])\ndist.all_reduce(torch.ones(1), group=part)",
+    "a pasted script's group": "dist.destroy_process_group()\ndist.init_process_group('gloo')\n"
+    "dist.all_reduce(torch.ones(1))",
+}
+
+
+@pytest.mark.usefixtures("ranks")
+@pytest.mark.parametrize("group", GROUPS)
+def test_nothing_listens_beyond_loopback(kernel, group):
+    must(kernel, f"%%ranks\n{GROUPS[group]}")
+    sockets = [entry for each in family(kernel.pid) for entry in each.net_connections(kind="inet")]
+    assert len(sockets) >= 2, "gloo connects its ranks by TCP; seeing nothing means looking in the wrong place"
+    assert [entry for entry in sockets if entry.laddr.ip not in LOOPBACK] == []
+
+
+@pytest.mark.usefixtures("ranks")
+def test_private_directory_is_closed_to_others(folder):
+    found = lab_directories(folder / "temp")
+    assert len(found) == 1
+    assert found[0].stat().st_mode & 0o077 == 0
+
+
+def counts(kernel: Kernel) -> dict[str, float]:
+    return json.loads(must(kernel, COUNT).split("COUNTS ")[1])
+
+
+def grown(before: dict[str, float], after: dict[str, float], **tolerance: float) -> dict[str, str]:
+    """Name what has grown by more than its tolerance (0 where none is given)."""
+    allowed = {name.replace("_", " "): value for name, value in tolerance.items()}
+    return {
+        name: f"{before[name]:.0f} -> {after[name]:.0f}"
+        for name in before
+        if after[name] > before[name] + allowed.get(name, 0)
+    }
+
+
+def test_many_starts_leave_nothing(kernel):
+    cycles = "for _ in range({}):\n    %ranks start -n 2 --device cpu\n    %ranks stop"
+    must(kernel, cycles.format(3))
+    before = counts(kernel)
+    must(kernel, cycles.format(CYCLES), timeout=60 + CYCLES * 5)
+    assert grown(before, counts(kernel), kernel_MiB=4 + CYCLES * 0.05, descriptors=2) == {}
+
+
+@pytest.mark.usefixtures("ranks")
+def test_many_cells_leave_nothing(kernel):
+    must(kernel, "source = 'y = torch.ones(8)\\ndist.all_reduce(y)\\nprint(y.sum().item())'")
+    many = "for _ in range({}):\n    get_ipython().run_cell_magic('ranks', '', source)"
+    must(kernel, many.format(100))
+    before = counts(kernel)
+    must(kernel, many.format(CELLS), timeout=60 + CELLS * 0.2)
+    assert grown(before, counts(kernel), kernel_MiB=4 + CELLS * 0.004, temp_files=2, descriptors=2) == {}
+
+
+@pytest.mark.usefixtures("ranks")
+def test_many_renewals_leave_nothing(kernel):
+    """Each raise while the others wait makes a new process group: the old one's sockets and threads must go."""
+    cell = "if rank == 1: raise ValueError(1)\\ndist.barrier()"
+    many = f"for _ in range({{}}):\n    assert not ranks.run('{cell}').ok"
+    must(kernel, many.format(3))
+    before = counts(kernel)
+    must(kernel, many.format(max(5, CYCLES // 2)), timeout=60 + CYCLES * 3)
+    assert grown(before, counts(kernel), kernel_MiB=5, descriptors=2) == {}

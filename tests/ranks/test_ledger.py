@@ -1,0 +1,558 @@
+"""The ledger against exact counts and against the published formulas, on real ranks (gloo)."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+from gloo import on_ranks
+from torch import nn
+
+from mgpu_lab.ledger.ledger import CATEGORIES, LedgerRow, MemoryLedger, ledger_table, memory_ledger
+from mgpu_lab.wire.errors import UsageError
+
+WIDTH, LAYERS = 256, 4
+COUNT = LAYERS * WIDTH * WIDTH
+
+
+def net(dtype=torch.float32):
+    layers = [layer for _ in range(LAYERS) for layer in (nn.Linear(WIDTH, WIDTH, bias=False), nn.ReLU())]
+    return nn.Sequential(*layers).to(dtype)
+
+
+def backward(model, dtype=torch.float32, batch=2):
+    model(torch.randn(batch, WIDTH, dtype=dtype)).square().mean().backward()
+
+
+def close(measured, expected, tolerance=0.02):
+    return abs(measured - expected) <= tolerance * expected
+
+
+# ---- plain modules
+
+
+def plain():
+    model = nn.Sequential(nn.Linear(64, 128), nn.BatchNorm1d(128), nn.Linear(128, 8))
+    optimizer = torch.optim.AdamW(model.parameters())
+    batch = torch.randn(1000, 64)
+    model(batch).sum().backward()
+    optimizer.step()
+    return memory_ledger(model, optimizer), memory_ledger(model)
+
+
+def test_a_plain_module_is_counted_to_the_byte():
+    [(ledger, without)] = on_ranks(1, plain)
+    count = 64 * 128 + 128 + 2 * 128 + 128 * 8 + 8
+    assert ledger.parameter_count == count
+    assert (ledger.parameters, ledger.gradients) == (4 * count, 4 * count)
+    assert ledger.optimizer_state == 8 * count + 4 * 6  # two moments, and a step counter for each of 6 tensors
+    assert ledger.buffers == 2 * 4 * 128 + 8  # running mean and variance, the number of batches
+    assert ledger.activations == 0
+    assert LedgerRow("other", "float32 [1000, 64]", "cpu", 4 * 64_000) in ledger.details
+    assert ledger.total == sum(getattr(ledger, name) for name in CATEGORIES)
+    assert ledger.total == sum(row.size_bytes for row in ledger.details) == ledger.on("cpu")
+    assert without.total == ledger.total  # what has no owner is still counted
+    assert without.optimizer_state == 0
+
+
+def tied():
+    model = nn.Sequential(nn.Embedding(1000, 64), nn.Linear(64, 1000, bias=False))
+    model[1].weight = model[0].weight
+    views = [model[0].weight.detach()[row:] for row in range(10)]
+    flat = torch.randn(200)
+    model.register_buffer("first", flat[:50])
+    model.register_buffer("second", flat[50:])
+    return memory_ledger(model), len(views)
+
+
+def test_tied_weights_and_views_count_once():
+    [(ledger, _)] = on_ranks(1, tied)
+    assert ledger.parameter_count == 64_000
+    assert ledger.parameters == 4 * 64_000
+    assert ledger.buffers == 4 * 200
+
+
+def unusual():
+    """Sparse buffers, layers whose weights are still to come, and a list of uneven tensors beside them."""
+    model = nn.Sequential(nn.Linear(8, 8, bias=False), nn.LazyLinear(4))
+    for name, sparse in (("rows", torch.sparse_csr_tensor), ("columns", torch.sparse_csc_tensor)):
+        model.register_buffer(name, sparse(torch.arange(101), torch.arange(100), torch.ones(100)))
+    uneven = torch.nested.nested_tensor([torch.ones(3), torch.ones(5)])
+    first, second = torch.optim.AdamW(model[0].parameters()), torch.optim.SGD(model[0].parameters(), momentum=0.9)
+    for optimizer in (first, second):
+        model[0](torch.ones(1, 8)).sum().backward()
+        optimizer.step()
+    return memory_ledger(model, [first, second]), uneven.numel()
+
+
+def test_sparse_lazy_and_nested_tensors_and_several_optimizers():
+    [(ledger, _)] = on_ranks(1, unusual)
+    assert (ledger.parameter_count, ledger.parameters, ledger.gradients) == (64, 256, 256)
+    assert ledger.buffers == 2 * (101 * 8 + 100 * 8 + 100 * 4)
+    assert ledger.optimizer_state == 256 + 256 + 4 + 256
+    assert ledger.total == sum(getattr(ledger, name) for name in CATEGORIES)
+
+
+def saved():
+    model = nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.LayerNorm(256), nn.Linear(256, 8))
+    batch, seen = torch.randn(500, 64), {}
+
+    def pack(tensor):
+        seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = model(batch)
+    for parameter in model.parameters():
+        seen.pop(parameter.data_ptr(), None)
+    seen[out.data_ptr()] = out.nbytes
+    hooked = memory_ledger(model)
+    del out
+    out = model(batch)
+    before = memory_ledger(model)
+    out.sum().backward()
+    return sum(seen.values()), hooked, before, memory_ledger(model)
+
+
+def test_activations_are_what_the_graph_keeps_for_backward():
+    [(expected, hooked, before, after)] = on_ranks(1, saved)
+    assert before.activations == hooked.activations == expected > 500 * (64 + 256 + 256)
+    assert after.activations == 4 * 500 * 8  # the output alone, which its graph keeps no longer
+
+
+def stale():
+    model = net()
+    rows = (torch.randn(3, 1000, requires_grad=True) * 1).unbind(0)
+    with torch.no_grad():
+        rows[0]._base.mul_(2)
+    with pytest.raises(RuntimeError):
+        rows[0].grad_fn  # noqa: B018
+    return memory_ledger(model)
+
+
+def test_a_view_that_autograd_has_given_up_is_no_obstacle():
+    [ledger] = on_ranks(1, stale)
+    assert close(ledger.activations, 4 * 3 * 1000)
+
+
+def checkpointed():
+    calls = []
+
+    class Counted(nn.Linear):
+        def forward(self, batch):
+            calls.append(1)
+            return super().forward(batch).relu()
+
+    model = nn.Sequential(*[Counted(64, 64) for _ in range(8)])
+    batch = torch.randn(100, 64, requires_grad=True)
+    out = model(batch)
+    full = memory_ledger(model).activations
+    out = torch.utils.checkpoint.checkpoint(model, batch, use_reentrant=False)
+    before = len(calls)
+    short = memory_ledger(model).activations
+    return full, short, len(calls) - before, out.shape
+
+
+def test_looking_at_a_checkpoint_does_not_recompute_it():
+    [(full, short, recomputed, _)] = on_ranks(1, checkpointed)
+    assert recomputed == 0
+    assert short <= full / 8
+
+
+# ---- DeepSpeed
+
+
+def engine_of(stage, **zero):
+    import deepspeed
+
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    config = {
+        "train_micro_batch_size_per_gpu": 2,
+        "optimizer": {"type": "AdamW", "params": {"torch_adam": True}},
+        "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": True},
+        "zero_optimization": {"stage": stage, "reduce_bucket_size": COUNT // 8, **zero},
+    }
+    return deepspeed.initialize(model=net(torch.bfloat16), config=config)[0]
+
+
+def deepspeed_step(engine, after_backward=None):
+    engine.backward(engine(torch.randn(2, WIDTH, dtype=torch.bfloat16)).square().mean())
+    if after_backward is not None:
+        after_backward.append(memory_ledger(engine))
+    engine.step()
+
+
+STAGE_3 = {"stage3_prefetch_bucket_size": 0, "stage3_param_persistence_threshold": 0}
+FREED = {"stage3_max_live_parameters": 0, "stage3_max_reuse_distance": 0}
+
+
+def zero_bytes(zero_by_name):
+    ledgers = {}
+    for name, (stage, zero) in zero_by_name.items():
+        engine = engine_of(stage, **zero)
+        deepspeed_step(engine)
+        after = []
+        deepspeed_step(engine, after)
+        ledgers[name] = (after[0], memory_ledger(engine), memory_ledger(engine.module, engine.optimizer))
+        engine.destroy()
+        del engine
+    return ledgers
+
+
+ZERO_KINDS = [
+    {"0": (0, {}), "1": (1, {}), "2": (2, {}), "3": (3, {**STAGE_3, "contiguous_gradients": False})},
+    {"3 contiguous": (3, {**STAGE_3, **FREED})},  # on its own: DeepSpeed never frees a stage 3 engine entirely
+]
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("kinds", ZERO_KINDS, ids=["stages 0 to 3", "stage 3 with its bucket"])
+def test_zero_holds_what_the_formulas_say(ranks, kinds):
+    for measured in on_ranks(ranks, zero_bytes, kinds):
+        for name, (after, steady, by_optimizer) in measured.items():
+            stage = int(name[0])
+            wanted = {0: (16, 14), 3: (16 / ranks, 16 / ranks)}.get(stage, (2 + 14 / ranks, 2 + 12 / ranks))
+            bucket = COUNT // 8 * 2 if name == "3 contiguous" else 0
+            assert after.named("ZeRO-3 bucket") == bucket, name
+            assert after.other - bucket < 1000, (name, after)
+            assert close(after.total - bucket, wanted[0] * COUNT), (name, after)
+            assert close(steady.total - bucket, wanted[1] * COUNT), (name, steady)
+            shards = 1 if stage == 0 else ranks
+            assert close(after.optimizer_state, 12 / shards * COUNT), (name, after)
+            assert close(after.named("fp32 master weights"), 4 / shards * COUNT), name
+            assert close(after.named("Adam moments"), 8 / shards * COUNT), name
+            assert close(after.gradients, 2 / shards * COUNT), (name, after)
+            assert after.parameters == 2 * COUNT // (ranks if stage == 3 else 1), name
+            assert after.named("ZeRO-3 partition") == (after.parameters if stage == 3 else 0), name
+            assert after.parameter_count == COUNT, name
+            owned = ("parameters", "gradients", "optimizer_state", "buffers", "activations")
+            assert [getattr(steady, each) for each in owned] == [getattr(by_optimizer, each) for each in owned], name
+            assert abs(steady.other - by_optimizer.other) < 1000, name  # gloo's threads let go of a tensor later
+
+
+def test_offload_shows_its_staging_buffers():
+    zero = {"offload_optimizer": {"device": "cpu"}}
+    (after, _, _), _ = (one["2"] for one in on_ranks(2, zero_bytes, {"2": (2, zero)}))
+    assert after.named("offload staging buffers") > COUNT
+    assert close(after.optimizer_state, 6 * COUNT)
+
+
+def zero_3_peaks(zero):
+    engine = engine_of(3, **STAGE_3, **zero)
+    for _ in range(2):
+        deepspeed_step(engine)
+    with memory_ledger(engine).peak() as peak:
+        engine.backward(engine(torch.randn(2, WIDTH, dtype=torch.bfloat16)).square().mean())
+    return peak
+
+
+def test_the_peak_of_zero_3_holds_gathered_weights():
+    peak = on_ranks(2, zero_3_peaks, {"contiguous_gradients": False})[0]
+    assert peak.at_peak
+    copies = peak.named("copies made in C++")  # gloo's reduce-scatter copies what it is given
+    assert close(peak.total - copies, 10.5 * COUNT), peak
+    assert peak.named("gathered weights") > 0
+
+
+# ---- DDP
+
+
+def ddp_ledgers(options):
+    model = nn.parallel.DistributedDataParallel(net(), **options)
+    optimizer = torch.optim.AdamW(model.parameters())
+    ledgers, peaks = [], []
+    for _ in range(4):
+        with memory_ledger(model, optimizer).peak() as peak:
+            optimizer.zero_grad()
+            backward(model)
+        peaks.append(peak)
+        ledgers.append(memory_ledger(model, optimizer))
+        optimizer.step()
+    return ledgers[0], ledgers[-1], memory_ledger(net(), optimizer).rank, peaks
+
+
+@pytest.mark.parametrize(("ranks", "options"), [(2, {}), (2, {"bucket_cap_mb": 0.3}), (4, {})])
+def test_ddp_holds_sixteen_bytes_and_its_buckets(ranks, options):
+    for rank, (first, last, own, peaks) in enumerate(on_ranks(ranks, ddp_ledgers, options)):
+        assert own == last.rank == rank
+        assert close(first.total, 12 * COUNT), first  # no moments yet
+        assert close(last.total, 20 * COUNT), last
+        assert (last.gradients, last.named("DDP buckets")) == (4 * COUNT, 4 * COUNT)
+        assert [close(peak.named("DDP buckets"), 4 * COUNT, 0) for peak in peaks] == [True] * 4, peaks
+        for peak, held in zip(peaks, [12, 20, 20, 20], strict=True):
+            assert close(peak.total, held * COUNT, 0.15), peak
+
+
+def ddp_never_followed():
+    model = nn.parallel.DistributedDataParallel(net())
+    optimizer = torch.optim.AdamW(model.parameters())
+    for _ in range(3):
+        optimizer.zero_grad()
+        backward(model)
+        optimizer.step()
+    flat = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+    return memory_ledger(model, optimizer), flat.nbytes
+
+
+def test_buckets_that_python_has_not_seen_are_counted_beside_a_tensor_of_the_same_size():
+    ledger, flat = on_ranks(2, ddp_never_followed)[0]
+    assert ledger.named("DDP buckets") == 4 * COUNT
+    assert close(ledger.total, 20 * COUNT + flat)
+
+
+def test_gradients_that_are_views_of_buckets_count_once():
+    _, last, _, _ = on_ranks(2, ddp_ledgers, {"gradient_as_bucket_view": True})[0]
+    assert close(last.total, 16 * COUNT)
+    assert last.gradients == last.named("DDP buckets") == 4 * COUNT
+
+
+# ---- FSDP2
+
+
+def fsdp_ledgers():
+    from torch.distributed.fsdp import fully_shard
+
+    model = net()
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            fully_shard(layer)
+    fully_shard(model)
+    optimizer = torch.optim.AdamW(model.parameters())
+    for _ in range(2):
+        optimizer.zero_grad()
+        backward(model)
+        optimizer.step()
+    steady = memory_ledger(model, optimizer)
+    with steady.peak() as peak, torch.no_grad():
+        model(torch.randn(2, WIDTH))
+    return steady, peak
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_fsdp_holds_one_share(ranks):
+    for steady, peak in on_ranks(ranks, fsdp_ledgers):
+        assert steady.parameter_count == COUNT
+        assert close(steady.total, 16 / ranks * COUNT), steady
+        assert steady.parameters == steady.gradients == 4 * COUNT // ranks
+        assert close(steady.named("shard"), 4 * COUNT // ranks, 0)
+        assert peak.named("gathered weights") >= 4 * WIDTH * WIDTH, peak
+
+
+# ---- peft and bitsandbytes
+
+
+def qlora():
+    import bitsandbytes
+    from peft import LoraConfig, get_peft_model
+
+    model = nn.Sequential(nn.Linear(512, 1024, bias=False), nn.Linear(1024, 512, bias=False))
+    for place, layer in enumerate(model):
+        packed = bitsandbytes.nn.Linear4bit(
+            layer.in_features, layer.out_features, bias=False, quant_type="nf4", compress_statistics=True
+        )
+        packed.load_state_dict(layer.state_dict())
+        packed.support_avx512bf16_for_cpu = False
+        model[place] = packed.to("cpu")
+    model = get_peft_model(model, LoraConfig(r=4, target_modules=["0", "1"]))
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad])
+    model(torch.randn(3, 512)).sum().backward()
+    optimizer.step()
+    return memory_ledger(model, optimizer)
+
+
+def test_nf4_takes_half_a_byte_and_its_scales():
+    [ledger] = on_ranks(1, qlora)
+    packed, lora = 2 * 512 * 1024, 2 * 4 * (512 + 1024)
+    assert ledger.quantised_count == packed
+    assert ledger.parameter_count == packed + lora
+    assert ledger.named("nf4 packed weights") == packed // 2
+    scales = ledger.named("absmax")
+    assert scales == packed // 64 + packed // 64 // 256 * 4
+    assert close((packed / 2 + scales) / packed, 0.516, 0.001)
+    assert ledger.named("LoRA") == ledger.gradients == 4 * lora
+    assert close(ledger.optimizer_state, 8 * lora)
+    assert close(ledger.parameters, 0.516 * packed + 4 * lora)
+
+
+# ---- peak
+
+
+def profiled(batch):
+    model, optimizer = follow_me()
+    step(model, optimizer, batch)
+    optimizer.zero_grad()
+    model(batch).square().mean().backward()  # torch loads what backward needs
+    optimizer.zero_grad()
+    base = memory_ledger(model, optimizer)
+    with base.peak() as peak:
+        step(model, optimizer, batch)
+    return base, peak
+
+
+def follow_me(device="cpu"):
+    model = nn.Sequential(nn.Linear(256, 512), nn.GELU(), nn.Linear(512, 512), nn.GELU(), nn.Linear(512, 64))
+    return model.to(device), torch.optim.AdamW(model.parameters())
+
+
+def step(model, optimizer, batch):
+    optimizer.zero_grad()
+    model(batch).square().mean().backward()
+    optimizer.step()
+
+
+def allocated_at_most():
+    """The same step under torch's memory profiler: the most bytes above the start."""
+    batch = torch.randn(2000, 256)
+    base, peak = profiled(batch)
+    model, optimizer = follow_me()
+    step(model, optimizer, batch)
+    optimizer.zero_grad()
+    with torch.profiler.profile(profile_memory=True) as profile:
+        step(model, optimizer, batch)
+    events = [one for one in profile.profiler.kineto_results.events() if one.name() == "[memory]"]
+    now = most = 0
+    for event in sorted(events, key=lambda one: one.start_ns()):
+        now += event.nbytes()
+        most = max(most, now)
+    return base, peak, most
+
+
+def test_the_peak_agrees_with_torchs_profiler():
+    [(base, peak, most)] = on_ranks(1, allocated_at_most)
+    assert close(peak.total - base.total, most), (peak, most)
+    assert peak.parameters == base.parameters
+    assert peak.optimizer_state == base.optimizer_state
+    assert peak.activations > 0.9 * (peak.total - base.total)
+
+
+def peak_of_step():
+    model, optimizer = follow_me()
+    batch = torch.randn(1, 256)
+    step(model, optimizer, batch)
+    with memory_ledger(model, optimizer).peak() as whole:
+        step(model, optimizer, batch)
+    optimizer.zero_grad()
+    with memory_ledger(model, optimizer).peak() as half:
+        model(batch).square().mean().backward()
+        optimizer.zero_grad()
+    return whole, half, memory_ledger(model, optimizer)
+
+
+def test_a_gradient_counts_as_one_at_the_peak_though_it_is_gone_at_the_end():
+    [(whole, half, end)] = on_ranks(1, peak_of_step)
+    assert end.gradients == 0
+    assert half.gradients == end.parameters
+    assert whole.named("optimizer's step") > 0
+    assert whole.total > half.total
+
+
+def losses(how):
+    torch.manual_seed(0)
+    model = nn.parallel.DistributedDataParallel(net())
+    optimizer = torch.optim.AdamW(model.parameters())
+    seen = []
+
+    def train():
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = model(torch.randn(4, WIDTH)).square().mean()
+            loss.backward()
+            optimizer.step()
+            seen.append(loss.item())
+
+    if how == "followed":
+        with memory_ledger(model, optimizer).peak():
+            train()
+    else:
+        train()
+    return seen
+
+
+def test_following_a_block_changes_no_result():
+    assert on_ranks(2, losses, "followed") == on_ranks(2, losses, "not")
+
+
+def peak_too_early():
+    model = net()
+    with memory_ledger(model).peak() as peak:
+        try:
+            peak.total  # noqa: B018
+        except UsageError as error:
+            return str(error), repr(peak)
+
+
+def test_a_peak_is_not_known_inside_its_block():
+    [(error, text)] = on_ranks(1, peak_too_early)
+    assert "has ended" in error
+    assert "not ended" in text
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_the_peak_agrees_with_cudas():
+    model, optimizer = follow_me("cuda")
+    batch = torch.randn(20_000, 256, device="cuda")
+    step(model, optimizer, batch)
+    torch.cuda.reset_peak_memory_stats()
+    with memory_ledger(model, optimizer).peak() as peak:
+        step(model, optimizer, batch)
+    assert close(peak.on("cuda"), torch.cuda.max_memory_allocated())
+
+
+# ---- tables
+
+
+def ledger(rank, total=1600):
+    rows = (LedgerRow("parameters", "weights <fp32>", "cuda:0", total - 100), LedgerRow("other", "x", "cpu", 100))
+    return MemoryLedger(total - 100, 0, 0, 0, 0, 100, total, rows, parameter_count=100, rank=rank)
+
+
+def test_the_table_shows_ranks_side_by_side_with_what_was_expected():
+    table = ledger_table([ledger(0), ledger(1, 1700)], {"total": 1600})
+    assert table.off_by == {"total": pytest.approx(100 / 1600)}
+    lines = {line.split("  ")[0].strip() or line.split("  ")[1]: line.split() for line in repr(table).split("\n")}
+    assert lines["total"] == ["total", "1,600", "1,700", "1,600", "6.2%"]
+    assert lines["weights <fp32> (cuda)"][-2:] == ["1,500", "1,600"]
+    assert lines["on cpu"] == ["on", "cpu", "100", "100"]
+    assert lines["bytes per parameter"][-2:] == ["16.000", "17.000"]
+
+
+def test_the_html_table_is_a_table_for_everyone():
+    html = ledger_table([ledger(0), ledger(1)], {"total": 1600})._repr_html_()
+    assert "<caption" in html
+    assert html.count('scope="col"') == 5
+    assert html.count('<th scope="row"') == html.count("<tr>") - 1
+    assert "weights &lt;fp32&gt;" in html
+    assert "<svg" not in html
+    assert "1,500" in html
+
+
+def test_a_category_that_does_not_exist_is_refused():
+    with pytest.raises(UsageError, match="weights"):
+        ledger(0).against(weights=1)
+
+
+def test_a_model_is_needed():
+    with pytest.raises(UsageError, match="a list"):
+        memory_ledger([])
+
+
+@pytest.mark.parametrize(
+    "optimizer", [3, "adam", torch.optim.AdamW, nn.Linear(2, 2), torch.ones(2), {"a": 1}, len, [4]]
+)
+def test_what_cannot_be_an_optimizer_is_refused(optimizer):
+    with pytest.raises(UsageError, match="an optimizer, or a list of some, not"):
+        memory_ledger(nn.Linear(2, 2), optimizer)
+
+
+def test_a_ledger_travels_to_a_process_without_torch():
+    [sent] = on_ranks(1, plain)
+    code = (
+        "import pickle, sys; one = pickle.load(sys.stdin.buffer); print(repr(one)); "
+        "assert 'torch' not in sys.modules; one.peak()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(sent[0]), capture_output=True, check=False)
+    assert "Adam moments" in done.stdout.decode()
+    assert "UsageError: This ledger has left its rank" in done.stderr.decode()

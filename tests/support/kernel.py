@@ -1,0 +1,116 @@
+"""A real Jupyter kernel for tests: run cells as a front end would, press Stop, look at what was shown."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from jupyter_client import KernelManager
+from jupyter_client.kernelspec import KernelSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOWING = ("stream", "display_data", "execute_result", "error")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass
+class Shown:
+    """What one cell showed, as the notebook would save it, and how long the kernel was busy."""
+
+    stdout: str = ""
+    stderr: str = ""
+    bundles: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""  # the rendered traceback without colours
+    ename: str = ""
+    seconds: float = 0.0
+    timeline: list[tuple[float, str]] = field(default_factory=list)  # (seconds, text) of live views and streams
+
+    clearing: bool = False
+
+    def take(self, kind: str, content: dict[str, Any], now: float) -> None:
+        """Take in one message as a front end does."""
+        if kind == "clear_output":
+            self.clearing = True
+        if (self.clearing and kind in SHOWING) or (kind == "clear_output" and not content["wait"]):
+            self.bundles, self.stdout, self.stderr, self.clearing = [], "", "", False
+        if kind == "stream":
+            setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
+            self.timeline.append((now, content["text"]))
+        elif kind in ("display_data", "execute_result"):
+            self.bundles.append(content["data"])
+        elif kind == "error":
+            self.ename, self.error = content["ename"], ANSI.sub("", "\n".join(content["traceback"]))
+        elif kind in ("comm_open", "comm_msg"):
+            value = content["data"].get("state", {}).get("value")
+            if isinstance(value, str):
+                self.timeline.append((now, value))
+
+    @property
+    def text(self) -> str:
+        """Everything readable."""
+        return self.stdout + self.stderr + self.error + "".join(str(b.get("text/plain", "")) for b in self.bundles)
+
+
+class Kernel:
+    """One kernel process."""
+
+    def __init__(self, cwd: Path, **environ: str) -> None:
+        """Start it with this Python and this checkout."""
+        import sys
+
+        self.manager = KernelManager()
+        self.manager._kernel_spec = KernelSpec(
+            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python"
+        )
+        path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        env = {**os.environ, "PYTHONPATH": path, "IPYTHONDIR": str(cwd / ".ipython"), **environ}
+        self.manager.start_kernel(cwd=str(cwd), env=env)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    @property
+    def pid(self) -> int:
+        """The kernel's process id."""
+        return int(self.manager.provisioner.pid)
+
+    def run(self, source: str, *, stop_after: float | None = None, timeout: float = 60) -> Shown:
+        """Run a cell to the end; press Stop after ``stop_after`` seconds if given."""
+        began = time.monotonic()
+        request = self.client.execute(source, allow_stdin=False)
+        shown, stopped_at = Shown(), None
+        while True:
+            left = began + timeout - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"cell not done after {timeout} s: {source!r}; shown so far: {shown}")
+            if stop_after is not None and stopped_at is None:
+                left = min(left, max(0.0, began + stop_after - time.monotonic()))
+            try:
+                message = self.client.get_iopub_msg(timeout=left)
+            except Exception as error:
+                if type(error).__name__ != "Empty":
+                    raise
+                if stop_after is not None and stopped_at is None:
+                    self.manager.interrupt_kernel()
+                    stopped_at = time.monotonic()
+                continue
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+            shown.take(kind, content, time.monotonic() - began)
+        shown.seconds = time.monotonic() - (stopped_at or began)
+        self.client.get_shell_msg(timeout=10)
+        return shown
