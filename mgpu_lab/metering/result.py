@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mgpu_lab.wire.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.figure import Figure
 
 WARMUP_STEPS = 3  # left out of every figure, a quarter of the steps at most, but the first step always
@@ -75,6 +77,11 @@ class MeterRecord:
     def _measured_steps(self) -> list[float]:
         left_out = self.warmup_steps
         return [step_s for number, step_s in zip(self.numbers, self.step_s, strict=True) if number >= left_out]
+
+    @staticmethod
+    def together(records: Sequence[MeterRecord]) -> MeterResult:
+        """Put the records of a group together."""
+        return MeterResult(tuple(records))
 
 
 @dataclass(frozen=True, repr=False)

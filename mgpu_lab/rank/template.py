@@ -48,7 +48,7 @@ PRELOAD = (
     ("accelerate", "peft", "bitsandbytes", "deepspeed"),
 )
 PARENT_CHECK_S = 0.5
-FDS_PER_RANK = 3  # connection, stdout, stderr
+FDS_PER_RANK = 4  # requests, control, stdout, stderr
 
 
 class Template:
@@ -183,12 +183,12 @@ class Template:
             self.connection.close()
             for fd in (self.wake_read, self.wake_write):
                 os.close(fd)
-            connection, out, err = fds
+            requests, control, out, err = fds
             os.dup2(out, 1)
             os.dup2(err, 2)
             os.close(out)
             os.close(err)
-            code = run_child(spec, Connection(connection))
+            code = run_child(spec, Connection(requests), Connection(control))
         except BaseException:  # noqa: BLE001 - last resort of a forked child: never run the parent's code
             import traceback
 
@@ -199,16 +199,16 @@ class Template:
             os._exit(code)
 
 
-def run_child(spec: RankSpec | None, connection: Connection) -> int:
+def run_child(spec: RankSpec | None, requests: Connection, control: Connection) -> int:
     """Live as a rank, or answer the kernel's question for GPUs; return the exit code."""
     if spec is None:
         import torch
 
-        connection.send(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+        requests.send(torch.cuda.device_count() if torch.cuda.is_available() else 0)
         return 0
     from mgpu_lab.rank.process import main as rank_main
 
-    return rank_main(spec, connection)
+    return rank_main(spec, requests, control)
 
 
 def die_with_parent(parent: int) -> None:
