@@ -47,7 +47,7 @@ def fault_table(kind: str) -> str:
         if kind_of(row) == kind:
             who = "every rank" if len(row.lost) > 1 else f"rank {row.lost[0]}" if row.lost else ""
             kept = f"{who} loses its own: {row.why}" if row.lost else "kept"
-            again = f"`{row.restart}`" if row.restart else "nothing to do"
+            again = f"`{row.restart}`" if row.restart else "no command"
             ends = row.ends if row.ends[0].isalpha() else f"`{row.ends}`"
             lines.append(f"| {row.name.partition(': ')[2]} | {ends} | {kept} | {again} |")
     return "\n".join(lines)
@@ -85,9 +85,9 @@ def place(folder: Path, order: list[str]) -> int:
 
 def wing(folder: Path) -> str:
     name = folder.relative_to(ROOT).as_posix()
-    lines = [f"### `{name}/`", "", f"{purpose(folder / '__init__.py')}.", "", "| module | what it is for |", "|---|---|"]
+    head = f"### `{name}/`\n\n{purpose(folder / '__init__.py')}.\n\n| module | what it is for |\n|---|---|"
     modules = sorted(path for path in folder.glob("*.py") if path.stem != "__init__")
-    return "\n".join([*lines, *(f"| [`{path.name}`](../{name}/{path.name}) | {purpose(path)} |" for path in modules)])
+    return "\n".join([head, *(f"| [`{path.name}`](../{name}/{path.name}) | {purpose(path)} |" for path in modules)])
 
 
 def purpose(path: Path) -> str:

@@ -4,8 +4,9 @@ import ast
 import re
 from xml.etree import ElementTree as ET
 
-import docs
 import pytest
+
+import docs
 
 IMPORT_TEST = docs.ROOT / "tests/unit/test_imports.py"
 DRAWING = docs.ROOT / "docs/architecture.svg"
@@ -26,7 +27,7 @@ def test_generated_parts_are_those_of_the_code(path):
     assert docs.current(page(path)) == page(path), "run: python tools/docs.py"
 
 
-@pytest.mark.parametrize(("path", "old", "new"), [("faults.md", "| kept |", "| lost |"), ("tree.md", "magics", "magic")])
+@pytest.mark.parametrize(("path", "old", "new"), [("faults.md", "| kept |", "| lost |"), ("tree.md", "magics", "magi")])
 def test_an_old_part_is_noticed_and_mended(path, old, new):
     text = page(f"docs/{path}")
     assert old in text
@@ -55,7 +56,7 @@ def test_links_lead_somewhere_and_pictures_have_words(path):
 
 def test_the_drawing_has_words_and_no_script():
     text = page(DRAWING)
-    assert ET.fromstring(text).find("{*}title").text
+    assert ET.fromstring(text).find("{*}title").text  # noqa: S314 - our own file
     assert not re.search(r"<script|\son\w+=|javascript:|https?://(?!www\.w3\.org)", text)
 
 
