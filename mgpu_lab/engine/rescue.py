@@ -129,10 +129,10 @@ class Rescue:
             if position is not None and position.waiting:
                 self.released[rank] = position
         self.members.rendezvous.break_store()
-        answers = self.members.ask(self.members.alive(), messages.ListSockets).wait(ANSWER_S)
+        generation = self.members.generation
+        answers = self.members.ask(self.members.alive(), messages.ListSockets, generation).wait(ANSWER_S)
         cut = mirrored({rank: answer.value for rank, answer in answers.items()})
         began = time.monotonic()
-        generation = self.members.generation
         for asked in [self.members.ask([r], messages.CutSockets, generation, cut.get(r, frozenset())) for r in ranks]:
             asked.wait(max(0.0, began + ANSWER_S - time.monotonic()))
 

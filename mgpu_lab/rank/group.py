@@ -33,6 +33,9 @@ class Group:
         import torch
         import torch.distributed as dist
 
+        from mgpu_lab.ledger.ledger import memory_ledger
+
+        self.memory_ledger = memory_ledger
         self.spec = spec
         self.generation = self.attempts = 0
         self.rendezvous: Rendezvous | None = None
@@ -42,6 +45,7 @@ class Group:
         self.meter = Meter(rank=spec.rank)
         self.recorders = {"meter": self.meter}  # what the kernel may ask the records of, by name
         self.device = torch.device(spec.device_name)
+        self.excepthook = sys.excepthook
         self.set_environment()
         self.join_torch = dist.init_process_group
         self.leave_torch = dist.destroy_process_group
@@ -66,8 +70,6 @@ class Group:
 
     def namespace(self) -> dict[str, Any]:
         """Return the names every rank starts with."""
-        from mgpu_lab.ledger.ledger import memory_ledger
-
         return {
             "rank": self.spec.rank,
             "world_size": self.spec.world_size,
@@ -76,7 +78,7 @@ class Group:
             "torch": self.torch,
             "dist": self.dist,
             "meter": self.meter,
-            "memory_ledger": memory_ledger,
+            "memory_ledger": self.memory_ledger,
         }
 
     def join(self, request: JoinGroup) -> tuple[str, ...]:
@@ -123,6 +125,7 @@ class Group:
         kinds = self.mark_stale()
         with contextlib.suppress(Exception):
             self.leave_torch()
+        sys.excepthook = self.excepthook  # init_process_group wraps it, once more each time
         self.forget()
         gc.collect()  # an error's frames hold the old group in a cycle, and with it gloo's threads and sockets
         return kinds

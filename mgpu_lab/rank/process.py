@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import pickle
 import random
 import signal
 import sys
@@ -49,7 +50,7 @@ class Voice:
             return
         try:
             with self.sending:
-                self.connection.send(message)
+                self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
         except OSError:
             self.end()
 
@@ -74,6 +75,7 @@ class Rank:
         self.displays = itertools.count(1)
         self.in_cell = False
         self.cut_generation = 0
+        self.told: messages.GroupState | None = None  # what the kernel knows of the group
         self.group = Group(spec)
         self.shell = RankShell(self.show, self.group.namespace(), spec.scratch)
         self.lookout = Lookout(threading.get_ident(), self.group.collectives, lambda: self.shell.cell)
@@ -112,7 +114,9 @@ class Rank:
             value, failure = None, self.shell.failure(error)
         with contextlib.suppress(Exception):
             self.shell.restore_streams()
-        self.requests.say(messages.Answer(request.request, value, failure, self.group.state()))
+        state = self.group.state()
+        told, self.told = self.told, state
+        self.requests.say(messages.Answer(request.request, value, failure, None if state == told else state))
 
     def perform(self, request: Any) -> tuple[Any, messages.Failure | None]:
         """Carry out a request: a cell may fail, all others return a value or raise."""
@@ -206,9 +210,9 @@ class Rank:
             case messages.Where():
                 value = self.lookout.position()
             case messages.ListSockets():
+                self.cut_generation = message.generation
                 value = release.connected_pairs()
             case messages.CutSockets():
-                self.cut_generation = message.generation
                 value = release.cut(message.pairs) if message.generation == self.group.generation else 0
             case messages.Sampling():
                 self.sampler.switch(message.period_s)

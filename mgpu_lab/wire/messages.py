@@ -134,9 +134,13 @@ class Where:
 
 @dataclass(frozen=True)
 class ListSockets:
-    """Ask for the connected TCP sockets."""
+    """Ask for the connected TCP sockets, since some of generation ``generation``'s are about to be cut.
+
+    From here on an error in communication is taken for the echo of that: the first rank to cut wakes all others.
+    """
 
     request: int
+    generation: int
 
 
 @dataclass(frozen=True)
@@ -196,7 +200,7 @@ class GroupState:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to ``request``: a value, or a failure."""
+    """The answer to ``request``: a value, or a failure. ``group`` is None where it is as last told."""
 
     request: int
     value: Any = None
