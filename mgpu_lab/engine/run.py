@@ -176,9 +176,8 @@ class CellRun:
 
     def leavers(self) -> list[int]:
         """List the ranks that ended the cell without a process group."""
-        answered = list(self.asked.answers) if self.asked is not None else []
-        states = {rank: self.took_part[rank].group for rank in answered}
-        return [rank for rank, state in states.items() if state is not None and not state.initialized]
+        answers = dict(self.asked.answers) if self.asked is not None else {}
+        return [rank for rank, answer in answers.items() if answer.group is not None and not answer.group.initialized]
 
     def echoes(self) -> list[int]:
         """List the ranks whose error is only the echo of our release, of another's death, or of one that left."""

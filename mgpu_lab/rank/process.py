@@ -11,11 +11,12 @@ import itertools
 import os
 import pickle
 import random
+import select
 import signal
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mgpu_lab.rank import release
 from mgpu_lab.rank.group import Group
@@ -36,6 +37,17 @@ class Voice:
         self.connection = connection
         self.pid = os.getpid()
         self.sending = threading.Lock()
+        self.poller = select.poll()
+        self.poller.register(connection.fileno(), select.POLLIN)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for a message, or the end; a signal handler of the cell's own may raise here, a ``TimeoutError`` too."""
+        try:
+            return bool(self.poller.poll(None if timeout_s is None else 1e3 * timeout_s))
+        except OSError:
+            if is_open(self.connection.fileno()):
+                raise
+            self.end()
 
     def hear(self) -> Any:
         """Return the next message."""
@@ -54,10 +66,9 @@ class Voice:
         except OSError:
             self.end()
 
-    def end(self) -> None:
-        """End without delay: nobody is left to answer to."""
-        if os.getpid() == self.pid:
-            os._exit(0)
+    def end(self) -> NoReturn:
+        """End without delay: nobody is left to answer to, or this is a cell's fork that has come to the cell's end."""
+        os._exit(0)
 
     def forget(self) -> None:
         """Close it in a child forked by the cell, which would hold it open."""
@@ -92,6 +103,7 @@ class Rank:
         self.handle(self.spec.group)
         while True:
             try:
+                self.requests.wait()
                 request = self.requests.hear()
                 if isinstance(request, messages.Shutdown):
                     return 0
@@ -184,14 +196,8 @@ class Rank:
 
     def listen(self) -> None:
         """Hear the kernel; between messages flush half-written lines and take samples."""
-        connection = self.control.connection
         while True:
-            try:
-                news = connection.poll(self.patience_s())
-            except OSError:
-                self.control.end()
-                return
-            message = self.control.hear() if news else None
+            message = self.control.hear() if self.control.wait(self.patience_s()) else None
             with contextlib.suppress(Exception):  # what the cell did to the process must not make the rank deaf
                 if message is not None:
                     self.hear(message)
@@ -252,6 +258,15 @@ def main(spec: messages.RankSpec, requests: Connection, control: Connection) -> 
 
     torch.set_num_threads(spec.threads)
     return Rank(spec, requests, control).run()
+
+
+def is_open(fd: int) -> bool:
+    """Whether a descriptor is one."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def reseed() -> None:
