@@ -66,10 +66,10 @@ def test_what_was_printed_before_an_answer_comes_before_it(rank):
         os.write(out, b"%d\n" % number)
         connection.send(number)
     ear.wait_for(49)
-    printed = b""
+    printed = b"\n"
     for told in ear.told:
         if isinstance(told, int):
-            assert printed.endswith(b"%d\n" % told) or b"\n%d\n" % told in printed
+            assert b"\n%d\n" % told in printed
         else:
             printed += told[1]
 

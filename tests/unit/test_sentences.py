@@ -117,8 +117,8 @@ NOTES = {
         Outcome((0, 1), uneven="rank 0 made 1, rank 1 made 2"),
         (
             (
-                "The ranks did not make the same calls (rank 0 made 1, rank 1 made 2), so the process group was recreated; "
-                "variables are kept."
+                "The ranks did not make the same calls (rank 0 made 1, rank 1 made 2), "
+                "so the process group was recreated; variables are kept."
             ),
         ),
     ),
