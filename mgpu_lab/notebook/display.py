@@ -2,7 +2,6 @@
 
 The live view is a widget, so that what is saved, printed or compared is only the plain end result: text
 streams tagged ``[0-1]``, each rank's rich displays, and one error.
-Not covered: what is shown (``results``, ``report_text``).
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from IPython.display import display
 from mgpu_lab.engine.output import cut_note
 from mgpu_lab.engine.results import DIED, KILLED, RAISED, named, tag_lines, tag_of
 from mgpu_lab.wire.errors import CellError
+from mgpu_lab.wire.transfer import WIDGET_MIME
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,7 +33,6 @@ LIVE_LINES = 40
 MISMATCH = "CollectiveMismatchError"
 SHOWN_BYTES = 120 * 1024  # of text, as a saved notebook holds it
 LINE_BYTES = 16  # what each line costs there beyond its text: tag, indent, quotes
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 class LiveView:
@@ -58,7 +57,7 @@ class LiveView:
             self.shown, self.next_s = text, now + LIVE_EVERY_S
 
     def show(self, text: str) -> None:
-        """Put the text into the widget, making it first if need be."""
+        """Put the text into the widget, which is created when there is first something to show."""
         from ipywidgets import HTML
 
         value = f'<pre aria-live="polite" style="line-height:1.3;margin:0;padding-left:5px">{html.escape(text)}</pre>'

@@ -1,7 +1,7 @@
-"""The cells run on the ranks as one script for torchrun, readable and printing the same values.
+"""The cells that ran on the ranks as one readable script for torchrun, which prints the same values.
 
-What only a notebook can do (magics, ``!commands``) becomes a comment that says so.
-Not covered: cells of the notebook's own kernel.
+What only a notebook can do (magics, ``!commands``) becomes a comment that says so. Cells of the notebook's own
+kernel are left out.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mgpu_lab.notebook.live_table import WatchTable, live_html, rank_rows
 from mgpu_lab.wire.errors import LabError, RanksError
+from mgpu_lab.wire.transfer import WIDGET_MIME
 
 if TYPE_CHECKING:
     from mgpu_lab.engine.ranks import Ranks
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 PERIOD_S = 0.25  # at most four updates a second
 LAST_PERIOD_S = 0.001  # has a rank that waits for its next sample take it at once
 LAST_PATIENCE_S = 0.5
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 class Watch:

@@ -22,7 +22,8 @@ from traitlets import Type
 from traitlets.config import Config
 
 from mgpu_lab.rank.position import is_communication
-from mgpu_lab.rank.tracebacks import chain, is_cell_file, own_frames, presentable, words
+from mgpu_lab.rank.tracebacks import chain, own_frames, presentable, words
+from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.errors import LabError
 from mgpu_lab.wire.messages import Failure
 

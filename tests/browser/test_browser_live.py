@@ -8,7 +8,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab import WIDGET_MIME, OpenNotebook, screenshot_folders, write_notebook
+from lab import OpenNotebook, screenshot_folders, write_notebook
+
+from mgpu_lab.wire.transfer import WIDGET_MIME
 
 pytest_plugins = ["lab"]
 pytestmark = pytest.mark.browser
