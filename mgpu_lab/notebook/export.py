@@ -117,7 +117,7 @@ def exported(step: Step, number: int) -> str:
 
 def exported_cell(cell: str) -> str:
     """Return a cell's code; all of it as a comment where it is nothing that a script can run."""
-    source = printing_last_value(without_magics(cell).strip("\n"))
+    source = printing_last_value((cell if parses(cell) else without_magics(cell)).strip("\n"))
     if parses(source):
         return source
     why = "uses await outside a function" if parses(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) else "is no plain Python"
