@@ -81,7 +81,7 @@ transfer.numbers.Integral.register(Whole)
     ("value", "sent"),
     [
         (b"\x89PNG", "iVBORw=="),
-        (dt.datetime(2026, 1, 2), "2026-01-02T00:00:00"),
+        (dt.datetime(2026, 1, 2, tzinfo=dt.UTC), "2026-01-02T00:00:00+00:00"),
         (Whole(), 3),
         ({"a": (1,)}, {"a": [1]}),
     ],
