@@ -48,7 +48,12 @@ def show(value):
         print(repr(value))
 
 '''
-FOOTER = "\ndist.destroy_process_group()\n"
+FOOTER = """
+# gloo's own threads let go of the last gradients, and need Python for it: one that comes to it only when the
+# interpreter is ending aborts the process (pytorch issue 190489). A barrier gives them the time.
+dist.barrier()
+dist.destroy_process_group()
+"""
 PUSHED_BYTES = 10_000  # as pickled; more than that is no text to read
 NOTEBOOK_ONLY = re.compile(r"^(\s*)([%!].*|.*\?\??)$")
 
