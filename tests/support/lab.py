@@ -2,7 +2,6 @@
 
 Use it from a test module with ``pytest_plugins = ["lab"]``. Everything lasts as long as the module: Playwright
 keeps an event loop running, which other modules' tests must not meet.
-Not covered: what is asserted (``test_browser``).
 PYTEST_DONT_REWRITE: nothing is asserted here, and test modules import this one before pytest could rewrite it.
 """
 
