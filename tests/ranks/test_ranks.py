@@ -362,7 +362,6 @@ BAD_CALLS = {
     "rank that is not there": (lambda r: r.run("pass", on=[7]), "no rank 7: 2 ranks run, numbered 0 to 1"),
     "negative rank": (lambda r: r.run("pass", on=[-1]), "no rank -1"),
     "no rank": (lambda r: r.run("pass", on=[]), "rank"),
-    "a cell that is no text": (lambda r: r.run(123), "a cell is text, not 123"),
     "negative timeout": (lambda r: r.run("pass", timeout=-1), "positive number of seconds"),
     "missing everywhere": (lambda r: r.pull("nowhere"), "ranks 0-1: no variable 'nowhere'"),
     "missing on one": (lambda r: r.pull("only_on_0"), "rank 1: no variable 'only_on_0'"),

@@ -93,9 +93,9 @@ WAITS = (
         (*RAISED, WAITING + r" all_reduce\(4 x float32\), line 4", RENEWED),
         never_says=("Connection closed", "RuntimeError")),
     Row("raise: others wait in a barrier", (ONE_RAISES, "dist.barrier()"), (*RAISED, WAITING + " barrier", RENEWED)),
-    Row("raise: others wait for an object", (ONE_RAISES, """
-        found = [None] * world_size
-        dist.all_gather_object(found, rank)"""), (*RAISED, WAITING + " all_gather_object", RENEWED)),
+    Row("raise: others wait for an object",
+        (ONE_RAISES, "found = [None] * world_size; dist.all_gather_object(found, rank)"),
+        (*RAISED, WAITING + " all_gather_object", RENEWED)),
     Row("raise: others wait in recv from it", (ONE_RAISES, "dist.recv(torch.ones(4), src=1)"),
         (*RAISED, WAITING + " recv", RENEWED)),
     Row("raise: others wait in work.wait()", (ONE_RAISES, """
@@ -157,12 +157,9 @@ WAITS = (
                 dist.all_reduce(torch.ones(4))
             except Exception:
                 pass"""), (*RAISED, WAITING, RENEWED)),
-    Row("raise: the same error everywhere", """
-        stamp()
-        raise ValueError('the same')""", (r"\[0-\d\] ranks 0-\d raised ValueError", "ValueError: the same")),
-    Row("raise: different errors", """
-        stamp()
-        raise (ValueError('one of them') if rank == 1 else KeyError('the other'))""",
+    Row("raise: the same error everywhere", "stamp(); raise ValueError('the same')",
+        (r"\[0-\d\] ranks 0-\d raised ValueError", "ValueError: the same")),
+    Row("raise: different errors", "stamp(); raise (ValueError('one of them') if rank == 1 else KeyError('the other'))",
         ("rank 1 raised ValueError", "rank.* 0.* raised KeyError")),
 )
 
@@ -187,15 +184,9 @@ class Slow(torch.utils.data.Dataset):
 
 STOPS = (
     Row("stop: Python loop", "while True: pass", (STOPPED, "ranks? 0"), STOP),
-    Row("stop: time.sleep", """
-        import time
-        time.sleep(1000)""", (STOPPED,), STOP),
-    Row("stop: await", """
-        import asyncio
-        await asyncio.sleep(1000)""", (STOPPED,), STOP),
-    Row("stop: waiting for a queue", """
-        import queue
-        queue.Queue().get()""", (STOPPED,), STOP),
+    Row("stop: time.sleep", "import time; time.sleep(1000)", (STOPPED,), STOP),
+    Row("stop: await", "import asyncio; await asyncio.sleep(1000)", (STOPPED,), STOP),
+    Row("stop: waiting for a queue", "import queue; queue.Queue().get()", (STOPPED,), STOP),
     Row("stop: thread that is joined", """
         import threading, time
         thread = threading.Thread(target=time.sleep, args=(3,))
@@ -228,17 +219,11 @@ STOPS = (
         (STOPPED, "rank 1 .*killed.*variables are lost"), STOP, lost=(1,), why=NOT_INTERRUPTIBLE),
     Row("stop: C call that never returns, interpreter held", LOCK_TWICE.format(kind="PyDLL"),
         (STOPPED, "rank 1 .*killed.*variables are lost"), STOP, lost=(1,), why=NOT_INTERRUPTIBLE),
-    Row("stop: C sleep, interpreter held", """
-        import ctypes
-        ctypes.PyDLL(None).sleep(1000)""", (STOPPED,), STOP),
-    Row("stop: C sleep, interpreter free", """
-        import ctypes
-        ctypes.CDLL(None).sleep(1000)""", (STOPPED,), STOP),
+    Row("stop: C sleep, interpreter held", "import ctypes; ctypes.PyDLL(None).sleep(1000)", (STOPPED,), STOP),
+    Row("stop: C sleep, interpreter free", "import ctypes; ctypes.CDLL(None).sleep(1000)", (STOPPED,), STOP),
     Row("stop: DataLoader with workers", (LOADER,
         "for batch in torch.utils.data.DataLoader(Slow(), num_workers=2): pass"), (STOPPED,), STOP),
-    Row("stop: child process", """
-        import subprocess
-        subprocess.run(['sleep', '1000'])""", (STOPPED,), STOP),
+    Row("stop: child process", "import subprocess; subprocess.run(['sleep', '1000'])", (STOPPED,), STOP),
     Row("stop: !command", "!sleep 1000", (STOPPED,), STOP, fails=False),
     Row("stop: os.system", """
         import os, time
@@ -344,9 +329,8 @@ DEATHS = (
             os.kill(os.getppid(), signal.SIGKILL)
         import time; time.sleep(5)""", ("gone", "%ranks restart"), lost=ALL,
         why="ranks end with the process they were forked from, so that none can be left behind", restart=ALL_AGAIN),
-    Row("death: rank is gone when the next cell starts", """
-        stamp()
-        print('never printed')""", ("rank 1 is gone", "SIGKILL", "%ranks restart --on 1"), before="""
+    Row("death: rank is gone when the next cell starts", "stamp(); print('never printed')",
+        ("rank 1 is gone", "SIGKILL", "%ranks restart --on 1"), before="""
         import os, signal, threading
         if rank == 1: threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGKILL]).start()
         import time""", lost=(1,), why=GONE, restart=ONE_AGAIN, never_says=("never printed",), pause_s=0.6),
@@ -360,19 +344,13 @@ DEATHS = (
             stamp()
             sys.exit()
         dist.barrier()""", ("sys.exit", WAITING + " barrier", RENEWED)),
-    Row("exit: exit()", """
-        stamp()
-        exit()""", ("exit ends nothing here", "%ranks stop")),
+    Row("exit: exit()", "stamp(); exit()", ("exit ends nothing here", "%ranks stop")),
     Row("exit: raise KeyboardInterrupt", """
         stamp()
         if rank == 1: raise KeyboardInterrupt
         dist.barrier()""", ("rank 1.*KeyboardInterrupt", WAITING + " barrier", RENEWED)),
-    Row("exit: input()", """
-        stamp()
-        name = input('name? ')""", ("no keyboard", "ranks.push")),
-    Row("exit: breakpoint()", """
-        stamp()
-        breakpoint()""", ("no keyboard",)),
+    Row("exit: input()", "stamp(); name = input('name? ')", ("no keyboard", "ranks.push")),
+    Row("exit: breakpoint()", "stamp(); breakpoint()", ("no keyboard",)),
     Row("exit: %debug", """
         stamp()
         %debug""", (), fails=False),
@@ -386,13 +364,11 @@ MISMATCHES = (
         dist.all_reduce(torch.ones(8 if rank == 1 else 4))""",
         (r"CollectiveMismatchError", r"rank \d calls all_reduce\(\d x float32\), line 2", r"all_reduce\(4 x float32\)",
          r"all_reduce\(8 x float32\)", SETTLED)),
-    Row("mismatch: smaller broadcast (gloo would mix the data up in silence)", """
-        stamp()
-        dist.broadcast(torch.ones(4 if rank == 0 else 8), src=0)""",
+    Row("mismatch: smaller broadcast (gloo would mix the data up in silence)",
+        "stamp(); dist.broadcast(torch.ones(4 if rank == 0 else 8), src=0)",
         ("CollectiveMismatchError", r"broadcast\(4 x float32, src=0\)", SETTLED)),
-    Row("mismatch: dtypes", """
-        stamp()
-        dist.all_reduce(torch.ones(4, dtype=torch.float64 if rank == 1 else torch.float32))""",
+    Row("mismatch: dtypes",
+        "stamp(); dist.all_reduce(torch.ones(4, dtype=torch.float64 if rank == 1 else torch.float32))",
         ("CollectiveMismatchError", "float32", "float64", SETTLED)),
     Row("mismatch: operations", """
         stamp()
@@ -401,13 +377,11 @@ MISMATCHES = (
         else:
             dist.all_reduce(torch.ones(4))""",
         ("CollectiveMismatchError", "broadcast", "all_reduce", "line 3", "line 5", SETTLED)),
-    Row("mismatch: reduce operation", """
-        stamp()
-        dist.all_reduce(torch.ones(4), op=dist.ReduceOp.MAX if rank == 1 else dist.ReduceOp.SUM)""",
+    Row("mismatch: reduce operation",
+        "stamp(); dist.all_reduce(torch.ones(4), op=dist.ReduceOp.MAX if rank == 1 else dist.ReduceOp.SUM)",
         ("CollectiveMismatchError", "max", SETTLED)),
-    Row("mismatch: root", """
-        stamp()
-        dist.broadcast(torch.ones(4), src=int(rank == 1))""", ("CollectiveMismatchError", "src=0", "src=1", SETTLED)),
+    Row("mismatch: root", "stamp(); dist.broadcast(torch.ones(4), src=int(rank == 1))",
+        ("CollectiveMismatchError", "src=0", "src=1", SETTLED)),
     Row("mismatch: asynchronous", """
         stamp()
         work = dist.all_reduce(torch.ones(8 if rank == 1 else 4), async_op=True)
@@ -454,22 +428,17 @@ DAMAGES = (
         os.close(1)
         os.close(2)
         stamp()""", fails=False),
-    Row("damage: deletes dist and rank", """
-        stamp()
-        del dist, rank, world_size, torch""", fails=False),
+    Row("damage: deletes dist and rank", "stamp(); del dist, rank, world_size, torch", fails=False),
     Row("damage: %reset -f", "%reset -f", fails=False, lost=ALL, why="the cell deletes the variables itself"),
-    Row("damage: destroys the process group", """
-        stamp()
-        dist.destroy_process_group()""", fails=False),
+    Row("damage: destroys the process group", "stamp(); dist.destroy_process_group()", fails=False),
     Row("damage: one rank destroys the process group", """
         if rank == 1:
             stamp()
             dist.destroy_process_group()
         else:
             dist.barrier()""", ("rank 1 left the process group", "barrier")),
-    Row("damage: second init_process_group", """
-        stamp()
-        dist.init_process_group('gloo')""", ("already have a process group",), fails=False),
+    Row("damage: second init_process_group", "stamp(); dist.init_process_group('gloo')",
+        ("already have a process group",), fails=False),
     Row("damage: env:// init after destroy", """
         dist.destroy_process_group()
         dist.init_process_group('gloo', init_method='env://')
@@ -477,9 +446,9 @@ DAMAGES = (
         dist.all_reduce(t)
         print('sum', t.item())
         stamp()""", (r"\[0-\d\] sum \d",), fails=False),
-    Row("damage: env:// init, then one rank raises", ("""
-        dist.destroy_process_group()
-        dist.init_process_group('gloo')""", ONE_RAISES, "dist.barrier()"), (*RAISED, WAITING + " barrier", RENEWED)),
+    Row("damage: env:// init, then one rank raises",
+        ("dist.destroy_process_group(); dist.init_process_group('gloo')", ONE_RAISES, "dist.barrier()"),
+        (*RAISED, WAITING + " barrier", RENEWED)),
     Row("damage: env:// init entered by one rank", """
         dist.destroy_process_group()
         if rank == 1:
@@ -529,14 +498,11 @@ DAMAGES = (
             def __str__(self): raise RuntimeError('no')
         stamp()
         raise Mute()""", ("Mute",)),
-    Row("damage: DTensor made before the process group was made anew", """
-        stamp()
-        whole.full_tensor()""", ("StaleGroupError: this DeviceMesh was made before",), before="""
-        from torch.distributed.device_mesh import init_device_mesh
+    Row("damage: DTensor made before the process group was made anew", "stamp(); whole.full_tensor()",
+        ("StaleGroupError: this DeviceMesh was made before",), before=(MESH, """
         from torch.distributed.tensor import distribute_tensor, Shard
-        mesh = init_device_mesh('cpu', (world_size,))
         whole = distribute_tensor(torch.ones(8), mesh, [Shard(0)])
-        if rank == 1: dist.destroy_process_group()"""),
+        if rank == 1: dist.destroy_process_group()""")),
     Row("damage: error whose words are itself", """
         class Odd(BaseException):
             def __str__(self): raise self
@@ -547,9 +513,8 @@ DAMAGES = (
         odd = SyntaxError('odd')
         odd.lineno = 'x'
         raise odd""", ("raised SyntaxError", "odd")),
-    Row("damage: alarm that goes off after the cell", """
-        stamp()
-        print('lives on', len(name))""", ("lives on",), fails=False, before="""
+    Row("damage: alarm that goes off after the cell", "stamp(); print('lives on', len(name))", ("lives on",),
+        fails=False, before="""
         import signal
         name = 'x'
         def late(*_): raise TimeoutError('late')
@@ -566,15 +531,12 @@ DAMAGES = (
         %%ranks
         del files
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)"""),
-    Row("damage: error of 20 MB", """
-        stamp()
-        raise ValueError('y' * 20_000_000)""", ("ValueError",)),
+    Row("damage: error of 20 MB", "stamp(); raise ValueError('y' * 20_000_000)", ("ValueError",)),
     Row("damage: error with a lone surrogate", """
         stamp()
         raise ValueError('bad \\ud800 text')""", ("ValueError: bad",)),
-    Row("damage: error group", """
-        stamp()
-        raise ExceptionGroup('many', [ValueError('one'), KeyError('two')])""", ("ExceptionGroup", "many")),
+    Row("damage: error group", "stamp(); raise ExceptionGroup('many', [ValueError('one'), KeyError('two')])",
+        ("ExceptionGroup", "many")),
     Row("damage: error in a thread", """
         import threading
         def f(): raise ValueError('in a thread')
@@ -607,10 +569,8 @@ DAMAGES = (
         for name in [n for n in sys.modules if n.startswith('torch')]:
             del sys.modules[name]
         stamp()""", fails=False),
-    Row("damage: replaces dist.all_reduce", """
-        dist.all_reduce = lambda *a, **k: None
-        stamp()""", fails=False, lost=ALL, why="a package that a cell has patched is only whole again in new processes",
-        restart=ALL_AGAIN),
+    Row("damage: replaces dist.all_reduce", "dist.all_reduce = lambda *a, **k: None; stamp()", fails=False, lost=ALL,
+        why="a package that a cell has patched is only whole again in new processes", restart=ALL_AGAIN),
 )
 
 # ---- output
