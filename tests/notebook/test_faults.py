@@ -217,16 +217,6 @@ def test_matrix(shelf, row, world_size):
             raise
 
 
-def test_pull_of_two_gigabytes(shelf):
-    """Refused in one line, at once, on ranks that live on."""
-    kernel = shelf.get(SIZES[0]).kernel
-    assert not kernel.ranks("kept = rank + 0.5; big = torch.empty(2**31, dtype=torch.uint8)").error
-    shown = kernel.run("ranks.pull('big')")
-    assert re.fullmatch(r"UsageError: .*'big' is larger than 256 MiB.*", shown.error), shown.text
-    assert shown.seconds < limit_s()
-    assert not kernel.ranks("del big; assert kept == rank + 0.5").error
-
-
 def test_stop_pressed_again_and_again(shelf):
     """Whenever it comes, the ranks are put in order and the result is told."""
     notebook = shelf.get(SIZES[0])

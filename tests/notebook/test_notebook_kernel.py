@@ -8,7 +8,7 @@ import time
 
 import pytest
 from cells import cell
-from kernel import ANSI, Kernel
+from kernel import ANSI, STARTED, Kernel
 
 from mgpu_lab.wire.transfer import WIDGET_MIME
 
@@ -45,12 +45,7 @@ def notebook(kernel):
 
 
 def test_kernel_stays_free_of_torch(notebook):
-    assert (
-        notebook.ranks("""
-        print(torch.ones(1).item())
-        torch.ones(2)""").text.count("1.")
-        >= 2
-    )
+    assert notebook.ranks("print(torch.ones(1).item()); torch.ones(2)").text.count("1.") >= 2
     shown = notebook.run("""
         import sys
         print([name for name in ('torch', 'transformers', 'deepspeed') if name in sys.modules])""")
@@ -69,22 +64,13 @@ def test_first_cell_starts_ranks_and_says_so(folder):
 
 
 def test_output_is_tagged_in_rank_order_and_merged(notebook):
-    source = """
-        %%ranks
+    shown = notebook.ranks("""
         import time
         time.sleep(0.3 * (1 - rank))
-        print('rank', rank)
-        print('rank', rank)"""
-    assert notebook.run(source).stdout == "[0] rank 0\n[0] rank 0\n[1] rank 1\n[1] rank 1\n"
-    assert (
-        notebook.ranks("""
-        print('same')
-        'value'""").stdout
-        == "[0-1] same\n[0-1] 'value'\n"
-    )
-    shown = notebook.ranks("""
-        import sys
-        print('aside', file=sys.stderr)""")
+        for _ in range(2): print('rank', rank)""")
+    assert shown.stdout == "[0] rank 0\n[0] rank 0\n[1] rank 1\n[1] rank 1\n"
+    assert notebook.ranks("print('same'); 'value'").stdout == "[0-1] same\n[0-1] 'value'\n"
+    shown = notebook.ranks("import sys; print('aside', file=sys.stderr)")
     assert (shown.stdout, shown.stderr) == ("", "[0-1] aside\n")
 
 
@@ -298,13 +284,11 @@ def test_status_is_a_table(notebook):
 
 
 def test_a_cell_that_calls_the_magic_keeps_its_own_output(notebook):
-    source = "import time\\nprint(rank)\\ntime.sleep(0.4)"
-    call = f"get_ipython().run_cell_magic('ranks', LINE, '{source}')"
-    shown = notebook.run(f"""
-        print('before')
-        for LINE in ('', '--watch'):
-            {call}
-        print('after')""")
+    shown = notebook.run("""
+        print("before")
+        for line in ("", "--watch"):
+            get_ipython().run_cell_magic("ranks", line, "import time; print(rank); time.sleep(0.4)")
+        print("after")""")
     assert not shown.error
     assert shown.stdout == "before\n" + 2 * "[0] 0\n[1] 1\n" + "after\n"
     assert [bundle["text/plain"].split("\n")[0] for bundle in shown.bundles] == ["Ranks, last figures"]
@@ -313,9 +297,7 @@ def test_a_cell_that_calls_the_magic_keeps_its_own_output(notebook):
 def test_restart_and_export(kernel, folder):
     kernel.run("%ranks stop")
     kernel.run("%ranks start -n 2 --device cpu")
-    kernel.ranks("""
-        x = rank
-        print(x)""")
+    kernel.ranks("x = rank; print(x)")
     target = folder / "train.py"
     assert "torchrun --nproc_per_node=2" in kernel.run(f"%ranks export {target}").stdout
     assert "--force" in kernel.run(f"%ranks export {target}").error
@@ -326,19 +308,12 @@ def test_restart_and_export(kernel, folder):
 
 
 def test_variable_ranks_drives_the_same_ranks(notebook):
-    assert (
-        notebook.run("""
-        ranks.push(lr=0.5)
-        print(ranks.pull('lr'))""").stdout
-        == "[0.5, 0.5]\n"
-    )
+    assert notebook.run("ranks.push(lr=0.5); print(ranks.pull('lr'))").stdout == "[0.5, 0.5]\n"
 
 
 def test_reloading_the_extension_stops_the_ranks_and_says_so(folder):
     with Kernel(folder) as kernel:
-        kernel.run("""
-            %load_ext mgpu_lab
-            %ranks start -n 2 --device cpu""")
+        kernel.run(STARTED)
         assert kernel.run("%reload_ext mgpu_lab").stdout == "Stopped 2 ranks.\n"
         assert "no ranks run" in kernel.run("%ranks where").error
         assert kernel.ranks("print(world_size)").stdout.endswith("[0-1] 2\n")
@@ -346,9 +321,7 @@ def test_reloading_the_extension_stops_the_ranks_and_says_so(folder):
 
 def test_start_time_limit_holds_for_all_cells(folder):
     with Kernel(folder) as kernel:
-        kernel.run("""
-            %load_ext mgpu_lab
-            %ranks start -n 2 --device cpu --timeout 0.5""")
+        kernel.run(f"{STARTED} --timeout 0.5")
         assert "--timeout 0.5 s has passed" in kernel.ranks("while True: pass").error
         assert not kernel.run("""
             %%ranks --timeout 20

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from cells import cell
-from kernel import ROOT, WARM, Kernel
+from kernel import ROOT, STARTED, WARM, Kernel
 
 CYCLES = int(os.environ.get("MGPU_LAB_CYCLES", "15"))
 CELLS = int(os.environ.get("MGPU_LAB_CELLS", "400"))
@@ -33,9 +33,6 @@ CELLS_AT_THE_KILL = {
         ctypes.PyDLL(None).pthread_mutex_lock(lock)
         ctypes.PyDLL(None).pthread_mutex_lock(lock)""",
 }
-STARTED = """
-    %load_ext mgpu_lab
-    %ranks start -n 2 --device cpu"""
 COUNT = """
 import gc, json, os, psutil, tempfile, threading
 from pathlib import Path

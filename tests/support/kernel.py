@@ -20,6 +20,9 @@ WARM = """
     from mgpu_lab.engine.backends.local import shared_template
     assert shared_template().ready.wait(50)
 """
+STARTED = """
+    %load_ext mgpu_lab
+    %ranks start -n 2 --device cpu"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
