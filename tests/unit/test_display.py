@@ -56,6 +56,7 @@ def test_live_text_merges_equal_ranks_and_ends_in_the_note():
         (["head\n1\ntail\n", "head\n2\ntail\n"], "[0-1] head\n[0] 1\n[1] 2\n[0-1] tail\n"),
         (["a\nb\n", "a\n", ""], "[0] a\n[0] b\n[1] a\n"),
         (["a\n", "a\na\n"], "[0-1] a\n[1] a\n"),
+        (["y\nx\na\n", "y\nx\nx\na\n"], "[0-1] y\n[0-1] x\n[1] x\n[0-1] a\n"),
     ],
 )
 def test_lines_that_all_ranks_have_are_shown_once(shell, capsys, texts, shown):
