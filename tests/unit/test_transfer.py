@@ -28,7 +28,10 @@ class OfACell:
     [
         (lambda: transfer.pack("nowhere", {}, 100), "no variable 'nowhere' here"),
         (lambda: transfer.pack("big", {"big": bytes(2**21)}, 2**20), "'big' is larger than 1 MiB; pull a part"),
-        (lambda: transfer.pack("many", {"many": [b"x" * 1000] * 9 + [bytes(99)] * 99}, 2**10), "'many' is larger than"),
+        (
+            lambda: transfer.pack("many", {"many": [bytes([i]) * 99_999 for i in range(20)]}, 2**20),
+            "'many' is larger than",
+        ),
         (
             lambda: transfer.pack_all({"fine": 1, "lock": threading.Lock()}),
             "'lock' holds a lock that cannot be pickled",
