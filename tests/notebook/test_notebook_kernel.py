@@ -354,11 +354,3 @@ def test_help_knows_the_ranks_names(notebook):
     assert "Say what it is for." in ANSI.sub("", reply["data"]["text/plain"])
     shown = notebook.ranks("only_here?")
     assert not shown.error
-
-
-def test_help_and_completion_outside_are_the_notebooks(notebook):
-    notebook.run("""
-        def mine():
-            'of the notebook'""")
-    reply = notebook.client.inspect("mine", 4, reply=True, timeout=20)["content"]
-    assert "of the notebook" in reply["data"]["text/plain"]

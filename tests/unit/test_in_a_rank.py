@@ -1,7 +1,7 @@
 """What a rank does without torch: tracebacks for learners, stacks of a blocked process, sockets that are cut."""
 
+import faulthandler
 import os
-import signal
 import socket
 import sys
 
@@ -79,7 +79,7 @@ def test_the_cells_line_is_read_from_what_a_signal_has_written(tmp_path):
     assert stacks.cell_line(str(tmp_path), 1) == 3
     error_of("\n\n\n\nos.kill(os.getpid(), number)", **hold)
     assert stacks.cell_line(str(tmp_path), 1) == 5, "what was written last counts"
-    signal.signal(stacks.NUMBER, signal.SIG_IGN)
+    faulthandler.unregister(stacks.NUMBER)
 
 
 @pytest.fixture
