@@ -49,8 +49,8 @@ def show(value):
 
 '''
 FOOTER = """
-# gloo's own threads let go of the last gradients, and need Python for it: one that comes to it only when the
-# interpreter is ending aborts the process (pytorch issue 190489). A barrier gives them the time.
+# The last gradients are freed by gloo's own threads, which need Python for that. One that is late, when the interpreter
+# is shutting down already, aborts the process (pytorch issue 190489): the barrier gives them the time.
 dist.barrier()
 dist.destroy_process_group()
 """
