@@ -1,5 +1,6 @@
 # make lab     make .venv, install the course, open JupyterLab on the first lesson
 # make test    make .venv where it is missing, then run every check
+# make test-unit   only the tests that start no process: seconds
 # What the settings do: LABFLAGS="--no-browser --port=9999" goes to JupyterLab; PYTHON=python3.12 names the Python to
 # make .venv with; TORCH=cpu or TORCH=gpu where the automatic choice (is there an NVIDIA driver?) is not the wanted one.
 
@@ -20,7 +21,7 @@ ifeq ($(strip $(HOME)),)
 unexport HOME
 endif
 
-.PHONY: lab test notebooks format bench clean install install-test install-bench check-python
+.PHONY: lab test test-unit notebooks format bench clean install install-test install-bench check-python
 
 lab: install
 	$(VENV_PYTHON) -m jupyterlab $(AS_ROOT) --LabApp.default_url=/lab/tree/$(LESSON) $(LABFLAGS)
@@ -31,6 +32,9 @@ test: install-test
 	$(VENV_PYTHON) tools/ruff_ranks.py
 	$(VENV_PYTHON) -m mypy
 	$(VENV_PYTHON) -m pytest $(NBVAL) $(PYTESTFLAGS) tests notebooks
+
+test-unit: install-test
+	$(VENV_PYTHON) -m pytest $(PYTESTFLAGS) tests/unit
 
 # Execute the notebooks again, each from a fresh kernel, and keep nothing of this machine in them.
 notebooks: install-test

@@ -1,8 +1,8 @@
 """While the notebooks are tested no compiler is in reach, and each must fit into the 2 GB that Binder gives.
 
 Counted is the sum of the proportional set sizes (a page that n processes share counts 1/n in each) of a notebook's
-kernel and all that it started: Linux only. Every run ends with a line for each notebook: seconds and peak.
-Not covered: what the notebooks print (nbval compares that), the JupyterLab server's own 0.1 GB.
+kernel and all that it started, on Linux only; the JupyterLab server adds 0.1 GB. Every run ends with a line for each
+notebook: seconds and peak.
 """
 
 from __future__ import annotations

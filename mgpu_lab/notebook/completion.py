@@ -1,7 +1,4 @@
-"""Tab completion and help inside a %%ranks cell: the names are those of rank 0, not of the notebook.
-
-Not covered: completion while a cell runs; the kernel is busy then.
-"""
+"""Tab completion and help inside a %%ranks cell: the names are those of rank 0, not of the notebook."""
 
 from __future__ import annotations
 

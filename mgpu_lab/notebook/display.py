@@ -2,7 +2,6 @@
 
 The live view is a widget, so that what is saved, printed or compared is only the plain end result: text
 streams tagged ``[0-1]``, each rank's rich displays, and one error.
-Not covered: what is shown (``results``, ``report_text``).
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ class LiveView:
             self.shown, self.next_s = text, now + LIVE_EVERY_S
 
     def show(self, text: str) -> None:
-        """Put the text into the widget, making it first if need be."""
+        """Put the text into the widget, which is created when there is first something to show."""
         from ipywidgets import HTML
 
         value = f'<pre aria-live="polite" style="line-height:1.3;margin:0;padding-left:5px">{html.escape(text)}</pre>'

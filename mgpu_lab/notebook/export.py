@@ -1,7 +1,7 @@
-"""The cells run on the ranks as one script for torchrun, readable and printing the same values.
+"""The cells that ran on the ranks as one readable script for torchrun, which prints the same values.
 
-What only a notebook can do (magics, ``!commands``) becomes a comment that says so.
-Not covered: cells of the notebook's own kernel.
+What only a notebook can do (magics, ``!commands``) becomes a comment that says so. Cells of the notebook's own
+kernel are left out.
 """
 
 from __future__ import annotations
@@ -47,7 +47,12 @@ def show(value):
         print(repr(value))
 
 '''
-FOOTER = "\ndist.destroy_process_group()\n"
+FOOTER = """
+# The last gradients are freed by gloo's own threads, which need Python for that. One that is late, when the interpreter
+# is shutting down already, aborts the process (pytorch issue 190489): the barrier gives them the time.
+dist.barrier()
+dist.destroy_process_group()
+"""
 NOTEBOOK_ONLY = re.compile(r"^(\s*)([%!].*|.*\?\??)$")
 
 
@@ -99,7 +104,7 @@ def exported(step: Step, number: int) -> str:
 
 def exported_cell(cell: str) -> str:
     """Return a cell's code; all of it as a comment where it is nothing that a script can run."""
-    source = printing_last_value(without_magics(cell).strip("\n"))
+    source = printing_last_value((cell if parses(cell) else without_magics(cell)).strip("\n"))
     if parses(source):
         return source
     why = "uses await outside a function" if parses(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) else "is no plain Python"

@@ -1,7 +1,4 @@
-"""%ranks and %%ranks: parse the line, delegate to ``Ranks``, hand the result to ``display``.
-
-Not covered: anything about processes.
-"""
+"""%ranks and %%ranks: parse the line, delegate to ``Ranks``, hand the result to ``display``."""
 
 from __future__ import annotations
 

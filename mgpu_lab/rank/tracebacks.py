@@ -1,7 +1,4 @@
-"""What of an error and its traceback a learner is to see: the cell's frames, and text that any front end can show.
-
-Not covered: the colours and the source lines around (IPython's, called in ``shell``).
-"""
+"""The part of an error that a learner sees: frames from the cell on, and text that any front end can show."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ TEXT_KEPT = 4000
 
 
 def own_frames(tb: TracebackType | None) -> list[TracebackType]:
-    """List the traceback's entries from the first cell frame on, leaving out this package's frames."""
+    """Return the traceback's entries from the first frame of a cell on, without this package's own."""
     entries = []
     while tb is not None:
         entries.append(tb)
@@ -25,7 +22,7 @@ def own_frames(tb: TracebackType | None) -> list[TracebackType]:
 
 
 def chain(entries: list[TracebackType]) -> TracebackType | None:
-    """Link traceback entries anew, in this order."""
+    """Link traceback entries again, in this order."""
     link: TracebackType | None = None
     for entry in reversed(entries):
         link = type(entry)(link, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
@@ -41,7 +38,7 @@ def words(error: BaseException) -> str:
 
 
 def presentable(text: str) -> str:
-    """Return text that any front end can show: no lone surrogates, and not without end."""
+    """Return text that any front end can show: without lone surrogates, and cut in the middle where it is long."""
     if len(text) > TEXT_KEPT:
         text = f"{text[: TEXT_KEPT // 2]} [... {len(text) - TEXT_KEPT:,} characters cut ...] {text[-TEXT_KEPT // 2 :]}"
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""How code objects that come from a cell are known: by the file name that IPython gives them."""
+"""How a code object's file name tells that it is a cell's."""
 
 CELL_FILE_PREFIX = "<ipython-input-"
 

@@ -1,7 +1,6 @@
-"""Values on their way between the notebook and a rank: pickled with a limit and with a clear refusal.
+"""Values on their way between the notebook and a rank: pickled up to a limit, or refused in one clear sentence.
 
-A tensor on a GPU travels as a copy in host memory, so that nobody initialises CUDA in the notebook's kernel.
-Not covered: who may send what to whom; the pipes are private to the two processes (``processes``).
+A tensor on a GPU travels as a copy in host memory, so that the notebook's kernel never initialises CUDA.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from mgpu_lab.wire.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
@@ -59,7 +57,7 @@ class _Pickler(pickle.Pickler):
 
 
 def plain_display(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a display's bundle as plain values, as a notebook file holds it; UsageError where it has others.
+    """Return a display's bundle as plain values, as a notebook file holds it; UsageError where it holds others.
 
     An object of a class made in a cell would arrive in the kernel as something that nobody there can read.
     """

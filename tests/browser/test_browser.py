@@ -8,7 +8,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab import WIDGET_MIME, OpenNotebook, screenshot_folders, write_notebook
+from lab import OpenNotebook, screenshot_folders, write_notebook
+
+from mgpu_lab.wire.transfer import WIDGET_MIME
 
 pytest_plugins = ["lab"]
 pytestmark = pytest.mark.browser
@@ -33,11 +35,15 @@ plt.legend()
 plt.show()"""
 START = ["%load_ext mgpu_lab", "%ranks start -n 2 --device cpu"]
 LESSON = [*START, SLOW_CELL, FAILING_CELL, PLOT_CELL, "%%ranks\nprint('rank', rank, 'goes on')"]
-STUCK = [
-    *START,
-    "%%ranks\nkept = rank + 10\nprint('before')\nif rank == 0:\n    dist.barrier()",
-    "%%ranks\ntotal = torch.tensor([kept])\ndist.all_reduce(total)\nprint(int(total))",
-]
+WAITING_CELL = """%%ranks
+kept = rank + 10
+print("before")
+if rank == 0:
+    dist.barrier()"""
+TOTAL_CELL = """%%ranks
+total = torch.tensor([kept])
+dist.all_reduce(total)
+print(int(total))"""
 
 
 @dataclass
@@ -137,7 +143,7 @@ def test_output_is_readable_in_both_themes(lesson, tmp_path):
 
 
 def test_stop_button_releases_a_hanging_cell(lab, open_notebook, tmp_path):
-    notebook = open_notebook(write_notebook(lab.work / "stuck.ipynb", STUCK))
+    notebook = open_notebook(write_notebook(lab.work / "stuck.ipynb", [*START, WAITING_CELL, TOTAL_CELL]))
     for number in (0, 1):
         notebook.run_cell(number)
         notebook.wait(number, number + 1)

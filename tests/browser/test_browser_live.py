@@ -8,7 +8,9 @@ from typing import Any
 
 import nbformat
 import pytest
-from lab import WIDGET_MIME, OpenNotebook, screenshot_folders, write_notebook
+from lab import OpenNotebook, screenshot_folders, write_notebook
+
+from mgpu_lab.wire.transfer import WIDGET_MIME
 
 pytest_plugins = ["lab"]
 pytestmark = pytest.mark.browser
@@ -27,8 +29,13 @@ for step in range(50):
     meter.step(900 * (step + 1))
     time.sleep(0.1)
 print("rank", rank, "is done")"""
-OPEN_CELL = "import mgpu_lab\nview = mgpu_lab.watch()\nview"
-QUIET_CELL = "%%ranks\nfor step in range(20):\n    meter.step(512 * (step + 1))\n    time.sleep(0.1)"
+OPEN_CELL = """import mgpu_lab
+view = mgpu_lab.watch()
+view"""
+QUIET_CELL = """%%ranks
+for step in range(20):
+    meter.step(512 * (step + 1))
+    time.sleep(0.1)"""
 LESSON = [
     "%load_ext mgpu_lab",
     "%ranks start -n 2 --device cpu",
@@ -284,7 +291,7 @@ def test_wide_figures_of_eight_gpus_fit(lab, open_notebook, tmp_path):
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_readable_at_both_widths_and_in_both_themes(lab, open_notebook, tmp_path, count):
     cells = ["%load_ext mgpu_lab", f"%ranks start -n {count} --device cpu", OPEN_CELL]
-    cells += ["%%ranks\nfor step in range(3):\n    meter.step(123_456)", "view.close()", "%ranks stop"]
+    cells += ["%%ranks\nfor step in range(3): meter.step(123_456)", "view.close()", "%ranks stop"]
     notebook = open_notebook(write_notebook(lab.work / f"ranks-{count}.ipynb", cells), height=900)
     run(notebook, 0, 1, 2, 3)
     notebook.page.wait_for_selector(f"{LIVE_TABLE} tbody tr:nth-child({count}):has-text('tokens/s')")

@@ -99,7 +99,7 @@ def imports_of(pattern):
 
 def loaded_by_name():
     """Names in the package's string constants: the template is told by name what to load."""
-    trees = [ast.parse(path.read_text()) for path in ROOT.glob("mgpu_lab/*.py")]
+    trees = [ast.parse(path.read_text()) for path in ROOT.glob("mgpu_lab/**/*.py")]
     words = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     return {word.partition(".")[0] for word in words if isinstance(word, str)}
 
@@ -122,7 +122,7 @@ def test_every_import_is_declared(place):
     assert not missing
 
 
-@pytest.mark.parametrize(("pattern", "extra"), [("t*s/*.py", "test"), ("benchmarks/*.py", "bench")])
+@pytest.mark.parametrize(("pattern", "extra"), [("t*s/**/*.py", "test"), ("benchmarks/*.py", "bench")])
 def test_imports_of_tests_and_benchmarks_are_in_their_extra(pattern, extra):
     assert packages(imports_of(pattern)) <= {*DECLARED["pyproject.toml"], *EXTRAS[extra]}
 

@@ -1,7 +1,4 @@
-"""Lesson 05 runs on another model, one with a tokenizer of its own, where MGPU_LAB_MODEL names its folder.
-
-Not covered: a real model from the hub (no network here), and what the lesson prints on its own model (nbval).
-"""
+"""Lesson 05 runs on another model, one with a tokenizer of its own, where MGPU_LAB_MODEL names its folder."""
 
 from pathlib import Path
 

@@ -4,7 +4,6 @@ happened and where, keeps what can be kept, and the next all_reduce works.
 The limit of two seconds counts from the raise, the death or Stop, on a machine with a free core. Where more processes
 want to run than there are cores it grows with the load, or by a factor of your own: ``MGPU_LAB_SLOWNESS=1`` is strict.
 The whole matrix on four ranks, and again and again: ``MGPU_LAB_RANKS=2,4 MGPU_LAB_REPEAT=20``.
-Not covered here: leaks over many cells and a killed kernel (``test_leaks``).
 """
 
 from __future__ import annotations
@@ -20,23 +19,28 @@ from pathlib import Path
 
 import pytest
 from fault_rows import ALL, ROWS, STOP, Row
-from kernel import Kernel, Shown
+from kernel import WARM, Kernel, Shown
 
 REPEAT = int(os.environ.get("MGPU_LAB_REPEAT", "1"))
 SIZES = [int(size) for size in os.environ.get("MGPU_LAB_RANKS", "2").split(",")]
 ANSWER_S = 2.0
 STOP_AFTER_S = 0.8
-PREPARE = """%%ranks
-import os, pathlib, time
-def stamp(later_s=0.0):  # in one step: several processes do it
-    part = pathlib.Path({stamp!r} + str(os.getpid()))
-    part.write_text(str(time.time() + later_s))
-    part.replace({stamp!r})
-kept = torch.full((3,), rank + 0.5)
-"""
-KEPT = "%%ranks{on}\nprint(kept.tolist() if 'kept' in globals() else 'lost')"
-NEXT = "%%ranks\nt = torch.ones(2)\ndist.all_reduce(t)\nprint(t.tolist())"
-WARM = "from mgpu_lab.engine.backends.local import shared_template\nassert shared_template().ready.wait(50)"
+PREPARE = """
+    %%ranks
+    import os, pathlib, time
+    def stamp(later_s=0.0):  # in one step: several processes do it
+        part = pathlib.Path({stamp!r} + str(os.getpid()))
+        part.write_text(str(time.time() + later_s))
+        part.replace({stamp!r})
+    kept = torch.full((3,), rank + 0.5)"""
+KEPT = """
+    %%ranks{on}
+    print(kept.tolist() if 'kept' in globals() else 'lost')"""
+NEXT = """
+    %%ranks
+    t = torch.ones(2)
+    dist.all_reduce(t)
+    print(t.tolist())"""
 INNER = re.compile(r"mgpu_lab/\w+\.py|IPython/core|Connection closed by peer")
 
 
@@ -60,11 +64,11 @@ class Played:
 
 
 class Notebook:
-    """A kernel with ranks, used by row after row; made anew after a row that failed."""
+    """A kernel with ranks, used by row after row; replaced after a row that failed."""
 
-    def __init__(self, folder: Path, world_size: int, **environ: str) -> None:
+    def __init__(self, folder: Path, world_size: int) -> None:
         self.folder, self.world_size = folder, world_size
-        self.kernel = Kernel(folder, **environ)
+        self.kernel = Kernel(folder)
         self.must("%load_ext mgpu_lab")
         self.must(WARM)
         self.must(f"%ranks start -n {world_size} --device cpu")
@@ -213,26 +217,6 @@ def test_matrix(shelf, row, world_size):
             raise
 
 
-def test_pull_of_two_gigabytes(shelf):
-    """Refused in one line, at once, on ranks that live on."""
-    kernel = shelf.get(SIZES[0]).kernel
-    assert not kernel.run("%%ranks\nkept = rank + 0.5\nbig = torch.empty(2**31, dtype=torch.uint8)").error
-    shown = kernel.run("ranks.pull('big')")
-    assert re.fullmatch(r"UsageError: .*'big' is larger than 256 MiB.*", shown.error), shown.text
-    assert shown.seconds < limit_s()
-    assert not kernel.run("%%ranks\ndel big\nassert kept == rank + 0.5").error
-
-
-SWALLOWS = """%%ranks
-import time
-while rank == 1:
-    try:
-        time.sleep(0.05)
-    except KeyboardInterrupt:
-        pass
-"""
-
-
 def test_stop_pressed_again_and_again(shelf):
     """Whenever it comes, the ranks are put in order and the result is told."""
     notebook = shelf.get(SIZES[0])
@@ -240,7 +224,13 @@ def test_stop_pressed_again_and_again(shelf):
     presses = [threading.Timer(0.5 + 0.06 * i, notebook.kernel.manager.interrupt_kernel) for i in range(25)]
     for press in presses:
         press.start()
-    shown = notebook.kernel.run(SWALLOWS)
+    shown = notebook.kernel.ranks("""
+        import time
+        while rank == 1:
+            try:
+                time.sleep(0.05)
+            except KeyboardInterrupt:
+                pass""")
     for press in presses:
         press.cancel()
     assert re.search(r"rank 1 .*killed.*variables are lost", shown.text), shown.text
@@ -278,15 +268,17 @@ def test_full_disk_under_the_temp_directory(tiny_disk, tmp_path):
     """Cells, errors and the release go on; what needs the disk says that it is full, in one line."""
     fill = f"open({str(tiny_disk / 'filler')!r}, 'wb').write(bytes(2**21))"
     with Kernel(tmp_path, TMPDIR=str(tiny_disk)) as kernel:
-        assert not kernel.run("%load_ext mgpu_lab\n%ranks start -n 2 --device cpu").error
-        assert not kernel.run("%%ranks\nkept = rank + 0.5").error
+        for source in ("%load_ext mgpu_lab", "%ranks start -n 2 --device cpu", "%%ranks\nkept = rank + 0.5"):
+            assert not kernel.run(source).error
         assert "No space left" in kernel.run(fill).error
         assert kernel.run(NEXT).text == "[0-1] [2.0, 2.0]\n"
         began = time.monotonic()
-        shown = kernel.run("%%ranks\nif rank == 1: raise ValueError('broken')\ndist.barrier()")
+        shown = kernel.ranks("""
+            if rank == 1: raise ValueError('broken')
+            dist.barrier()""")
         assert time.monotonic() - began < 10
         assert "ValueError: broken" in shown.text
-        again = kernel.run("%%ranks\nprint(kept)")
+        again = kernel.ranks("print(kept)")
         assert again.stdout == "[0] 0.5\n[1] 1.5\n" or re.search("space|disk", again.error), again.text
         (tiny_disk / "filler").unlink()
         assert "Started" in kernel.run("%ranks restart").text

@@ -18,9 +18,10 @@ from kernel import Kernel
 
 from mgpu_lab import Ranks
 from mgpu_lab.notebook.live_table import HEADINGS, LAST, RankRow, WatchTable, live_html, rank_rows
-from mgpu_lab.notebook.watch import PERIOD_S, WIDGET_MIME, Watch
+from mgpu_lab.notebook.watch import PERIOD_S, Watch
 from mgpu_lab.wire.errors import RanksError
 from mgpu_lab.wire.messages import Sample
+from mgpu_lab.wire.transfer import WIDGET_MIME
 
 GIB, MIB = 2**30, 2**20
 LIVE_HEADINGS = [*HEADINGS, "last minute"]

@@ -1,7 +1,7 @@
 """Run a function on N ranks (own processes, gloo, one thread each) and return what each rank returned.
 
 For tests of what runs inside a rank: it needs nothing of the engine. The processes are forked from a server
-that has imported the heavy packages once. Not covered: notebooks, released collectives, GPUs.
+that has imported the heavy packages once.
 """
 
 from __future__ import annotations

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from cells import cell
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOWING = ("stream", "display_data", "execute_result", "error")
+WARM = """
+    from mgpu_lab.engine.backends.local import shared_template
+    assert shared_template().ready.wait(50)
+"""
+STARTED = """
+    %load_ext mgpu_lab
+    %ranks start -n 2 --device cpu"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -60,8 +69,6 @@ class Kernel:
 
     def __init__(self, cwd: Path, **environ: str) -> None:
         """Start it with this Python and this checkout."""
-        import sys
-
         self.manager = KernelManager()
         self.manager._kernel_spec = KernelSpec(
             argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python"
@@ -85,10 +92,14 @@ class Kernel:
         """The kernel's process id."""
         return int(self.manager.provisioner.pid)
 
+    def ranks(self, block: str, **options: Any) -> Shown:
+        """Run a cell on the ranks."""
+        return self.run(f"%%ranks\n{cell(block)}", **options)
+
     def run(self, source: str, *, stop_after: float | None = None, timeout: float = 60) -> Shown:
-        """Run a cell to the end; press Stop after ``stop_after`` seconds if given."""
+        """Run a cell, given as a block, to the end; press Stop after ``stop_after`` seconds if given."""
         began = time.monotonic()
-        request = self.client.execute(source, allow_stdin=False)
+        request = self.client.execute(cell(source), allow_stdin=False)
         shown, stopped_at = Shown(), None
         while True:
             left = began + timeout - time.monotonic()

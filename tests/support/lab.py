@@ -2,7 +2,6 @@
 
 Use it from a test module with ``pytest_plugins = ["lab"]``. Everything lasts as long as the module: Playwright
 keeps an event loop running, which other modules' tests must not meet.
-Not covered: what is asserted (``test_browser``).
 PYTEST_DONT_REWRITE: nothing is asserted here, and test modules import this one before pytest could rewrite it.
 """
 
@@ -29,7 +28,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PATIENCE_S = 120.0
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page, however long it is

@@ -116,23 +116,3 @@ def test_a_solution_needs_no_frame_and_may_have_longer_cells():
 
 def test_code_in_text_is_neither_heading_nor_image():
     assert found(lesson(last=LAST + "\n```\n# a comment\n![](x.png)\n```\nand `![](y.png)`")) == ""
-
-
-def test_executing_keeps_tags_and_nothing_of_the_machine(tmp_path):
-    path = tmp_path / "lesson.ipynb"
-    cells = [code("print('hello')", 7, tags=["a"], execution={"iopub.status.busy": "2026-01-01"}, scrolled=True)]
-    nbformat.write(lesson(*cells, widgets={"state": {}}, language_info={"name": "python", "version": "3.11.7"}), path)
-    assert execute.execute(path) == []
-    notebook = nbformat.read(path, as_version=4)
-    assert notebook.metadata == execute.METADATA
-    assert notebook.cells[1].metadata == {"tags": ["a"]}
-    assert (notebook.cells[1].execution_count, notebook.cells[1].outputs[0].text) == (1, "hello\n")
-
-
-def test_a_failing_notebook_is_left_as_it_was(tmp_path, capsys):
-    path = tmp_path / "lesson.ipynb"
-    nbformat.write(lesson(code("1 / 0")), path)
-    before = path.read_bytes()
-    assert execute.main([str(path)]) == 1
-    assert path.read_bytes() == before
-    assert "ZeroDivisionError" in capsys.readouterr().out

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from mgpu_lab.rank.board import SLOT, SLOTS, Board, checksum_of
+from mgpu_lab.rank.board import SLOT, SLOTS, Board, checksum_of, told
 
 
 @pytest.fixture
@@ -29,6 +29,11 @@ def test_different_calls_are_told(boards):
 def test_a_rank_far_ahead_is_not_compared(boards):
     boards[0].differing(1 + SLOTS, "barrier() at 9")
     assert boards[1].differing(1, "all_reduce(8 x float32) at 5") == {}
+
+
+def test_who_calls_what_is_told_in_words():
+    written = {0: "all_reduce(4 x float32) at 3", 1: "barrier() at 5", 2: "all_reduce(4 x float32) at 3"}
+    assert told(written) == "ranks 0, 2 call all_reduce(4 x float32), line 3; rank 1 calls barrier(), line 5"
 
 
 @pytest.mark.parametrize("kept_bytes", [8, 12, 14, 20])

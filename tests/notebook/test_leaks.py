@@ -1,7 +1,6 @@
 """Nothing is left behind: not by a killed kernel, not by many starts, not by many cells; and nobody else can connect.
 
 By default the numbers are small; ``MGPU_LAB_CYCLES=200 MGPU_LAB_CELLS=5000`` is the full run.
-Not covered here: what a single cell may break (``test_faults``).
 """
 
 from __future__ import annotations
@@ -17,20 +16,23 @@ from pathlib import Path
 
 import psutil
 import pytest
-from kernel import ROOT, Kernel
+from cells import cell
+from kernel import ROOT, STARTED, WARM, Kernel
 
 CYCLES = int(os.environ.get("MGPU_LAB_CYCLES", "15"))
 CELLS = int(os.environ.get("MGPU_LAB_CELLS", "400"))
 CROWD = os.getloadavg()[0] / len(os.sched_getaffinity(0))
 SLOWNESS = float(os.environ.get("MGPU_LAB_SLOWNESS", max(1.0, CROWD)))
-WARM = "from mgpu_lab.engine.backends.local import shared_template\nassert shared_template().ready.wait(50)"
-HOLD_INTERPRETER = """%%ranks
-import ctypes
-lock = (ctypes.c_char * 64)()
-ctypes.PyDLL(None).pthread_mutex_lock(lock)
-print("about to hold", flush=True)
-ctypes.PyDLL(None).pthread_mutex_lock(lock)
-"""
+CELLS_AT_THE_KILL = {
+    "idle": "pass",
+    "in a loop": "while True: pass",
+    "waiting in a collective": "if rank == 0: dist.barrier()",
+    "holding the interpreter": """
+        import ctypes
+        lock = (ctypes.c_char * 64)()
+        ctypes.PyDLL(None).pthread_mutex_lock(lock)
+        ctypes.PyDLL(None).pthread_mutex_lock(lock)""",
+}
 COUNT = """
 import gc, json, os, psutil, tempfile, threading
 from pathlib import Path
@@ -97,19 +99,13 @@ def lab_directories(folder: Path) -> list[Path]:
     return sorted(folder.glob("mgpu_lab-*"))
 
 
-@pytest.mark.parametrize("state", ["idle", "in a loop", "holding the interpreter", "waiting in a collective"])
+@pytest.mark.parametrize("state", CELLS_AT_THE_KILL)
 def test_killed_kernel_leaves_no_process(tmp_path, state):
     scratch = tmp_path / "temp"
     scratch.mkdir()
-    cell = {
-        "idle": "%%ranks\npass",
-        "in a loop": "%%ranks\nwhile True: pass",
-        "holding the interpreter": HOLD_INTERPRETER,
-        "waiting in a collective": "%%ranks\nif rank == 0: dist.barrier()",
-    }[state]
     with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
-        must(kernel, "%load_ext mgpu_lab\n%ranks start -n 2 --device cpu")
-        kernel.client.execute(cell)
+        must(kernel, STARTED)
+        kernel.client.execute(f"%%ranks\n{cell(CELLS_AT_THE_KILL[state])}")
         time.sleep(1)
         processes = family(kernel.pid)
         assert len(processes) >= 3, "a template and two ranks"
@@ -137,7 +133,7 @@ def test_kernel_that_shuts_down_leaves_nothing(tmp_path):
     scratch = tmp_path / "temp"
     scratch.mkdir()
     with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
-        must(kernel, "%load_ext mgpu_lab\n%ranks start -n 2 --device cpu")
+        must(kernel, STARTED)
         processes = family(kernel.pid)
         kernel.client.shutdown()
         assert all_gone(processes, 5.0 * SLOWNESS)
@@ -146,8 +142,11 @@ def test_kernel_that_shuts_down_leaves_nothing(tmp_path):
 
 @pytest.mark.usefixtures("ranks")
 def test_stop_ends_what_the_ranks_started(kernel):
-    source = "%%ranks\nimport subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nprint(child.pid)"
-    children = [psutil.Process(pid) for pid in printed_numbers(must(kernel, source))]
+    shown = kernel.ranks("""
+        import subprocess
+        child = subprocess.Popen(['sleep', '1000'])
+        print(child.pid)""")
+    children = [psutil.Process(pid) for pid in printed_numbers(shown.stdout)]
     assert len(children) == 2
     must(kernel, "%ranks stop")
     assert all_gone(children, 2.0 * SLOWNESS)
@@ -156,13 +155,16 @@ def test_stop_ends_what_the_ranks_started(kernel):
 @pytest.mark.usefixtures("ranks")
 def test_a_stranger_is_never_signalled(kernel):
     """A process outside, one started by the notebook itself, and one that a rank set free all live on."""
-    free = "import subprocess\nfree = subprocess.Popen(['sleep', '60'], start_new_session=True)\nprint(free.pid)"
+    free = "import subprocess; free = subprocess.Popen(['sleep', '60'], start_new_session=True); print(free.pid)"
     stranger = subprocess.Popen(["sleep", "60"])
     pids = [int(must(kernel, free)), *printed_numbers(must(kernel, "%%ranks --on 0\n" + free))]
     assert len(pids) == 2
     try:
-        kernel.run("%%ranks\nwhile True: pass", stop_after=0.3)
-        kernel.run("%%ranks\nimport os\nif rank == 1: os._exit(1)\ndist.barrier()")
+        kernel.ranks("while True: pass", stop_after=0.3)
+        kernel.ranks("""
+            import os
+            if rank == 1: os._exit(1)
+            dist.barrier()""")
         must(kernel, "%ranks restart")
         must(kernel, "%ranks stop")
         assert stranger.poll() is None
@@ -177,16 +179,18 @@ def test_a_stranger_is_never_signalled(kernel):
 LOOPBACK = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 GROUPS = {
     "the group": "dist.all_reduce(torch.ones(1))",
-    "a subgroup": "part = dist.new_group([0, 1])\ndist.all_reduce(torch.ones(1), group=part)",
-    "a pasted script's group": "dist.destroy_process_group()\ndist.init_process_group('gloo')\n"
-    "dist.all_reduce(torch.ones(1))",
+    "a subgroup": "part = dist.new_group([0, 1]); dist.all_reduce(torch.ones(1), group=part)",
+    "a pasted script's group": """
+        dist.destroy_process_group()
+        dist.init_process_group('gloo')
+        dist.all_reduce(torch.ones(1))""",
 }
 
 
 @pytest.mark.usefixtures("ranks")
 @pytest.mark.parametrize("group", GROUPS)
 def test_nothing_listens_beyond_loopback(kernel, group):
-    must(kernel, f"%%ranks\n{GROUPS[group]}")
+    assert not kernel.ranks(GROUPS[group]).error
     sockets = [entry for each in family(kernel.pid) for entry in each.net_connections(kind="inet")]
     assert len(sockets) >= 2, "gloo connects its ranks by TCP; seeing nothing means looking in the wrong place"
     assert [entry for entry in sockets if entry.laddr.ip not in LOOPBACK] == []
@@ -214,7 +218,10 @@ def grown(before: dict[str, float], after: dict[str, float], **tolerance: float)
 
 
 def test_many_starts_leave_nothing(kernel):
-    cycles = "for _ in range({}):\n    %ranks start -n 2 --device cpu\n    %ranks stop"
+    cycles = """
+        for _ in range({}):
+            %ranks start -n 2 --device cpu
+            %ranks stop"""
     must(kernel, cycles.format(3))
     before = counts(kernel)
     must(kernel, cycles.format(CYCLES), timeout=60 + CYCLES * 5)
@@ -223,8 +230,10 @@ def test_many_starts_leave_nothing(kernel):
 
 @pytest.mark.usefixtures("ranks")
 def test_many_cells_leave_nothing(kernel):
-    must(kernel, "source = 'y = torch.ones(8)\\ndist.all_reduce(y)\\nprint(y.sum().item())'")
-    many = "for _ in range({}):\n    get_ipython().run_cell_magic('ranks', '', source)"
+    many = """
+        source = "y = torch.ones(8); dist.all_reduce(y); print(y.sum().item())"
+        for _ in range({}):
+            get_ipython().run_cell_magic('ranks', '', source)"""
     must(kernel, many.format(100))
     before = counts(kernel)
     must(kernel, many.format(CELLS), timeout=60 + CELLS * 0.2)
@@ -234,8 +243,9 @@ def test_many_cells_leave_nothing(kernel):
 @pytest.mark.usefixtures("ranks")
 def test_many_renewals_leave_nothing(kernel):
     """Each raise while the others wait makes a new process group: the old one's sockets and threads must go."""
-    cell = "if rank == 1: raise ValueError(1)\\ndist.barrier()"
-    many = f"for _ in range({{}}):\n    assert not ranks.run('{cell}').ok"
+    many = """
+        for _ in range({}):
+            assert not ranks.run("x = 1 / (rank - 1); dist.barrier()").ok"""
     must(kernel, many.format(3))
     before = counts(kernel)
     must(kernel, many.format(max(5, CYCLES // 2)), timeout=60 + CYCLES * 3)

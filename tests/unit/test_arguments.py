@@ -1,0 +1,135 @@
+"""What may be asked of the ranks, from Python and on a magic's line; all else is refused in one line."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from mgpu_lab.engine import arguments
+from mgpu_lab.notebook.magics import COMMANDS, RanksMagics, make_parsers
+from mgpu_lab.wire.errors import LabError, UsageError
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("n", "device", "gpus", "chosen"),
+    [
+        (None, "cpu", 8, ("cpu", 2, "2 ranks on the CPU, gloo (as asked)")),
+        (1, "cpu", 0, ("cpu", 1, "1 rank on the CPU, gloo (as asked)")),
+        (None, "auto", 0, ("cpu", 2, "2 ranks on the CPU, gloo (no GPU here)")),
+        (None, "auto", 1, ("cpu", 2, "2 ranks on the CPU, gloo (1 GPU here)")),
+        (3, "auto", 2, ("cpu", 3, "3 ranks on the CPU, gloo (only 2 GPUs here)")),
+        (None, "auto", 4, ("cuda", 4, "4 ranks on 4 of 4 GPUs, NCCL")),
+        (2, "auto", 4, ("cuda", 2, "2 ranks on 2 of 4 GPUs, NCCL")),
+        (None, "cuda", 1, ("cuda", 1, "1 ranks on GPUs, NCCL")),
+    ],
+)
+def test_device_and_number_follow_from_the_gpus(monkeypatch, n, device, gpus, chosen):
+    monkeypatch.setattr(arguments, "shared_template", lambda: SimpleNamespace(gpu_count=lambda: gpus))
+    assert arguments.choose(n, device) == chosen
+
+
+@pytest.mark.parametrize(("gpus", "found"), [(0, "no GPU that torch can use"), (1, "1 GPU,"), (2, "2 GPUs,")])
+def test_too_few_gpus(monkeypatch, gpus, found):
+    monkeypatch.setattr(arguments, "shared_template", lambda: SimpleNamespace(gpu_count=lambda: gpus))
+    with pytest.raises(UsageError, match=f"{found}.*--device cpu"):
+        arguments.choose(3, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        *((lambda n=n: arguments.choose(n, "cpu"), "whole number from 1 to 64") for n in (0, -2, "two", 1.5, True, 65)),
+        (lambda: arguments.choose(2, "tpu"), "auto, cpu, cuda, not 'tpu'"),
+        *((lambda on=on: arguments.rank_numbers(on), "for example on=") for on in (1, ["0"], [1.0], None)),
+        *((lambda s=s: arguments.check_timeout(s), "positive number of sec") for s in (0, -1, "soon", True, NAN)),
+        (lambda: arguments.check_source(123), "a cell is text, not 123"),
+    ],
+)
+def test_bad_arguments_are_one_line(call, says):
+    with pytest.raises(UsageError, match=says) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_good_arguments():
+    assert arguments.rank_numbers(iter([3, 1, 3])) == [1, 3]
+    assert [arguments.check_timeout(each) for each in (None, 1, 0.5)] == [None] * 3
+    assert arguments.check_source("x") is None
+
+
+@pytest.mark.parametrize(
+    ("command", "line", "options"),
+    [
+        ("", "", {"on": None, "timeout": None, "watch": False}),
+        ("", "--on 0,2-3 --timeout 5 --watch", {"on": [0, 2, 3], "timeout": 5.0, "watch": True}),
+        ("start", "-n 3 --device cpu --timeout 0.5", {"n": 3, "device": "cpu", "timeout": 0.5}),
+        ("restart", "--on 1", {"on": [1]}),
+        ("export", "train.py --force", {"path": "train.py", "force": True}),
+    ],
+)
+def test_options_of_a_line(command, line, options):
+    assert vars(make_parsers()[command].parse_args(line.split())) == options
+
+
+@pytest.fixture
+def magics():
+    """The magics of a notebook in which no ranks run, and none can be started."""
+    return RanksMagics(SimpleNamespace(user_ns={}))
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "says"),
+    [
+        ("launch", None, "knows no 'launch'; it knows start"),
+        ("--on 1", None, "knows no '--on'"),
+        ("start 'open", None, "cannot be read"),
+        ("start -n two", None, "'two' is no whole number.*Usage: %ranks start"),
+        ("start -n 0", None, "from 1 to 64"),
+        ("start --device tpu", None, "auto.*cpu.*cuda"),
+        ("start --timeout soon", None, "no positive number of seconds"),
+        ("start --nodes 3", None, "unrecognized arguments: --nodes 3"),
+        ("export", None, "required"),
+        ("--on one", "print(1)", "names no ranks; write for example 0 or 0,2-3"),
+        ("--on", "print(1)", "expected one argument"),
+        ("--on 1-0", "print(1)", "names no ranks: a range goes up"),
+        ("--on 0-99999999999", "print(1)", "numbered from 0 to 63"),
+        ("--fast", "print(1)", "unrecognized arguments: --fast"),
+        ("--timeout 0", "print(1)", "no positive number of seconds"),
+        ("--timeout nan", "print(1)", "no positive number of seconds"),
+        ("", "   \n\n", "the cell is empty"),
+        *((command, None, "no ranks run: start them") for command in ("", "status", "where", "restart")),
+        ("export train.py", None, "no ranks run: start them"),
+    ],
+)
+def test_a_bad_line_is_one_line(magics, line, cell, says):
+    with pytest.raises(LabError, match=says) as error:
+        magics.ranks_magic(line, cell)
+    assert "\n" not in str(error.value)
+    assert magics.ranks is None
+
+
+def test_commands_are_handed_on(magics, capsys):
+    calls = []
+
+    class Fake:
+        choice = "2 ranks on the CPU, gloo (as asked)"
+
+        def __len__(self):
+            return 2
+
+        def __getattr__(self, name):
+            return lambda *args, **options: calls.append((name, *args, *options.values()))
+
+    magics.ranks = Fake()
+    for line in ("where", "restart", "restart --on 1", "export a.py --force", "stop", "stop"):
+        magics.ranks_magic(line)
+    assert calls == [("where",), ("restart", None), ("restart", [1]), ("export", "a.py", True), ("stop",)]
+    assert capsys.readouterr().out.endswith("Stopped 2 ranks.\nNo ranks run.\n")
+    assert set(COMMANDS) == set(make_parsers()) - {""}
+
+
+def test_stop_pressed_during_a_command_is_one_line(magics):
+    magics.ranks = SimpleNamespace(where=lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(LabError, match="Stop was pressed during `%ranks where`"):
+        magics.ranks_magic("where")

@@ -1,0 +1,114 @@
+"""What the kernel keeps in order around the ranks: its private directory, Stop, and processors that are busy."""
+
+import fcntl
+import os
+import signal
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from mgpu_lab.engine import load
+from mgpu_lab.engine.backends import directories
+from mgpu_lab.engine.interrupts import held_back, noted
+
+
+@pytest.fixture
+def temp(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def locks_held(monkeypatch):
+    """Have the locks made here be known, to let them go as the end of a process would."""
+    held = []
+    lock = fcntl.flock
+    monkeypatch.setattr(fcntl, "flock", lambda fd, how: (lock(fd, how), held.append(fd)))
+    return held
+
+
+def test_directories_of_killed_kernels_are_swept_and_no_others(temp, monkeypatch):
+    held = locks_held(monkeypatch)
+    stale, living = Path(directories.make_private_directory()), Path(directories.make_private_directory())
+    assert stale.stat().st_mode & 0o077 == 0
+    (stale / "group-1").mkdir()
+    (temp / "mgpu_lab-without-lock").mkdir()
+    (temp / "another").mkdir()
+    os.close(held[0])
+    directories.sweep_stale_directories()
+    assert sorted(path.name for path in temp.iterdir()) == sorted([living.name, "another", "mgpu_lab-without-lock"])
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    os.close(held[1])
+    directories.sweep_stale_directories()
+    assert living.exists(), "another user's"
+
+
+def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert directories.working_directory() == str(tmp_path)
+    tmp_path.rmdir()
+    assert directories.working_directory() == "/"
+
+
+def press_stop():
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_stop_becomes_a_note():
+    notes = []
+    before = signal.getsignal(signal.SIGINT)
+    with noted(lambda: notes.append("pressed")):
+        press_stop()
+        press_stop()
+    assert notes == ["pressed"] * 2
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_stop_is_held_back_until_the_end():
+    done = []
+
+    def work():
+        with held_back():
+            press_stop()
+            done.append("the rest")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["the rest"]
+    with held_back():
+        pass
+
+
+def test_stop_is_not_held_back_for_ever():
+    done = []
+    with pytest.raises(KeyboardInterrupt), held_back(limit_s=-1.0):
+        done.append(press_stop())
+    assert done == []
+
+
+def test_elsewhere_than_in_the_main_thread_nothing_changes():
+    seen = []
+
+    def look():
+        with held_back():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGINT)]
+
+
+def test_a_process_that_runs_has_used_its_processor_time():
+    usage = load.usage(os.getpid())
+    assert usage.runnable, "it is looking"
+    assert usage.cpu_s > 0
+    assert load.usage(2**30) is None
+
+
+@pytest.mark.parametrize(("runnable", "cpu_s", "starved"), [(True, 0.4, True), (True, 0.6, False), (False, 0.0, False)])
+def test_starving_is_wanting_to_run_with_less_than_half_a_core(monkeypatch, runnable, cpu_s, starved):
+    monkeypatch.setattr(load, "usage", lambda _: load.Usage(11.0, runnable, 5.0 + cpu_s))
+    assert load.starved(1, load.Usage(10.0, runnable=True, cpu_s=5.0)) is starved
+    assert not load.starved(1, None)
