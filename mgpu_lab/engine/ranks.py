@@ -72,15 +72,14 @@ class Ranks:
         check_timeout(timeout)
         self.timeout = timeout
         self.note_after_s = NOTE_AFTER_S
-        backend = local_backend()
-        self.device, count, self.choice = choose(n, device, backend.gpu_count)
+        self.device, count, self.choice = choose(n, device, lambda: local_backend().gpu_count())
         self.journal: list[Step] = []
         self._busy = threading.Lock()
         self._cells = 0
         self._running: CellRun | None = None
         self._last_where = ""
         self._wishes = Wishes(self._sample_every)
-        self._members: Members | None = Members(backend, count, self.device)
+        self._members: Members | None = Members(local_backend(), count, self.device)
         self._members.forget_output()
         weakref.finalize(self, Members.stop, self._members)
 

@@ -24,23 +24,24 @@ NAN = float("nan")
         (None, "cuda", 1, ("cuda", 1, "1 ranks on GPUs, NCCL")),
     ],
 )
-def test_device_and_number_follow_from_the_gpus(monkeypatch, n, device, gpus, chosen):
-    monkeypatch.setattr(arguments, "shared_template", lambda: SimpleNamespace(gpu_count=lambda: gpus))
-    assert arguments.choose(n, device) == chosen
+def test_device_and_number_follow_from_the_gpus(n, device, gpus, chosen):
+    assert arguments.choose(n, device, lambda: gpus) == chosen
 
 
 @pytest.mark.parametrize(("gpus", "found"), [(0, "no GPU that torch can use"), (1, "1 GPU,"), (2, "2 GPUs,")])
-def test_too_few_gpus(monkeypatch, gpus, found):
-    monkeypatch.setattr(arguments, "shared_template", lambda: SimpleNamespace(gpu_count=lambda: gpus))
+def test_too_few_gpus(gpus, found):
     with pytest.raises(UsageError, match=f"{found}.*--device cpu"):
-        arguments.choose(3, "cuda")
+        arguments.choose(3, "cuda", lambda: gpus)
 
 
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        *((lambda n=n: arguments.choose(n, "cpu"), "whole number from 1 to 64") for n in (0, -2, "two", 1.5, True, 65)),
-        (lambda: arguments.choose(2, "tpu"), "auto, cpu, cuda, not 'tpu'"),
+        *(
+            (lambda n=n: arguments.choose(n, "cpu", int), "whole number from 1 to 64")
+            for n in (0, -2, "two", 1.5, True, 65)
+        ),
+        (lambda: arguments.choose(2, "tpu", int), "auto, cpu, cuda, not 'tpu'"),
         *((lambda on=on: arguments.rank_numbers(on), "for example on=") for on in (1, ["0"], [1.0], None)),
         *((lambda s=s: arguments.check_timeout(s), "positive number of sec") for s in (0, -1, "soon", True, NAN)),
         (lambda: arguments.check_source(123), "a cell is text, not 123"),
@@ -113,7 +114,7 @@ def test_commands_are_handed_on(magics, capsys):
     calls = []
 
     class Fake:
-        choice = "2 ranks on the CPU, gloo (as asked)"
+        choice, journal = "2 ranks on the CPU, gloo (as asked)", []
 
         def __len__(self):
             return 2
@@ -122,9 +123,11 @@ def test_commands_are_handed_on(magics, capsys):
             return lambda *args, **options: calls.append((name, *args, *options.values()))
 
     magics.ranks = Fake()
-    for line in ("where", "restart", "restart --on 1", "export a.py --force", "stop", "stop"):
+    with pytest.raises(UsageError, match="nothing to export yet"):
+        magics.ranks_magic("export a.py --force")
+    for line in ("where", "restart", "restart --on 1", "stop", "stop"):
         magics.ranks_magic(line)
-    assert calls == [("where",), ("restart", None), ("restart", [1]), ("export", "a.py", True), ("stop",)]
+    assert calls == [("where",), ("restart", None), ("restart", [1]), ("stop",)]
     assert capsys.readouterr().out.endswith("Stopped 2 ranks.\nNo ranks run.\n")
     assert set(COMMANDS) == set(make_parsers()) - {""}
 

@@ -58,22 +58,6 @@ def test_cores_are_shared_out(monkeypatch, limit, threads):
     assert local.threads_per_rank(64) == 1
 
 
-STACKS = """Thread 0x1 (most recent call first):
-  File "<ipython-input-1-a>", line 2 in older
-Current thread 0x2 (most recent call first):
-  File "/lib/re.py", line 9 in match
-  File "<ipython-input-3-b>", line 5 in <module>
-"""
-
-
-@pytest.mark.parametrize(("text", "line"), [(STACKS, 5), ("", None), ("Current thread 0x2:\n  File 'x'", None)])
-def test_the_cells_line_is_read_from_the_stacks(tmp_path, text, line):
-    path = tmp_path / "stacks"
-    path.write_text(text)
-    assert local.LocalProcess.stack_line(SimpleNamespace(stack_file=str(path))) == line
-    assert local.LocalProcess.stack_line(SimpleNamespace(stack_file=str(tmp_path / "none"))) is None
-
-
 def test_a_process_that_has_ended_gets_no_signal(monkeypatch):
     sent = []
     monkeypatch.setattr(os, "killpg", lambda *args: sent.append(args))

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from mgpu_lab.engine.output import CellOutput
-from mgpu_lab.engine.results import DIED, RELEASED, RankError, RunResult, rank_result
+from mgpu_lab.engine.results import DIED, RELEASED, CellError, RankError, RunResult, rank_result
 from mgpu_lab.notebook import display
 from mgpu_lab.notebook.live_table import WatchTable
 from mgpu_lab.notebook.status import StatusTable
 from mgpu_lab.notebook.watch import Watch, watch
-from mgpu_lab.wire.errors import CellError, RanksError
+from mgpu_lab.wire.errors import RanksError
 from mgpu_lab.wire.messages import Display
 
 
@@ -117,7 +117,7 @@ def test_a_mismatch_is_one_event_told_by_whoever_saw_most():
 
 def test_the_live_view_waits_for_something_to_show_and_goes_away(shell):
     view = display.LiveView(shell)
-    run = SimpleNamespace(began_s=0.0, outputs=outputs("<b>\n"), note="")
+    run = SimpleNamespace(began_s=0.0, outputs=lambda: outputs("<b>\n"), note="")
     view.update(SimpleNamespace(began_s=float("inf"), outputs=run.outputs, note=""))
     assert view.widget is None
     view.update(run)

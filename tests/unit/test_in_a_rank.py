@@ -4,12 +4,16 @@ import faulthandler
 import os
 import socket
 import sys
+from types import SimpleNamespace
 
 import pytest
 from cells import cell
 
-from mgpu_lab.rank import release, stacks, tracebacks
+from mgpu_lab.engine.backends.local import LocalProcess
+from mgpu_lab.rank import release, tracebacks
+from mgpu_lab.rank.position import write_stacks_on_signal
 from mgpu_lab.wire.cells import CELL_FILE_PREFIX
+from mgpu_lab.wire.messages import STACK_SIGNAL
 
 
 def error_of(source, **names):
@@ -71,15 +75,13 @@ def test_text_that_any_front_end_can_show():
 
 
 def test_the_cells_line_is_read_from_what_a_signal_has_written(tmp_path):
-    assert stacks.cell_line(str(tmp_path), 1) is None
-    stacks.write_on_signal(str(tmp_path), 1)
-    assert stacks.cell_line(str(tmp_path), 1) is None
-    hold = {"os": os, "number": stacks.NUMBER}
-    error_of("\n\nos.kill(os.getpid(), number)", **hold)
-    assert stacks.cell_line(str(tmp_path), 1) == 3
-    error_of("\n\n\n\nos.kill(os.getpid(), number)", **hold)
-    assert stacks.cell_line(str(tmp_path), 1) == 5, "what was written last counts"
-    faulthandler.unregister(stacks.NUMBER)
+    process = SimpleNamespace(stack_file=str(tmp_path / "stacks"))
+    write_stacks_on_signal(process.stack_file)
+    assert LocalProcess.stack_line(process) is None
+    for blank_lines in (2, 4):  # what was written last counts
+        error_of("\n" * blank_lines + "os.kill(os.getpid(), number)", os=os, number=STACK_SIGNAL)
+        assert LocalProcess.stack_line(process) == blank_lines + 1
+    faulthandler.unregister(STACK_SIGNAL)
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mgpu_lab.engine import load
-from mgpu_lab.engine.backends import directories
+from mgpu_lab.engine.backends import directories, load
 from mgpu_lab.engine.interrupts import held_back, noted
 
 

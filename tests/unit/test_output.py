@@ -4,9 +4,10 @@ import pytest
 
 from mgpu_lab.engine import output
 from mgpu_lab.engine.output import Capture, CellOutput
-from mgpu_lab.engine.results import RankError, RunResult, named, rank_result, tag_lines, tag_of, verb
-from mgpu_lab.wire.errors import CellError, LabError
-from mgpu_lab.wire.messages import Display
+from mgpu_lab.engine.results import CellError, RankError, RunResult, rank_result, tag_lines
+from mgpu_lab.wire.errors import LabError
+from mgpu_lab.wire.messages import Display, mark
+from mgpu_lab.wire.naming import named, tag_of, verb
 
 
 def captured(*parts):
@@ -48,33 +49,25 @@ def test_a_progress_bar_of_many_states_takes_no_room():
     assert (bar.text(), bar.total_bytes) == ("done\n", 5)
 
 
-def display(text, **more):
-    return Display({"text/html": text}, {}, **more)
-
-
-def test_displays_stand_between_the_lines_in_order():
+def test_displays_among_lines_and_the_rest_aside():
     cell = CellOutput()
-    assert cell.empty()
-    cell.write("stdout", b"before\n")
-    cell.show(display("first", display_id="a"))
-    cell.write("stdout", b"after\n")
+    assert cell.items() == []
+    cell.write("stdout", b"before\n" + mark(1) + b"after\n")
     cell.write("stderr", b"aside\n")
-    cell.show(display("second", display_id="a", update=True))
-    cell.show(display("of nothing", display_id="b", update=True))
+    cell.show(Display({"text/html": "first"}, {}, number=1))
     result = rank_result(1, cell, None)
-    assert [getattr(item, "data", item) for item in result.items] == ["before\n", {"text/html": "second"}, "after\n"]
-    assert (result.stdout, result.stderr, result.displays) == ("before\nafter\n", "aside\n", ({"text/html": "second"},))
-    assert (cell.last_lines(2), cell.total_bytes(), cell.empty()) == ("after\naside", 19, False)
+    assert [getattr(item, "data", item) for item in result.items] == ["before\n", {"text/html": "first"}, "after\n"]
+    assert (result.stdout, result.stderr, result.displays) == ("before\nafter\n", "aside\n", ({"text/html": "first"},))
+    assert (cell.last_lines(2), cell.total_bytes()) == ("after\naside", 19)
 
 
-@pytest.mark.parametrize(("size", "count", "kept"), [(1, 300, 199), (2**22, 10, 8)])
-def test_too_many_displays_are_counted(size, count, kept):
+def test_displays_of_many_bytes_are_counted():
     cell = CellOutput()
-    for _ in range(count):
-        cell.show(display("h" * size))
+    for number in range(1, 11):
+        cell.write("stdout", mark(number))
+        cell.show(Display({"text/html": "h" * 2**22}, {}, number=number))
     result = rank_result(0, cell, None)
-    assert len(result.displays) == kept
-    assert result.stdout == f"[... {count - kept} more displays cut here ...]\n"
+    assert (len(result.displays), result.stdout) == (8, "[... 2 more displays cut here ...]\n")
 
 
 def run_result(*stdouts, errors=(), notes=()):

@@ -10,11 +10,12 @@ from fake_backend import FakeBackend
 from mgpu_lab.engine import decide
 from mgpu_lab.engine.member import Asked
 from mgpu_lab.engine.members import Members
+from mgpu_lab.engine.ranks import Ranks
 from mgpu_lab.engine.rescue import Rescue, mirrored
 from mgpu_lab.engine.run import CellRun
 from mgpu_lab.engine.sampling import Wishes
 from mgpu_lab.wire import messages
-from mgpu_lab.wire.errors import RanksError
+from mgpu_lab.wire.errors import RanksError, UsageError
 from mgpu_lab.wire.messages import Answer, Execute, Failure, GroupState, JoinGroup, Position, Pull, Where
 
 BARRIER = Position(2, "dist.barrier()", "barrier", "barrier()", waiting=True, mark=(1,), cpu_s=0.0)
@@ -257,3 +258,90 @@ def test_a_thread_that_moves_or_computes_is_not_stuck(members, backend):
         rescue.hear()
         since.append(rescue.sight(0).still_since_s)
     assert since[0] == since[1] < since[2]
+
+
+# ---- Ranks
+
+
+@pytest.fixture
+def ranks(backend, monkeypatch):
+    monkeypatch.setattr("mgpu_lab.engine.ranks.local_backend", lambda: backend)
+    with Ranks(2, "cpu") as made:
+        yield made
+
+
+def test_ranks_that_have_run_nothing_start_again_once_all_is_imported(backend, monkeypatch):
+    monkeypatch.setattr("mgpu_lab.engine.ranks.local_backend", lambda: backend)
+    backend.is_warm = False
+    with Ranks(2, "cpu") as cold:
+        backend.is_warm = True
+        assert cold.run("1").ok
+        assert [each.pid for each in cold.status()] == [102, 103]
+        assert cold.run("2").ok
+        assert len(backend.processes) == 4
+    backend.is_warm = False
+    with Ranks(2, "cpu") as used:
+        used.push(x=1)
+        backend.is_warm = True
+        used.run("x")
+        assert len(backend.processes) == 6  # they have something to lose
+
+
+def test_a_group_that_is_no_more_is_joined_again_before_a_cell(ranks, backend):
+    ranks.members[0].group = GroupState(1, initialized=False, calls=())
+    backend.answers[JoinGroup] = lambda _, request: Answer(request.request, group=JOINED)
+    ranks.run("1")
+    assert (ranks.members.generation, len(backend.processes)) == (2, 2)
+
+
+def test_what_ranks_refuse_is_told_once_for_all_of_them(ranks, backend):
+    backend.answers[Pull] = lambda process, request: answer_on(
+        process, request, failure=Failure("UsageError", "no variable 'x' here.", (), None)
+    )
+    with pytest.raises(UsageError, match=r"^ranks 0-1: no variable 'x' here\.$"):
+        ranks.pull("x")
+
+
+def test_only_ranks_that_are_there_run_a_cell(ranks, backend):
+    for on, says in ([2], "there is no rank 2: 2 ranks run"), ([], "name at least one rank"):
+        with pytest.raises(UsageError, match=says):
+            ranks.run("1", on=on)
+    backend.of(1).die(-9)
+    with pytest.raises(RanksError, match=r"rank 1 is gone .*SIGKILL.*`%ranks restart --on 1` only the missing"):
+        ranks.run("1")
+    assert ranks.run("1", on=[0]).ok
+    assert [(each.alive, each.state[:4]) for each in ranks.status()] == [(True, "idle"), (False, "gone")]
+    assert ranks.where() == "rank 0 is idle; rank 1 is gone."
+    ranks.restart(on=[1])
+    assert (repr(ranks), len(ranks.journal)) == ("<Ranks: 2 on cpu, ok>", 1)
+    ranks.restart()
+    assert ranks.journal == []
+
+
+def test_a_second_cell_meanwhile_is_refused(ranks, backend):
+    refused = []
+
+    def execute(_process, request):
+        with pytest.raises(RanksError, match="busy with another cell") as error:
+            ranks.run("2")
+        refused.append(error)
+        return Answer(request.request)
+
+    backend.answers[Execute] = execute
+    ranks.run("1")
+    assert len(refused) == 2
+
+
+def test_samples_of_all_ranks(ranks):
+    sample = messages.Sample(1.0, busy=True, memory_bytes=5, peak_bytes=6, capacity_bytes=7)
+    ranks.members[1].heard(sample)
+    assert ranks.samples() == {0: (), 1: (sample,)}
+    assert [each.memory_bytes for each in ranks.status()] == [None, 5]
+
+
+def test_stopped_ranks_say_so(ranks):
+    ranks.stop()
+    ranks.stop()
+    assert repr(ranks) == "<Ranks: stopped>"
+    with pytest.raises(RanksError, match="no ranks run"):
+        ranks.run("1")

@@ -5,7 +5,8 @@ import ast
 import pytest
 from cells import cell
 
-from mgpu_lab.notebook.export import PUSHED_BYTES, Step, exported_cell, pushed, script, write_script
+from mgpu_lab.engine.journal import PUSHED_BYTES, Step, pushed
+from mgpu_lab.notebook.export import exported_cell, script, write_script
 from mgpu_lab.wire.errors import UsageError
 
 
