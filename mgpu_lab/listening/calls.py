@@ -33,12 +33,10 @@ class Call:
     failed = False
     ended_s = 0.0
 
-    def __init__(
-        self, name: str, positions: dict[str, int], thread: int, inside: Call | None, args: Any, kwargs: Any
-    ) -> None:
-        self.name, self.positions, self.thread = name, positions, thread
-        self.inside = inside  # this thread's outermost call: gather_object is made of other collectives
-        self.args, self.kwargs = args, kwargs
+    def __init__(self, name: str, positions: dict[str, int], args: Any, kwargs: Any) -> None:
+        self.name, self.positions, self.args, self.kwargs = name, positions, args, kwargs
+        self.thread = threading.get_ident()
+        self.inside = running.get(self.thread)  # the outermost: gather_object is made of other collectives
         self.began_s = time.perf_counter()
 
     def argument(self, name: str) -> Any:
@@ -108,12 +106,10 @@ def wrapped(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def heard(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        thread = threading.get_ident()
-        outermost = running.get(thread)
-        call = Call(name, positions, thread, outermost, args, kwargs)
+        call = Call(name, positions, args, kwargs)
         listeners = _listeners
-        if outermost is None:
-            running[thread] = call
+        if call.inside is None:
+            running[call.thread] = call
         try:
             for listener in listeners:
                 listener.before(call)
@@ -123,8 +119,8 @@ def wrapped(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
             raise
         finally:
             call.ended_s = time.perf_counter()
-            if outermost is None:
-                running.pop(thread, None)
+            if call.inside is None:
+                running.pop(call.thread, None)
             for listener in listeners:
                 listener.after(call)
         return call.result

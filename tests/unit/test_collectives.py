@@ -65,7 +65,7 @@ TENSOR = SimpleNamespace(numel=lambda: 4, dtype="torch.float32")
 )
 def test_calls_are_told_by_what_must_agree(name, parameters, args, kwargs, text):
     positions = {each: i for i, each in enumerate(parameters.split())}
-    assert text_of(calls.Call(name, positions, 1, None, args, kwargs)) == text
+    assert text_of(calls.Call(name, positions, args, kwargs)) == text
 
 
 class Group:
@@ -84,10 +84,10 @@ def ranks(tmp_path, monkeypatch):
     return found
 
 
-def listened_by(listener, name, function, *args):
+def listened_by(listener, name, function, *args, **kwargs):
     calls.add(listener)
     try:
-        return calls.wrapped(name, function)(*args)
+        return calls.wrapped(name, function)(*args, **kwargs)
     finally:
         calls.remove(listener)
 
@@ -95,7 +95,7 @@ def listened_by(listener, name, function, *args):
 def test_a_different_call_is_refused_before_it_is_made(ranks):
     listened_by(ranks[0], "barrier", lambda: None)
     with pytest.raises(CollectiveMismatchError, match=r"rank 0 calls barrier\(\), line .*; rank 1 calls all_reduce\("):
-        listened_by(ranks[1], "all_reduce", lambda tensor: pytest.fail("was called"), TENSOR)
+        listened_by(ranks[1], "all_reduce", lambda tensor: pytest.fail(f"was called with {tensor}"), TENSOR)
     assert ranks[1].failed == "all_reduce(4 x float32)"
     assert [each.counts for each in ranks] == [{"0": 1}] * 2
     assert ranks[1].blocked_s > 0
@@ -103,11 +103,11 @@ def test_a_different_call_is_refused_before_it_is_made(ranks):
 
 def test_a_call_of_a_group_that_is_gone_is_refused(ranks):
     with pytest.raises(StaleGroupError, match="not alive any more"):
-        listened_by(ranks[0], "barrier", lambda group: None, Group())
+        listened_by(ranks[0], "barrier", lambda _: None, group=Group())
 
 
 def test_the_call_that_runs_is_named_and_a_send_counts_once(ranks):
-    isend = calls.wrapped("isend", lambda tensor: ranks[0].current)
+    isend = calls.wrapped("isend", lambda tensor: tensor and ranks[0].current)
     assert listened_by(ranks[0], "send", isend, TENSOR) == "send(4 x float32)"
     assert listened_by(ranks[0], "batch_isend_irecv", isend, TENSOR) == "batch_isend_irecv(4 x float32)"
     assert (ranks[0].point_to_point, ranks[0].counts, ranks[0].current) == (2, {}, None)

@@ -1,22 +1,27 @@
 """The check of lesson 05's `adapt(model, r, alpha)`: what trains, what is untouched, and the bytes of both.
 
-Each rank checks for itself, on small models. Not covered: 4-bit layers, adapters of other libraries.
+Each rank checks for itself, on small models without 4-bit layers.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from mgpu_lab.checks.core import Wrong
-from mgpu_lab.checks.on_ranks import off
+from mgpu_lab.checks.core import Wrong, refuse
+from mgpu_lab.checks.mistakes import fitting
+from mgpu_lab.checks.on_ranks import device_here, off
 from mgpu_lab.ledger.ledger import memory_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RANK, ALPHA, STEPS = 4, 8, 3
 WIDTH, INNER, WORDS = 24, 40, 50
+TOLERANCE = 1e-4  # rounding of fp32
 
 
 class Block(nn.Module):
@@ -48,8 +53,8 @@ class Tiny(nn.Module):
         return torch.as_tensor(self.lm_head(self.layers(self.embed(ids))))
 
 
-def check_adapted(answer: Any) -> str:
-    """Adapt a small model, train it, and compare with what it was; then look at the scale on one layer."""
+def adapt(answer: Any) -> str:
+    """``adapt(model, r, alpha)``: adapt a small model, train it, compare with what it was; then one layer's scale."""
     torch.manual_seed(0)
     model = Tiny().to(device_here())
     before = copy.deepcopy(model)
@@ -74,18 +79,6 @@ def check_adapted(answer: Any) -> str:
         f"step 0 equal, the base untouched bit for bit after {STEPS} steps; {wanted_count(before):,} numbers train, "
         f"with {ledger.gradients:,} bytes of gradients and {ledger.optimizer_state:,} of optimizer state."
     )
-
-
-def device_here() -> torch.device:
-    """Return this rank's device; no process group is needed."""
-    on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
-
-
-def refuse(hint: str | None) -> None:
-    """Raise a hint, if there is one."""
-    if hint:
-        raise Wrong(hint)
 
 
 def adapters_of(model: nn.Module) -> int:
@@ -161,10 +154,18 @@ def scale_hint(answer: Any) -> str | None:
         return f"A detour has two matrices, in x r and r x out. Yours has {[list(each.shape) for each in weights]}."
     detour = (x @ thin[0].T @ wide[0].T).detach()
     added = adapted(x).detach() - plain
-    if off(added, detour * ALPHA / RANK) < 1e-4:  # noqa: PLR2004 - rounding of fp32
+
+    def scaled_by(factor: float) -> bool:
+        return off(added, detour * factor) < TOLERANCE
+
+    if scaled_by(ALPHA / RANK):
         return None
-    mistakes = {1.0: "is not scaled", float(ALPHA): "is scaled by alpha", RANK / ALPHA: "is scaled by r / alpha"}
-    for factor, what in mistakes.items():
-        if off(added, detour * factor) < 1e-4:  # noqa: PLR2004 - the same
-            return f"The detour {what}. It should be alpha / r, so that another r needs no other learning rate."
+    what = fitting(
+        {"is not scaled": 1.0, "is scaled by alpha": ALPHA, "is scaled by r / alpha": RANK / ALPHA}, scaled_by
+    )
+    if what:
+        return f"The detour {what}. It should be alpha / r, so that another r needs no other learning rate."
     return "The detour does not add alpha / r times B A x to the layer's output."
+
+
+CHECKS: dict[str, Callable[[Any], str]] = {"adapt": adapt}

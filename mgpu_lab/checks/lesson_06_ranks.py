@@ -1,8 +1,4 @@
-"""Checks of lesson 06's exercises on ranks: a mean with bf16 on the wire, and a step that all take or none.
-
-Both run on the ranks at hand and on the first 1, 2, ... of them. Not covered: exercises in one process
-(``check_bf16``).
-"""
+"""Checks of lesson 06's exercises on ranks: a mean with bf16 on the wire, and a step that all take or none."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
+from mgpu_lab.checks.mistakes import fitting
+from mgpu_lab.checks.on_ranks import common, device_here, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
 if TYPE_CHECKING:
@@ -49,11 +46,9 @@ def wire_trial(answer: Any, size: int) -> str | None:
         x = everybody[dist.get_rank()].clone().to(device_here())
         with Spy() as spy:
             answer(x)
-        hints: list[str | None] = [None] * size
-        dist.all_gather_object(hints, calls_hint(spy, length, size) or mean_hint(x.cpu(), everybody))
-        found = next((each for each in hints if each), None)
-        if found:
-            return found
+        hint = common(calls_hint(spy, length, size) or mean_hint(x.cpu(), everybody))
+        if hint:
+            return hint
     return None
 
 
@@ -104,9 +99,9 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
         .sum(0)
         .bfloat16(),
     }
-    for hint, wrong in mistakes.items():
-        if torch.equal(x, wrong):
-            return hint
+    hint = fitting(mistakes, lambda wrong: torch.equal(x, wrong))
+    if hint:
+        return hint
     right = x == wanted
     if len(x) > size and bool(right[: len(x) - len(x) % size].all()):
         return f"With {len(x)} numbers on {size} ranks the last ones are wrong. Pad before you cut."
@@ -151,9 +146,7 @@ def skip_trial(answer: Any, case: Case, size: int) -> str | None:
     applied: list[list[torch.Tensor]] = []
     given = [SCALE * each.to(device_here()) for each in everybody[rank]]
     scale = answer(given, SCALE, lambda ready: applied.append([each.detach().cpu().clone() for each in ready]))
-    hints: list[str | None] = [None] * size
-    dist.all_gather_object(hints, skip_hint(case, everybody, applied) or scale_hint(case, scale))
-    return next((each for each in hints if each), None)
+    return common(skip_hint(case, everybody, applied) or scale_hint(case, scale))
 
 
 def gradients_of(case: Case, rank: int, size: int) -> list[torch.Tensor]:
@@ -202,10 +195,7 @@ def clip_hint(
         "Each tensor is clipped alone. The norm is one for all tensors together.": torch.cat(list(map(clipped, parts))),
         "Scaled to a norm of 1 although it was smaller: clipping only ever shrinks.": mean / mean.norm(),
     }
-    for hint, wrong in mistakes.items():
-        if near(found, wrong):
-            return hint
-    return (
+    return fitting(mistakes, lambda wrong: near(found, wrong)) or (
         f"With {case.what} the gradients applied have a norm of {found.norm():.3g}, it should be "
         f"{clipped(mean).norm():.3g}. Unscale, then the mean over ranks, then one norm for all tensors."
     )

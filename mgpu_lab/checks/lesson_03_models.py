@@ -1,7 +1,4 @@
-"""The small float64 models on which MiniDDP is checked, and the one process that it must be equal to.
-
-Not covered: the comparison (``check_ddp``).
-"""
+"""The small float64 models on which MiniDDP is checked, and the one process that it must be equal to."""
 
 from __future__ import annotations
 

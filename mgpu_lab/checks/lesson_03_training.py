@@ -1,7 +1,4 @@
-"""Checks of lesson 03's exercises around a training loop: token weights, accumulation, evaluation.
-
-All run on the ranks at hand and on the first 1, 2, ... of them. Not covered: ``MiniDDP`` (``check_ddp``).
-"""
+"""Checks of lesson 03's exercises around a training step: gradients weighted by tokens, and accumulation."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.nn.parallel import DistributedDataParallel
 
+from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
@@ -117,10 +115,13 @@ def weighted_hint(
             1 / n / sum(1 / m for m in rows) for n in rows
         ],
     }
-    for hint, weights in known.items():
-        mixed = [sum(w * g for w, g in zip(weights, parts, strict=True)) for parts in zip(*each, strict=True)]
-        if worst(found, mixed) < TOLERANCE:
-            return hint
+
+    def mixed(weights: list[float]) -> list[torch.Tensor]:
+        return [sum(w * g for w, g in zip(weights, parts, strict=True)) for parts in zip(*each, strict=True)]
+
+    hint = fitting(known, lambda weights: worst(found, mixed(weights)) < TOLERANCE)
+    if hint:
+        return hint
     if worst(found, each[dist.get_rank()]) < TOLERANCE:
         return "This rank still has the gradient of its own rows; nothing from the other ranks has arrived."
     return (
@@ -131,12 +132,13 @@ def weighted_hint(
 
 def weighted_traffic(spy: Spy, model: nn.Module, size: int) -> str | None:
     """See that each gradient travels once, and that nothing is left in flight."""
-    if any(not event.waited_for for event in spy.events):
+    if not spy.all_waited_for:
         return "An asynchronous call was started and never waited for."
     held = sum(p.nbytes for p in model.parameters())
-    sent = sum(event.sent_bytes for event in spy.events)
-    if size > 1 and sent > held + 64:
-        return f"{sent} bytes were sent, the gradients hold {held}: one all-reduce each, and one small number."
+    if size > 1 and spy.sent_bytes > held + 64:
+        return (
+            f"{spy.sent_bytes} bytes were sent, the gradients hold {held}: one all-reduce each, and one small number."
+        )
     return None
 
 

@@ -1,7 +1,4 @@
-"""The check of lesson 04's ``FlatOptimizer``: equal to the plain optimizer, with state for exactly 1/N of the numbers.
-
-Runs on the ranks at hand and on the first 1, 2, ... of them. Not covered: the other exercises (``check_zero``).
-"""
+"""The check of lesson 04's ``FlatOptimizer``: equal to the plain optimizer, with state for 1/N of the numbers."""
 
 from __future__ import annotations
 
@@ -11,15 +8,14 @@ import torch
 from torch import nn
 
 from mgpu_lab.checks.core import Wrong
+from mgpu_lab.checks.lesson_04_zero import NUMBER_BYTES, numbers, same
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
-from mgpu_lab.checks.zero import numbers, same, sent_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEPS = 5
-NUMBER_BYTES = 8
 
 
 def flat_optimizer(answer: Any) -> str:
@@ -104,8 +100,8 @@ def flat_traffic(spy: Spy, parameters: list[nn.Parameter], size: int) -> str | N
         return f"Values and state are right. You called {', '.join(names) or 'nothing'}; one all-gather is enough."
     if len(names) > 1:
         return f"Values and state are right, but there were {len(names)} all-gathers in one step; one is enough."
-    if sent_bytes(spy) > total + size * NUMBER_BYTES:
-        return f"{sent_bytes(spy)} bytes were gathered; the parameters have {total}."
+    if spy.sent_bytes > total + size * NUMBER_BYTES:
+        return f"{spy.sent_bytes} bytes were gathered; the parameters have {total}."
     return None
 
 

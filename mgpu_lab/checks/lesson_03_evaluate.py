@@ -1,7 +1,4 @@
-"""The check of lesson 03's exercise ``evaluate(loss_of, items)``: a mean over ranks that counts each item once.
-
-Runs on the ranks at hand and on the first 1, 2, ... of them. Not covered: the training loop (``check_training``).
-"""
+"""The check of lesson 03's exercise ``evaluate(loss_of, items)``: a mean over ranks that counts each item once."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.checks.core import number_of
+from mgpu_lab.checks.mistakes import number_of
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 
 if TYPE_CHECKING:
@@ -47,7 +44,7 @@ def number_hint(results: list[float | None], items: list[float], size: int) -> s
     return None
 
 
-def evaluate_hint(  # noqa: PLR0911 - as above
+def evaluate_hint(  # noqa: PLR0911 - one for each mistake
     gathered: list[tuple[float | None, list[float]]], items: list[float], size: int
 ) -> str | None:
     """Name the mistake; every rank sees the same facts and finds the same."""
