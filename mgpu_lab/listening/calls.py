@@ -85,10 +85,10 @@ def install() -> None:
     global _installed  # noqa: PLW0603 - as above
     if _installed:
         return
-    _installed = True
     import torch.distributed as dist
     import torch.distributed.distributed_c10d as c10d
 
+    _installed = True
     for name in HEARD:
         original = getattr(c10d, name, None)
         if original is None:

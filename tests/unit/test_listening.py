@@ -73,13 +73,13 @@ def test_arguments_are_found_by_name_however_they_are_passed(diary, args, kwargs
 
 def test_a_call_made_inside_another_says_so_and_only_in_its_thread(diary):
     inner = threading.Thread(target=heard_reduce, args=(5,))
-    outer = calls.wrapped("barrier", lambda: (heard_object(4), inner.start(), inner.join()))
-    outer()
+    calls.wrapped("barrier", lambda: (heard_object(4), inner.start(), inner.join(), heard_reduce(6)))()
     assert diary.told == [
         ("barrier", None, None),
         ("all_gather_object", 4, "barrier"),
         ("all_reduce", 4, "barrier"),
         ("all_reduce", 5, None),
+        ("all_reduce", 6, "barrier"),
     ]
     assert calls.running == {}
 
@@ -118,5 +118,6 @@ def test_functions_are_wrapped_once_wherever_this_torch_has_them(torch, diary):
     calls.install()
     assert torch.barrier is wrapped is torch.distributed_c10d.barrier
     assert not hasattr(torch, "all_reduce")
+    assert not hasattr(torch.distributed_c10d, "isend")
     assert (torch.barrier(), torch.distributed_c10d.all_reduce(4)[0]) == ("done", 4)
     assert [name for name, *_ in diary.told] == ["barrier", "all_reduce"]
