@@ -150,11 +150,12 @@ def text_of(call: Call) -> str:
     parts = [describe(tensor)] if tensor is not None else []
     for each in agreeing:
         value = call.argument(each)
-        if each == "op":
-            name = getattr(value, "name", str(value)).rpartition(".")[2]
-            parts += [name.lower()] if value is not None and name != "SUM" else []
-        elif value is not None:
+        if value is None:
+            continue
+        if each != "op":
             parts.append(f"{each}={value}")
+        elif (name := getattr(value, "name", str(value)).rpartition(".")[2]) != "SUM":
+            parts.append(name.lower())
     return f"{call.name}({', '.join(parts)})"
 
 
