@@ -8,7 +8,7 @@ a body or one that raises NotImplementedError) is "not attempted yet", so a less
 untouched. A hint names the mistake, never the answer. An answer's own exceptions are raised: their traceback
 is the best hint there is.
 
-To add an exercise: put its name and module into ``HOMES``; the module (``lesson_*.py``) holds
+To add an exercise: put its name and module into ``LESSONS``; the module (``lesson_*.py``) holds
 ``CHECKS: dict[str, Callable[[Any], str]]``. Each function takes the answer and returns what it verified, in one
 line, or raises ``Wrong(hint)``. One that runs on ranks ends every phase with ``on_ranks.agree(hint or None)``,
 which raises on all ranks what any rank found. What is checked in the notebook's kernel imports no torch.
@@ -28,32 +28,22 @@ from mgpu_lab.wire.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HOMES = {
-    "narrow-slot": "lesson_01_setup",
-    "hot-card": "lesson_01_setup",
-    "small-shm": "lesson_01_setup",
-    "any-length": "lesson_01_setup",
-    "shard-sizes": "lesson_02_data_parallel",
-    "device-zero": "lesson_02_data_parallel",
-    "batch-mean": "lesson_02_data_parallel",
-    "plain-checkpoint": "lesson_02_data_parallel",
-    "ring-bytes": "lesson_03_ring",
-    "mini-ddp": "lesson_03_mini_ddp",
-    "weighted-gradients": "lesson_03_training",
-    "accumulate": "lesson_03_training",
-    "evaluate": "lesson_03_evaluate",
-    "zero-bytes": "lesson_04_bytes",
-    "global-clip": "lesson_04_zero",
-    "own-gradients": "lesson_04_zero",
-    "flat-optimizer": "lesson_04_flat",
-    "quant-bits": "lesson_05_quantise",
-    "quantise-any": "lesson_05_quantise",
-    "adapt": "lesson_05_adapt",
-    "state-gigabytes": "lesson_06_sums",
-    "add-up": "lesson_06_sums",
-    "bf16-wire": "lesson_06_ranks",
-    "skip-together": "lesson_06_ranks",
+LESSONS = {
+    "lesson_01_setup": "narrow-slot hot-card small-shm any-length",
+    "lesson_02_data_parallel": "shard-sizes device-zero batch-mean plain-checkpoint",
+    "lesson_03_ring": "ring-bytes",
+    "lesson_03_mini_ddp": "mini-ddp",
+    "lesson_03_training": "weighted-gradients accumulate",
+    "lesson_03_evaluate": "evaluate",
+    "lesson_04_bytes": "zero-bytes",
+    "lesson_04_zero": "global-clip own-gradients",
+    "lesson_04_flat": "flat-optimizer",
+    "lesson_05_quantise": "quant-bits quantise-any",
+    "lesson_05_adapt": "adapt",
+    "lesson_06_sums": "state-gigabytes add-up",
+    "lesson_06_ranks": "bf16-wire skip-together",
 }
+HOMES = {name: module for module, names in LESSONS.items() for name in names.split()}
 LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words
 VALUES = {"narrow-slot", "hot-card", "small-shm", "device-zero"}  # the others' answers are functions or classes
 PASSED, WRONG, TO_DO = "passed", "not yet", "to do"
@@ -123,7 +113,6 @@ def judge(name: str, answer: Any) -> Verdict:
 
 
 def checker(name: str) -> Callable[[Any], str]:
-    """Find the check of an exercise."""
     if name not in HOMES:
         close = difflib.get_close_matches(name, HOMES, n=1)
         meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(HOMES))}."

@@ -15,8 +15,6 @@ from mgpu_lab.checks.mistakes import fitting, judge_number, number_of
 from mgpu_lab.verification import example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
     from mgpu_lab.checks.spy import Spy
@@ -101,7 +99,6 @@ def small_shm(answer: Any) -> str:
 
 
 def option_hint(option: str) -> str:
-    """Say what another option of ``docker run`` is for."""
     hints = {
         ("-m", "--memory"): "The memory row is fine. /dev/shm is a file system in memory with a limit of its own.",
         ("--ulimit",): "That is about locked memory or open files. Here a file system is full: which one?",
@@ -141,7 +138,6 @@ def numbers(length: int, device: Any) -> tuple[Tensor, Tensor]:
 
 
 def value_hint(x: Tensor, wanted: Tensor, returned: Any) -> str | None:
-    """Say what is wrong with the result; None where it is right."""
     import torch
     import torch.distributed as dist
 
@@ -164,7 +160,6 @@ def value_hint(x: Tensor, wanted: Tensor, returned: Any) -> str | None:
 
 
 def calls_hint(spy: Spy, length: int, ranks: int) -> str | None:
-    """Say what is wrong with the collectives called; None where they are right."""
     counts = {name: len(spy.named(name)) for name in dict.fromkeys(event.name for event in spy.events)}
     if "all_reduce" in counts:
         return "The sum is right, but all_reduce did it. Build it from reduce_scatter and all_gather."
@@ -191,9 +186,4 @@ def fields(answer: Any, *names: str) -> tuple[Any, ...]:
     return tuple(answer[name] for name in names)
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {
-    "narrow-slot": narrow_slot,
-    "hot-card": hot_card,
-    "small-shm": small_shm,
-    "any-length": any_length,
-}
+CHECKS = {"narrow-slot": narrow_slot, "hot-card": hot_card, "small-shm": small_shm, "any-length": any_length}

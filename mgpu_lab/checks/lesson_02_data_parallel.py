@@ -13,8 +13,6 @@ from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import close, fitting, judge_number, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
 SHARDS = ((8, 4), (5, 4), (3, 4), (9, 4), (1, 2), (7, 1), (10, 3))
@@ -47,7 +45,6 @@ def shard_sizes(answer: Any) -> str:
 
 
 def sizes_hint(found: list[Any], samples: int, devices: int) -> str:
-    """Name the mistake behind wrong sizes."""
     if 0 in found:
         return "a device that gets nothing is not in the list."
     if sum(found) != samples:
@@ -109,7 +106,6 @@ def batch_mean(answer: Any) -> str:
 
 
 def mean_hint(found: Any, losses: Tensor, sizes: list[int], weight: Tensor, wanted: Tensor) -> str | None:
-    """Say what is wrong with a mean; None where value and gradient are right."""
     import torch
 
     if not isinstance(found, torch.Tensor):
@@ -155,7 +151,6 @@ def plain_checkpoint(answer: Any) -> str:
 
 
 def judge_key(key: str, found: str | None) -> None:
-    """Raise Wrong where a key was not renamed rightly."""
     wanted = key
     while wanted.startswith("module."):
         wanted = wanted.removeprefix("module.")
@@ -178,7 +173,7 @@ def judge_key(key: str, found: str | None) -> None:
     raise Wrong(f"{shown}. Take away `module.` as often as it stands in front, and nothing else.")
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {
+CHECKS = {
     "shard-sizes": shard_sizes,
     "device-zero": device_zero,
     "batch-mean": batch_mean,

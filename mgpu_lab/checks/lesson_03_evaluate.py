@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
 from mgpu_lab.checks.mistakes import number_of
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def evaluate(answer: Any) -> str:
@@ -36,7 +33,6 @@ def evaluate_trial(answer: Any, size: int) -> str | None:
 
 
 def number_hint(results: list[float | None], items: list[float], size: int) -> str | None:
-    """See that every rank returned a number."""
     if any(result is None for result in results):
         return "Some rank got no number back: every rank must return the mean."
     if any(math.isnan(result) for result in results if result is not None):
@@ -74,4 +70,4 @@ def evaluate_hint(  # noqa: PLR0911 - one for each mistake
     )
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"evaluate": evaluate}
+CHECKS = {"evaluate": evaluate}

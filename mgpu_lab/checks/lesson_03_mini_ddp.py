@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -18,9 +18,6 @@ import torch.distributed as dist
 from mgpu_lab.checks.lesson_03_models import MODELS, Case, local_step, one_process
 from mgpu_lab.checks.on_ranks import agree, device_here, in_step, off, sizes, sizes_text, smaller_world
 from mgpu_lab.checks.spy import Event, Spy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TOLERANCE = 1e-9
 SMALL_MB, LARGE_MB = 0.001, 1000.0
@@ -238,4 +235,4 @@ def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str 
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"mini-ddp": mini_ddp}
+CHECKS = {"mini-ddp": mini_ddp}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import close, number_from, of_number
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1))
 
@@ -23,7 +20,6 @@ def ring_bytes(answer: Any) -> str:
 
 
 def ring_hint(found: float, parameters: int, ranks: int) -> str:
-    """Name the mistake behind a wrong number of bytes."""
     tensor = parameters * 4
     share = (ranks - 1) / ranks
     mistakes = {
@@ -41,4 +37,4 @@ def ring_hint(found: float, parameters: int, ranks: int) -> str:
     )
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"ring-bytes": ring_bytes}
+CHECKS = {"ring-bytes": ring_bytes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,9 +13,6 @@ from torch.nn.parallel import DistributedDataParallel
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TOLERANCE = 1e-6  # token counts may well be kept in fp32
 WIDTH = 6
@@ -31,19 +28,16 @@ def data(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def network() -> nn.Module:
-    """Two layers, equal on all ranks."""
     torch.manual_seed(5)
     return nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, 2)).double().to(device_here())
 
 
 def mean_loss(model: Any, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Return the mean over the rows of a batch."""
     x, y = batch
     return (model(x) - y).square().sum(1).mean()  # type: ignore[no-any-return]
 
 
 def gradients(model: nn.Module) -> list[torch.Tensor]:
-    """Copy all gradients."""
     return [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in model.parameters()]
 
 
@@ -62,7 +56,6 @@ def weighted_gradients(answer: Any) -> str:
 
 
 def rows_of(rank: int) -> int:
-    """Return how many rows a rank has: 8, 2, 5, 3."""
     return (8, 2, 5, 3)[rank % 4]
 
 
@@ -84,7 +77,6 @@ def weighted_trial(answer: Any, size: int) -> str | None:
 
 
 def shard_gradients(shard: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
-    """Return one shard's own gradients."""
     model = network()
     mean_loss(model, shard).backward()  # type: ignore[no-untyped-call]
     return gradients(model)
@@ -93,7 +85,6 @@ def shard_gradients(shard: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tens
 def weighted_hint(
     found: list[torch.Tensor], wanted: list[torch.Tensor], each: list[list[torch.Tensor]], size: int
 ) -> str | None:
-    """Name the mistake."""
     if worst(found, wanted) < TOLERANCE:
         return None
     if size == 1:
@@ -206,7 +197,4 @@ def accumulate_hint(  # noqa: PLR0911 - one for each mistake
     )
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {
-    "weighted-gradients": weighted_gradients,
-    "accumulate": accumulate,
-}
+CHECKS = {"weighted-gradients": weighted_gradients, "accumulate": accumulate}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import close, number_from, of_number
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SIZES = ((1_000_000, 2), (984_000, 4), (7_000_000_000, 8), (1_000_000, 1))
 FIRST_SHARED_AT = (1, 2, 3)  # the stages that begin to share out state, gradients, weights
@@ -36,7 +33,6 @@ def bytes_of(ranks: int, stage: int, *, weights: int = 2, gradients: int = 2, st
 
 
 def hint(found: float, ranks: int, stage: int) -> str:
-    """Name the mistake behind a wrong number of bytes per parameter."""
     at = f"Stage {stage} on {ranks} rank{'s' * (ranks > 1)}: "
     mistakes = {  # where two give the same number, the later one is meant
         bytes_of(ranks, stage) * ranks: "that is what all ranks hold together. One rank is asked for.",
@@ -61,4 +57,4 @@ def other_stages(ranks: int, stage: int) -> dict[float, str]:
     return {value: text.replace("s is ", "s are ") for value, text in {**early, **late}.items()}
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"zero-bytes": zero_bytes}
+CHECKS = {"zero-bytes": zero_bytes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,9 +11,6 @@ from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.lesson_04_zero import NUMBER_BYTES, numbers, same
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 STEPS = 5
 
@@ -53,7 +50,6 @@ def flat_trial(answer: Any, size: int, kind: Any, defaults: dict[str, float]) ->
 
 
 def flat_values_hint(ours: list[nn.Parameter], theirs: list[nn.Parameter], step: int) -> str | None:
-    """Say which parameters went wrong, and how."""
     off = [not same(p.detach(), q.detach()) for p, q in zip(ours, theirs, strict=True)]
     if not any(off):
         return None
@@ -105,4 +101,4 @@ def flat_traffic(spy: Spy, parameters: list[nn.Parameter], size: int) -> str | N
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"flat-optimizer": flat_optimizer}
+CHECKS = {"flat-optimizer": flat_optimizer}

@@ -5,7 +5,7 @@ Both compare with one process, and look at what is sent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -15,9 +15,6 @@ from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 TOLERANCE = 1e-9
 CLIP_TOLERANCE = 1e-5  # a norm may well be kept in fp32, and torch's clip_grad_norm_ adds 1e-6 to it
 MAX_NORM = 1.0
@@ -25,13 +22,11 @@ NUMBER_BYTES = 8
 
 
 def numbers(seed: int, *shape: int) -> torch.Tensor:
-    """Make random numbers that depend on the seed only."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device_here())
 
 
 def same(found: torch.Tensor, wanted: torch.Tensor, relative: float = TOLERANCE) -> bool:
-    """Whether two tensors agree but for rounding."""
     return found.shape == wanted.shape and torch.allclose(found.double(), wanted.double(), relative, TOLERANCE)
 
 
@@ -68,13 +63,11 @@ def clip_trial(answer: Any, size: int, scale: float) -> str | None:
 
 
 def share_norm(rank: int, size: int, scale: float) -> float:
-    """Return the norm of one rank's gradients alone."""
     parts = [gradient.flatten() for gradient in share(rank, size, scale)]
     return float(torch.cat(parts).norm()) if parts else 0.0
 
 
 def clip_norm_hint(returned: Any, norm: float) -> str | None:
-    """Look at the norm that was returned."""
     try:
         found = float(returned)
     except (TypeError, ValueError, RuntimeError):
@@ -99,7 +92,6 @@ def clip_traffic(spy: Spy, size: int) -> str | None:
 
 
 def clip_hint(found: list[torch.Tensor], before: list[torch.Tensor], norm: float, norms: list[float]) -> str:
-    """Name the mistake by the factor that was used."""
     factor = float((found[0] / before[0]).flatten()[0])
     mean_norm = norm / len(norms) ** 0.5
     known = {  # the first that fits
@@ -152,7 +144,6 @@ def gradients_trial(answer: Any, size: int) -> str | None:
 
 
 def gradient_hint(found: torch.Tensor | None, each: list[torch.Tensor], *, mine: bool) -> str | None:
-    """Look at one gradient on one rank."""
     if mine and found is None:
         return "An owner has lost its gradient. Only the ranks that do not own a parameter drop it."
     if not mine and found is not None:
@@ -164,7 +155,6 @@ def gradient_hint(found: torch.Tensor | None, each: list[torch.Tensor], *, mine:
 
 
 def mean_hint(found: torch.Tensor, each: list[torch.Tensor]) -> str | None:
-    """Compare an owner's gradient with the mean over the ranks, then with known mistakes."""
     total, size = torch.stack(each).sum(0), len(each)
     if same(found, total / size):
         return None
@@ -197,7 +187,4 @@ def gradients_traffic(spy: Spy, wanted_bytes: int, size: int) -> str | None:
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {
-    "global-clip": global_clip,
-    "own-gradients": own_gradients,
-}
+CHECKS = {"global-clip": global_clip, "own-gradients": own_gradients}

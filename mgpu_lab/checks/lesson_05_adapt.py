@@ -6,7 +6,7 @@ Each rank checks for itself, on small models without 4-bit layers.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,9 +15,6 @@ from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, off
 from mgpu_lab.ledger.ledger import memory_ledger
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 RANK, ALPHA, STEPS = 4, 8, 3
 WIDTH, INNER, WORDS = 24, 40, 50
@@ -34,7 +31,6 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(WIDTH, INNER), nn.GELU(), nn.Linear(INNER, WIDTH))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Mix, then the nested part, both beside a shortcut."""
         x = x + self.mix(x)
         return x + torch.as_tensor(self.mlp(self.norm(x)))
 
@@ -49,7 +45,6 @@ class Tiny(nn.Module):
         self.lm_head = nn.Linear(WIDTH, WORDS, bias=False)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Give the logits."""
         return torch.as_tensor(self.lm_head(self.layers(self.embed(ids))))
 
 
@@ -92,7 +87,6 @@ def wanted_count(model: nn.Module) -> int:
 
 
 def trains_hint(adapted: nn.Module, known: dict[str, nn.Parameter]) -> str | None:
-    """Judge which parameters train, and how many numbers they have."""
     loose = [name for name, weight in known.items() if weight.requires_grad]
     if loose:
         return f"{len(loose)} parameters of the base still train, such as {loose[0]}. Freeze the base first."
@@ -168,4 +162,4 @@ def scale_hint(answer: Any) -> str | None:
     return "The detour does not add alpha / r times B A x to the layer's output."
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"adapt": adapt}
+CHECKS = {"adapt": adapt}

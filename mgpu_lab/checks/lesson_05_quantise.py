@@ -13,8 +13,6 @@ from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.mistakes import close, number_from, of_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
 BIT_CASES = ((64, None), (64, 256), (32, 256), (128, None), (4096, 64))
@@ -33,7 +31,6 @@ def quant_bits(answer: Any) -> str:
 
 
 def bits(block: int, scale_block: int | None) -> float:
-    """Add up the weight's own bits and its share of both kinds of scales."""
     if scale_block is None:
         return 4 + 32 / block
     return 4 + 8 / block + 32 / (block * scale_block)
@@ -88,7 +85,6 @@ def quantise_any(answer: Any) -> str:
 
 
 def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block: int) -> str | None:
-    """Try one tensor; return what is wrong."""
     import torch
 
     given = weight.clone()
@@ -108,7 +104,6 @@ def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block
 
 
 def form_hint(numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: int) -> str | None:
-    """Judge how many numbers there are, and of which type."""
     import torch
 
     count = weight.numel()
@@ -124,7 +119,6 @@ def form_hint(numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: i
 
 
 def absmax_hint(absmax: torch.Tensor, weight: torch.Tensor, pieces: Any) -> str | None:
-    """Judge the absmax of each block."""
     import torch
 
     if absmax.numel() == 1 != len(pieces):
@@ -145,7 +139,6 @@ def absmax_hint(absmax: torch.Tensor, weight: torch.Tensor, pieces: Any) -> str 
 
 
 def numbers_hint(numbers: torch.Tensor, pieces: Any, levels: torch.Tensor) -> str | None:
-    """Judge whether each weight has the number of its nearest level."""
     import torch
 
     scaled = torch.cat([piece / piece.abs().max().clamp(min=1e-30) for piece in pieces])
@@ -184,4 +177,4 @@ def leak_hint(answer: Any, levels: torch.Tensor) -> str | None:
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"quant-bits": quant_bits, "quantise-any": quantise_any}
+CHECKS = {"quant-bits": quant_bits, "quantise-any": quantise_any}

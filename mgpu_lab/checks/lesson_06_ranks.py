@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,9 +13,6 @@ import torch.distributed as dist
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import common, device_here, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LENGTHS = (1000, 7, 1, 1001)
 ADDS_UP = "adds up on its way, in the type that travels. Exchange first, then sum in fp32."
@@ -59,7 +56,6 @@ def vector(length: int, rank: int) -> torch.Tensor:
 
 
 def calls_hint(spy: Spy, length: int, size: int) -> str | None:
-    """Say what is wrong with what went over the wire; None where it is right."""
     share = math.ceil(length / size)
     for event in spy.events:
         if event.name in REFUSED:
@@ -79,7 +75,6 @@ def calls_hint(spy: Spy, length: int, size: int) -> str | None:
 
 
 def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
-    """Name the mistake behind a wrong mean; None where it is right."""
     size, own = len(everybody), everybody[dist.get_rank()]
     total = torch.stack(everybody).double().sum(0)
     wanted = (total / size).bfloat16()
@@ -159,7 +154,6 @@ def gradients_of(case: Case, rank: int, size: int) -> list[torch.Tensor]:
 
 
 def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[list[torch.Tensor]]) -> str | None:
-    """Say what is wrong with what was applied; None where it is right."""
     if case.bad is not None:
         if not applied:
             return None
@@ -180,7 +174,6 @@ def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[lis
 def clip_hint(
     case: Case, found: torch.Tensor, mean: torch.Tensor, local: torch.Tensor, everybody: list[list[torch.Tensor]]
 ) -> str:
-    """Name the mistake behind wrong gradients."""
     size = len(everybody)
     each_alone = torch.stack([clipped(flat(each)) for each in everybody]).mean(0)
     parts = torch.split(mean, [math.prod(shape) for shape in SHAPES])
@@ -202,7 +195,6 @@ def clip_hint(
 
 
 def scale_hint(case: Case, scale: Any) -> str | None:
-    """Say what is wrong with the next scale; None where it is right."""
     wanted = SCALE if case.bad is None else SCALE / 2
     try:
         found = float(scale)
@@ -215,12 +207,10 @@ def scale_hint(case: Case, scale: Any) -> str | None:
 
 
 def flat(tensors: list[torch.Tensor]) -> torch.Tensor:
-    """Join tensors into one vector."""
     return torch.cat([each.flatten() for each in tensors])
 
 
 def mean_of(everybody: list[list[torch.Tensor]]) -> torch.Tensor:
-    """Return the mean over ranks as one vector."""
     return torch.stack([flat(each) for each in everybody]).mean(0)
 
 
@@ -230,8 +220,7 @@ def clipped(vector: torch.Tensor) -> torch.Tensor:
 
 
 def near(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Whether two vectors are equal within the slack that torch's clipping leaves."""
     return found.shape == wanted.shape and bool((found - wanted).norm() <= TOLERANCE * wanted.norm())
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"bf16-wire": bf16_wire, "skip-together": skip_together}
+CHECKS = {"bf16-wire": bf16_wire, "skip-together": skip_together}

@@ -13,7 +13,7 @@ from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.mistakes import close, fitting, number_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from torch import Tensor
 
@@ -133,7 +133,6 @@ def add_up(answer: Any) -> str:
 
 
 def value_hint(found: Any, count: int) -> str | None:
-    """Say what is wrong with the mean; None where it is right."""
     import torch
 
     if not isinstance(found, torch.Tensor) or found.shape != (LENGTH,):
@@ -177,7 +176,6 @@ def same(found: Tensor, wanted: Tensor) -> bool:
 
 
 def memory_hint(feed: Feed) -> str | None:
-    """Say what was held that need not be; None where all is well."""
     if feed.held > 1:
         return f"The mean is right, but {feed.held} earlier gradients were still held when the last one came. Let go."
     if "float64" in feed.wide:
@@ -187,4 +185,4 @@ def memory_hint(feed: Feed) -> str | None:
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"state-gigabytes": state_gigabytes, "add-up": add_up}
+CHECKS = {"state-gigabytes": state_gigabytes, "add-up": add_up}

@@ -67,12 +67,10 @@ class Spy:
         self._running: dict[Call, Event] = {}
 
     def __enter__(self) -> Self:
-        """Begin to listen."""
         calls.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Listen no more."""
         calls.remove(self)
 
     def before(self, call: Call) -> None:

@@ -1,5 +1,7 @@
 """Lesson 06's checks: right answers pass, wrong ones are caught by a hint that names the mistake."""
 
+import functools
+
 import pytest
 import torch
 import torch.distributed as dist
@@ -255,11 +257,22 @@ def bad_anywhere(gradients, test=torch.isfinite):
     return bool(bad)
 
 
+def skipping(update):
+    """Make a step of what is done where all numbers are finite."""
+
+    @functools.wraps(update)
+    def step(gradients, scale, apply):
+        if bad_anywhere(gradients):
+            return scale / 2
+        update(gradients, scale, apply)
+        return scale
+
+    return step
+
+
+@skipping
 def step(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     finish(unscaled(gradients, scale), apply)
-    return scale
 
 
 def step_without_a_flag(gradients, scale, apply):
@@ -287,62 +300,48 @@ def misses_nan(gradients, scale, apply):
     return scale
 
 
+@skipping
 def clips_before_unscaling(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     finish(gradients, lambda ready: apply(unscaled(ready, scale)))
-    return scale
 
 
-def never_unscales(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
+@skipping
+def never_unscales(gradients, _, apply):
     finish(gradients, apply)
-    return scale
 
 
+@skipping
 def never_clips(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     for gradient in unscaled(gradients, scale * dist.get_world_size()):
         dist.all_reduce(gradient)
     apply(gradients)
-    return scale
 
 
+@skipping
 def never_reduces(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     finish(unscaled(gradients, scale), apply, reduce=False)
-    return scale
 
 
+@skipping
 def sums_over_ranks(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     finish(unscaled(gradients, scale), apply, per_rank=1 / dist.get_world_size())
-    return scale
 
 
+@skipping
 def clips_each_tensor(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     for gradient in unscaled(gradients, scale * dist.get_world_size()):
         dist.all_reduce(gradient)
         torch.nn.utils.clip_grad_norm_(as_parameters([gradient]), 1.0)
     apply(gradients)
-    return scale
 
 
+@skipping
 def clips_before_the_mean(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     torch.nn.utils.clip_grad_norm_(as_parameters(unscaled(gradients, scale)), 1.0)
     for gradient in gradients:
         dist.all_reduce(gradient)
         gradient.div_(dist.get_world_size())
     apply(gradients)
-    return scale
 
 
 def never_halves(gradients, scale, apply):

@@ -80,28 +80,10 @@ def in_place(weight, levels, block):
     return answer
 
 
-def wide_numbers(weight, levels, block):
-    numbers, absmax = solved_quantiser(weight, levels, block)
-    return numbers.long(), absmax
-
-
-def only_numbers(weight, levels, block):
-    return solved_quantiser(weight, levels, block)[0]
-
-
-def shifted(weight, levels, block):
-    numbers, absmax = solved_quantiser(weight, levels, block)
-    return numbers + 1, absmax
-
-
-def absmax_as_numbers(weight, levels, block):
-    numbers, absmax = solved_quantiser(weight, levels, block)
-    return numbers, absmax.tolist()
-
-
-def no_true_zero(weight, levels, block):
-    numbers, absmax = solved_quantiser(weight, levels, block)
-    return numbers, absmax.clamp(min=1e-3)
+def solved_but(numbers=lambda right: right, absmax=lambda right: right):
+    return lambda *case: tuple(
+        change(each) for change, each in zip((numbers, absmax), solved_quantiser(*case), strict=True)
+    )
 
 
 WRONG_QUANTISERS = {
@@ -113,11 +95,11 @@ WRONG_QUANTISERS = {
     "absolute value, please": largest_not_absolute,
     "takes the level below": level_below,
     "has changed": in_place,
-    "fits into uint8": wide_numbers,
-    "two tensors": only_numbers,
-    "must return two tensors": absmax_as_numbers,
-    "counted from 0": shifted,
-    "block of zeros is not 0": no_true_zero,
+    "fits into uint8": solved_but(torch.Tensor.long),
+    "two tensors": lambda *case: solved_quantiser(*case)[0],
+    "must return two tensors": solved_but(absmax=torch.Tensor.tolist),
+    "counted from 0": solved_but(lambda right: right + 1),
+    "block of zeros is not 0": solved_but(absmax=lambda right: right.clamp(min=1e-3)),
 }
 
 

@@ -45,18 +45,6 @@ def rounds_down(samples, devices):
     return [min(size, samples - first) for first in range(0, samples, size)]
 
 
-def forgets_the_rest(samples, devices):
-    return [samples // devices] * devices if samples >= devices else [1] * samples
-
-
-def fills_all(samples, devices):
-    return [math.ceil(samples / devices)] * len(rounds_up(samples, devices))
-
-
-def greedy(samples, devices):
-    return [samples] if samples > devices else [1] * samples
-
-
 def zero(held=16_240_000, sent=20_000_000):
     return {"on_device_0": held, "sent_for_replicas": sent}
 
@@ -155,12 +143,12 @@ WRONG_ANSWERS = {
         "even the shards out": evens_out,
         "not in the list": keeps_idle_devices,
         "Round the size of a shard up": rounds_down,
-        "hold 4 samples together": forgets_the_rest,
-        "hold 6 samples together": fills_all,
+        "hold 4 samples together": lambda s, d: [s // d] * d if s >= d else [1] * s,
+        "hold 6 samples together": lambda s, d: [math.ceil(s / d)] * len(rounds_up(s, d)),
         "comes last, not first": lambda *case: rounds_up(*case)[::-1],
         "Return a list of sizes": lambda samples, devices: math.ceil(samples / devices),
         "whole numbers": lambda *case: list(map(str, rounds_up(*case))),
-        "rounded up": greedy,
+        "rounded up": lambda s, d: [s] if s > d else [1] * s,
     },
     "device-zero": {
         "outputs of all samples": zero(16_000_000),
