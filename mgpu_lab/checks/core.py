@@ -8,11 +8,10 @@ a body or one that raises NotImplementedError) is "not attempted yet", so a less
 untouched. A hint names the mistake, never the answer. An answer's own exceptions are raised: their traceback
 is the best hint there is.
 
-To add an exercise: put its name and module into ``HOMES``; the module (``check_*.py``) holds
+To add an exercise: put its name and module into ``LESSONS``; the module (``lesson_*.py``) holds
 ``CHECKS: dict[str, Callable[[Any], str]]``. Each function takes the answer and returns what it verified, in one
-line, or raises ``Wrong(hint)``. One that runs on ranks ends every phase with ``check_group.agree(hint or None)``,
-which raises on all ranks what any rank found. Only modules of the second kind import torch.
-Not covered: what is checked (``check_*``) and how collectives are counted (``spy``).
+line, or raises ``Wrong(hint)``. One that runs on ranks ends every phase with ``on_ranks.agree(hint or None)``,
+which raises on all ranks what any rank found. What is checked in the notebook's kernel imports no torch.
 """
 
 from __future__ import annotations
@@ -29,32 +28,22 @@ from mgpu_lab.wire.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HOMES = {
-    "narrow-slot": "setup",
-    "hot-card": "setup",
-    "small-shm": "setup",
-    "any-length": "setup",
-    "shard-sizes": "data_parallel",
-    "device-zero": "data_parallel",
-    "batch-mean": "data_parallel",
-    "plain-checkpoint": "data_parallel",
-    "ring-bytes": "numbers",
-    "mini-ddp": "ddp",
-    "weighted-gradients": "training",
-    "accumulate": "training",
-    "evaluate": "evaluate",
-    "zero-bytes": "zero_bytes",
-    "global-clip": "zero",
-    "own-gradients": "zero",
-    "flat-optimizer": "flat_optimizer",
-    "quant-bits": "qlora",
-    "quantise-any": "qlora",
-    "adapt": "qlora",
-    "state-gigabytes": "bf16",
-    "add-up": "bf16",
-    "bf16-wire": "bf16_ranks",
-    "skip-together": "bf16_ranks",
+LESSONS = {
+    "lesson_01_setup": "narrow-slot hot-card small-shm any-length",
+    "lesson_02_data_parallel": "shard-sizes device-zero batch-mean plain-checkpoint",
+    "lesson_03_ring": "ring-bytes",
+    "lesson_03_mini_ddp": "mini-ddp",
+    "lesson_03_training": "weighted-gradients accumulate",
+    "lesson_03_evaluate": "evaluate",
+    "lesson_04_bytes": "zero-bytes",
+    "lesson_04_zero": "global-clip own-gradients",
+    "lesson_04_flat": "flat-optimizer",
+    "lesson_05_quantise": "quant-bits quantise-any",
+    "lesson_05_adapt": "adapt",
+    "lesson_06_sums": "state-gigabytes add-up",
+    "lesson_06_ranks": "bf16-wire skip-together",
 }
+HOMES = {name: module for module, names in LESSONS.items() for name in names.split()}
 LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words
 VALUES = {"narrow-slot", "hot-card", "small-shm", "device-zero"}  # the others' answers are functions or classes
 PASSED, WRONG, TO_DO = "passed", "not yet", "to do"
@@ -63,6 +52,13 @@ EMPTY_BODY = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "RE
 
 class Wrong(Exception):  # noqa: N818 - a verdict on an answer, not an error of this package
     """An answer falls short; the text is the hint that the learner sees."""
+
+
+def refuse(hint: str | None) -> None:
+    """Raise a hint, if there is one."""
+    __tracebackhide__ = True
+    if hint:
+        raise Wrong(hint)
 
 
 @dataclass(frozen=True)
@@ -117,7 +113,6 @@ def judge(name: str, answer: Any) -> Verdict:
 
 
 def checker(name: str) -> Callable[[Any], str]:
-    """Find the check of an exercise."""
     if name not in HOMES:
         close = difflib.get_close_matches(name, HOMES, n=1)
         meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(HOMES))}."
@@ -125,20 +120,6 @@ def checker(name: str) -> Callable[[Any], str]:
     module = importlib.import_module(f"mgpu_lab.checks.{HOMES[name]}")
     found: Callable[[Any], str] = module.CHECKS[name]
     return found
-
-
-def number_of(value: Any) -> float | None:
-    """Return a number as a float, also numpy's and a tensor of one element; None for anything else.
-
-    >>> number_of(2), number_of("2"), number_of(True)
-    (2.0, None, None)
-    """
-    if isinstance(value, (str, bytes, bool)):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):  # torch raises RuntimeError for several elements
-        return None
 
 
 def is_stub(answer: Any) -> bool:

@@ -1,7 +1,4 @@
-"""What checks on ranks share: agree on a hint, and try an answer on 1, 2, ... of the running ranks.
-
-Not covered: what is checked.
-"""
+"""What checks on ranks share: agree on a hint, and try an answer on 1, 2, ... of the running ranks."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed import distributed_c10d as c10d
 
-from mgpu_lab.checks.core import Wrong
+from mgpu_lab.checks.core import refuse
 from mgpu_lab.wire.errors import CollectiveMismatchError, LabError
 
 if TYPE_CHECKING:
@@ -27,11 +24,14 @@ class CheckStoppedError(LabError):
 def agree(hint: str | None) -> None:
     """Raise on every rank what the lowest rank that has a hint found; all ranks call this."""
     __tracebackhide__ = True
+    refuse(common(hint))
+
+
+def common(hint: str | None) -> str | None:
+    """Return on every rank the hint of the lowest rank that has one; all ranks call this."""
     hints: list[str | None] = [None] * dist.get_world_size()
     dist.all_gather_object(hints, hint)
-    found = next((each for each in hints if each), None)
-    if found:
-        raise Wrong(found)
+    return next((each for each in hints if each), None)
 
 
 def sizes() -> list[int]:
@@ -94,10 +94,12 @@ def in_step(where: str) -> Iterator[None]:
 
 
 def device_here() -> torch.device:
-    """Return where this rank's tensors must be to communicate."""
-    if "nccl" in dist.get_backend_config():
-        return torch.device("cuda", torch.cuda.current_device())
-    return torch.device("cpu")
+    """Return where this rank's tensors must be to communicate; without a process group, where it computes."""
+    if dist.is_initialized():
+        on_gpu = "nccl" in dist.get_backend_config()
+    else:
+        on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
 
 
 def off(found: Any, wanted: Any) -> float:

@@ -5,27 +5,20 @@
 >>> [(event.name, event.sent_bytes) for event in spy.events]  # doctest: +SKIP
 [('all_reduce', 1024)]
 
-Not covered: calls that C++ makes (``DistributedDataParallel``'s buckets; register a communication hook to see
-those) and functions that were taken out of ``torch.distributed`` by name before.
+``DistributedDataParallel``'s buckets are not among them (C++ calls those): register a communication hook instead.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from mgpu_lab.listening import calls
+from mgpu_lab.listening.calls import Call
 
-WATCHED = (
-    "all_reduce", "all_reduce_coalesced", "broadcast", "reduce", "all_gather", "gather", "scatter",
-    "reduce_scatter", "all_gather_into_tensor", "reduce_scatter_tensor", "all_to_all", "all_to_all_single",
-    "barrier", "all_gather_object", "broadcast_object_list", "gather_object", "send", "recv", "isend", "irecv",
-    "all_gather_single", "reduce_scatter_single",  # torch 2.13's names of the two that end in _tensor
-)  # fmt: skip
+# not recorded: new_group and monitored_barrier send no data; of calls made of others, the others are recorded
+RECORDED = set(calls.HEARD) - {"new_group", "monitored_barrier", "batch_isend_irecv", "scatter_object_list"}
 
 
 @dataclass
@@ -71,58 +64,47 @@ class Spy:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self._inside = False
-        self._originals: list[tuple[Any, str, Any]] = []
+        self._running: dict[Call, Event] = {}
 
     def __enter__(self) -> Self:
-        """Put the record around torch.distributed's functions."""
-        import torch.distributed as dist
-        from torch.distributed import distributed_c10d as c10d
-
-        for name in WATCHED:
-            original = getattr(c10d, name, None)
-            if original is None:
-                continue
-            recorded = self._record(name, original)
-            for module in (dist, c10d):
-                if getattr(module, name, None) is original:
-                    self._originals.append((module, name, original))
-                    setattr(module, name, recorded)
+        calls.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take the record away again."""
-        for module, name, original in self._originals:
-            setattr(module, name, original)
-        self._originals.clear()
+        calls.remove(self)
+
+    def before(self, call: Call) -> None:
+        """Note what is sent; a collective that is made of others counts once."""
+        if call.name in RECORDED and (call.inside is None or call.inside.name not in RECORDED):
+            tensors = tensors_of(call.first)
+            event = Event(call.name, sum(t.nbytes for t in tensors), sum(t.numel() for t in tensors), call.began_s)
+            self._running[call] = event
+            self.events.append(event)
+
+    def after(self, call: Call) -> None:
+        """Note the end, or keep an eye on the work that an asynchronous call has returned."""
+        event = self._running.pop(call, None)
+        if event is None or call.failed:
+            return
+        if hasattr(call.result, "wait"):
+            event.is_async = True
+            call.result = WatchedWork(call.result, event)
+        else:
+            event.ended_s = call.ended_s
 
     def named(self, name: str) -> list[Event]:
         """Return the calls of one function."""
         return [event for event in self.events if event.name == name]
 
-    def _record(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        first = next(iter(inspect.signature(original).parameters), "")
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of the tensors handed to collectives."""
+        return sum(event.sent_bytes for event in self.events)
 
-        @functools.wraps(original)
-        def recorded(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            if self._inside:  # a collective that is made of others counts once
-                return original(*args, **kwargs)
-            tensors = tensors_of(args[0] if args else kwargs.get(first))
-            event = Event(name, sum(t.nbytes for t in tensors), sum(t.numel() for t in tensors), time.perf_counter())
-            self.events.append(event)
-            self._inside = True
-            try:
-                work = original(*args, **kwargs)
-            finally:
-                self._inside = False
-            if hasattr(work, "wait"):
-                event.is_async = True
-                return WatchedWork(work, event)
-            event.ended_s = time.perf_counter()
-            return work
-
-        return recorded
+    @property
+    def all_waited_for(self) -> bool:
+        """Whether no asynchronous call is left in flight."""
+        return all(event.waited_for for event in self.events)
 
 
 def tensors_of(value: Any) -> list[Any]:

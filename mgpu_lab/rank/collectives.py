@@ -1,20 +1,19 @@
 """Watch over this process's collectives: name the one that runs now, and compare it with the other ranks' first.
 
-gloo ends the process when ranks call ``all_reduce`` with different sizes or types, or mixes the data up in
-silence. So each rank writes what it is about to call on a board (``board``), reads whether another rank has written
-something else for the same call of the same group, and raises before it enters gloo.
-Not covered: calls that C++ makes (DDP's buckets, functional collectives), point-to-point calls.
+gloo ends the process when ranks call ``all_reduce`` with different sizes or types, or silently mixes the data up.
+So each rank writes what it is about to call on a board (``board``), reads whether another rank has written something
+else for the same call of the same group, and raises before gloo is entered. Point-to-point calls are named, not
+compared; calls that C++ makes are not heard (``listening``).
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
+from mgpu_lab.listening import calls as listening
+from mgpu_lab.listening.calls import POINT_TO_POINT, Call
 from mgpu_lab.rank.board import told
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.errors import CollectiveMismatchError, StaleGroupError
@@ -47,10 +46,6 @@ COMPARED = {
     "scatter_object_list": ("", ("src",)),
     "new_group": ("", ("ranks",)),
 }
-POINT_TO_POINT = ("send", "recv", "isend", "irecv")
-NAMED_ONLY = (*POINT_TO_POINT, "batch_isend_irecv", "monitored_barrier")
-
-
 MUST_AGREE = "All ranks of a group must make the same calls in the same order, with the same sizes and types."
 
 
@@ -58,9 +53,7 @@ class Collectives:
     """The collectives of one rank."""
 
     def __init__(self) -> None:
-        """No group is known yet."""
         self.open_log: Callable[[str], CallLog | None] = lambda _: None
-        self.calls: dict[int, str] = {}  # thread -> the call it is in
         self.main_thread = threading.get_ident()
         self.failed: str | None = None  # the call that the running cell's last error came out of
         self.blocked_s = 0.0
@@ -74,60 +67,39 @@ class Collectives:
         for log in self.logs.values():
             if log is not None:
                 log.close()
-        self.open_log, self.logs, self.counts, self.calls = open_log, {}, {}, {}
+        self.open_log, self.logs, self.counts = open_log, {}, {}
         self.point_to_point = 0
 
     @property
     def current(self) -> str | None:
         """The call that runs now: the main thread's, or else one of another thread (autograd has some)."""
-        calls = dict(self.calls)
-        return calls.get(self.main_thread) or next(iter(calls.values()), None)
+        calls = dict(listening.running)
+        call = calls.get(self.main_thread) or next(iter(calls.values()), None)
+        return text_of(call) if call else None
 
     def install(self) -> None:
-        """Put the watch around torch.distributed's functions, once per process."""
-        import torch.distributed as dist
+        """Listen to this process's calls from now on."""
         import torch.distributed.distributed_c10d as c10d
 
         self.c10d = c10d
-        for name in (*COMPARED, *NAMED_ONLY):
-            original = getattr(c10d, name, None)
-            if original is None:
-                continue
-            watched = self.watch(name, original)
-            setattr(c10d, name, watched)
-            if getattr(dist, name, None) is original:
-                setattr(dist, name, watched)
+        listening.add(self)
 
-    def watch(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        """Return ``original`` with the comparison in front of it."""
-        positions = {each: i for i, each in enumerate(inspect.signature(original).parameters)}
+    def before(self, call: Call) -> None:
+        """Compare the call with the other ranks' where that is possible; a collective made of others is one call."""
+        __tracebackhide__ = True
+        if call.name in POINT_TO_POINT and (call.inside is None or call.inside.name not in ("send", "recv")):
+            self.point_to_point += 1  # send calls isend
+        if call.inside is None and call.name in COMPARED:
+            self.compare(call)
 
-        @functools.wraps(original)
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            thread = threading.get_ident()
-            outer = self.calls.get(thread, "")
-            if name in POINT_TO_POINT and not outer.startswith(("send", "recv")):  # send calls isend
-                self.point_to_point += 1
-            if outer:  # a collective made of others
-                return original(*args, **kwargs)
-            call = Call(name, positions, args, kwargs)
-            text = self.calls[thread] = call.text()
-            began = time.perf_counter()
-            try:
-                if name in COMPARED:
-                    self.compare(call, text)
-                return original(*args, **kwargs)
-            except BaseException:
-                self.failed = text
-                raise
-            finally:
-                self.calls.pop(thread, None)
-                self.blocked_s += time.perf_counter() - began
+    def after(self, call: Call) -> None:
+        """Note how long the call took, and whether the cell's error came out of it."""
+        if call.inside is None:
+            self.blocked_s += call.ended_s - call.began_s
+            if call.failed:
+                self.failed = text_of(call)
 
-        return watched
-
-    def compare(self, call: Call, text: str) -> None:
+    def compare(self, call: Call) -> None:
         """Count the call and raise if another rank is making another call in this place."""
         __tracebackhide__ = True
         group = self.group_of(call)
@@ -139,7 +111,7 @@ class Collectives:
         log = self.logs[group]
         if log is None:
             return
-        written = log.differing(number, f"{text} at {cell_line()}")
+        written = log.differing(number, f"{text_of(call)} at {cell_line()}")
         if written:
             raise CollectiveMismatchError(f"ranks make different calls: {told(written)}. {MUST_AGREE}")
 
@@ -160,35 +132,20 @@ class Collectives:
         return str(group.group_name)
 
 
-class Call:
-    """One call of a collective, as much of it as can be compared."""
-
-    __slots__ = ("args", "kwargs", "name", "positions")
-
-    def __init__(self, name: str, positions: dict[str, int], args: Any, kwargs: Any) -> None:
-        """Keep the arguments; nothing is computed yet."""
-        self.name, self.positions, self.args, self.kwargs = name, positions, args, kwargs
-
-    def argument(self, name: str) -> Any:
-        """Return an argument by name, however it was passed; None where it was not."""
-        position = self.positions.get(name)
-        if position is not None and position < len(self.args):
-            return self.args[position]
-        return self.kwargs.get(name)
-
-    def text(self) -> str:
-        """Describe the call: ``all_reduce(4 x float32)``."""
-        tensor_name, agreeing = COMPARED.get(self.name, ("tensor", ("dst", "src")))
-        tensor = self.argument(tensor_name) if tensor_name else None
-        parts = [describe(tensor)] if tensor is not None else []
-        for each in agreeing:
-            value = self.argument(each)
-            if each == "op":
-                name = getattr(value, "name", str(value)).rpartition(".")[2]
-                parts += [name.lower()] if value is not None and name != "SUM" else []
-            elif value is not None:
-                parts.append(f"{each}={value}")
-        return f"{self.name}({', '.join(parts)})"
+def text_of(call: Call) -> str:
+    """Describe a call, as much of it as can be compared: ``all_reduce(4 x float32)``."""
+    tensor_name, agreeing = COMPARED.get(call.name, ("tensor", ("dst", "src")))
+    tensor = call.argument(tensor_name) if tensor_name else None
+    parts = [describe(tensor)] if tensor is not None else []
+    for each in agreeing:
+        value = call.argument(each)
+        if value is None:
+            continue
+        if each != "op":
+            parts.append(f"{each}={value}")
+        elif (name := getattr(value, "name", str(value)).rpartition(".")[2]) != "SUM":
+            parts.append(name.lower())
+    return f"{call.name}({', '.join(parts)})"
 
 
 def describe(tensor: Any) -> str:
@@ -200,7 +157,7 @@ def describe(tensor: Any) -> str:
 
 def cell_line() -> int | str:
     """Find the cell's line that the call comes from."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - CPython's documented way to the calling frame
+    frame: FrameType | None = sys._getframe(3)  # noqa: SLF001 - documented; the frames above are ours
     while frame is not None:
         if is_cell_file(frame.f_code.co_filename):
             return frame.f_lineno

@@ -18,11 +18,12 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from mgpu_lab.listening import calls as listening
 from mgpu_lab.rank import release
 from mgpu_lab.rank.group import Group
 from mgpu_lab.rank.position import Lookout, write_stacks_on_signal
 from mgpu_lab.rank.sampler import Sampler
-from mgpu_lab.rank.shell import RankShell
+from mgpu_lab.rank.shell import RankShell, warm_up
 from mgpu_lab.rank.tracebacks import chain, own_frames
 from mgpu_lab.wire import messages, transfer
 
@@ -267,6 +268,12 @@ def is_open(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def prepare(directory: str) -> None:
+    """In the template: do what every rank would do for itself, so that the ranks share its pages."""
+    listening.install()
+    warm_up(directory)
 
 
 def reseed() -> None:

@@ -255,8 +255,8 @@ def shell_in(directory: str) -> _Shell:
     return shell
 
 
-def prepare(directory: str) -> None:
-    """In the template: make the shell and run it warm, so that every rank shares the pages and need not do it again."""
+def warm_up(directory: str) -> None:
+    """Make the shell, run cells and render an error, so that what this loads and remembers is there."""
     shell = shell_in(directory)
     for source in ("pass", "for _ in ():\n    pass", "1 / 0"):
         error = shell.run_cell(source, store_history=False).error_in_exec  # type: ignore[no-untyped-call]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PRELOAD = (
     # what a rank itself needs, then what a first DDP or optimizer step would import, then the big libraries
     ("IPython.core.interactiveshell", "IPython.core.completer", "numpy", "torch", "torch.distributed"),
-    ("mgpu_lab.rank.process", "mgpu_lab.rank.shell:prepare"),
+    ("mgpu_lab.rank.process:prepare",),
     ("stack_data", "executing", "pure_eval", "asttokens"),  # what showing the first error needs
     ("pygments.lexers.python", "pygments.formatters.terminal256", "IPython.core.guarded_eval"),
     (
@@ -43,7 +43,7 @@ PRELOAD = (
     ("multiprocessing.popen_fork", "matplotlib.figure", "matplotlib.backends.backend_agg"),
     ("transformers", "transformers.models.llama.modeling_llama", "transformers.trainer"),
     ("accelerate", "peft", "bitsandbytes", "deepspeed"),
-    ("mgpu_lab.rank.shell:prepare",),  # once more: an error's rendering remembers where each module's file is
+    ("mgpu_lab.rank.process:prepare",),  # once more: an error's rendering remembers where each module's file is
 )
 PARENT_CHECK_S = 0.5
 FDS_PER_RANK = 4  # requests, control, stdout, stderr

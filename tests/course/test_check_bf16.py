@@ -1,51 +1,14 @@
 """Lesson 06's checks: right answers pass, wrong ones are caught by a hint that names the mistake."""
 
+import functools
+
 import pytest
 import torch
 import torch.distributed as dist
-from gloo import on_ranks
+from answers import assert_hints, assert_passed, verdicts
 
 from mgpu_lab import Ranks
-from mgpu_lab.checks.core import judge
-
-# ---- state-gigabytes
-
-
-def gigabytes(parameters, weight_bytes, gradient_bytes, master):
-    moment_bytes = 4 if master else weight_bytes
-    return parameters * (weight_bytes + gradient_bytes + 4 * master + 2 * moment_bytes) / 1e9
-
-
-STATES = [
-    (lambda p, w, g, m: 1e9 * gigabytes(p, w, g, m), "a number of bytes"),
-    (lambda p, w, g, m: gigabytes(p, w, g, m) * 1e9 / 2**30, "That is GiB"),
-    (lambda p, w, g, m: p * (w + g + 2 * (4 if m else w)) / 1e9, "master weights are missing"),
-    (lambda p, w, g, m: p * (w + g + 4 * m + (4 if m else w)) / 1e9, "two moments"),
-    (lambda p, w, g, m: p * (w + g + 4 * m) / 1e9, "Where are AdamW's two moments"),
-    (lambda p, w, _, m: p * (w + 4 * m + 2 * (4 if m else w)) / 1e9, "gradients are missing"),
-    (lambda p, w, g, m: p * (g + 4 * m + 2 * (4 if m else w)) / 1e9, "The weights that forward"),
-    (lambda p, w, g, m: p * (w + g + 4 * m + 2 * w) / 1e9, "With masters AdamW updates these"),
-    (lambda p, w, g, m: p * (w + g + 4 * m + 8) / 1e9, "updates the weights themselves"),
-    (lambda p, w, _, m: p * (2 * w + 4 * m + 2 * (4 if m else w)) / 1e9, "use gradient_bytes"),
-    (lambda p, w, g, m: p * (w + g + 4 + 2 * (4 if m else w)) / 1e9, "where there are none"),
-    (lambda p, *_: p * 16 / 1e9, "Add up weights"),
-    (lambda *_: "16", "must return a number"),
-]
-
-
-def test_the_right_bytes_pass():
-    assert judge("state-gigabytes", gigabytes), judge("state-gigabytes", gigabytes)
-
-
-@pytest.mark.parametrize(("answer", "words"), STATES, ids=[words for _, words in STATES])
-def test_wrong_bytes_get_a_hint(answer, words):
-    caught(judge("state-gigabytes", answer), words)
-
-
-def caught(verdict, words):
-    assert verdict.outcome == "not yet", verdict
-    assert words in verdict.text
-
+from mgpu_lab.checks.core import WRONG, judge
 
 # ---- add-up
 
@@ -140,7 +103,8 @@ def test_the_right_sums_pass(answer):
 
 @pytest.mark.parametrize("answer", SUMS, ids=lambda answer: answer.__name__)
 def test_wrong_sums_get_a_hint(answer):
-    caught(judge("add-up", answer), SUMS[answer])
+    verdict = judge("add-up", answer)
+    assert (verdict.outcome, SUMS[answer] in verdict.text) == (WRONG, True), verdict
 
 
 # ---- bf16-wire
@@ -174,6 +138,12 @@ def wire_into_one_tensor(x):
     whole = torch.empty_like(pieces(x)).view(-1)
     dist.all_gather_into_tensor(whole, mine)
     x.copy_(whole[: len(x)])
+
+
+def packs_objects(x):
+    every = [None] * dist.get_world_size()
+    dist.all_gather_object(every, x)
+    x.copy_(torch.stack(every).float().mean(0))
 
 
 def reduces_in_bf16(x):
@@ -239,6 +209,7 @@ def one_number_at_a_time(x):
 
 
 WIRES = {
+    packs_objects: "bytes can be counted",
     reduces_in_bf16: "all_reduce adds up on its way",
     reduces_in_fp32: "all_reduce adds up on its way",
     exchanges_fp32: "only bf16 may travel",
@@ -286,11 +257,22 @@ def bad_anywhere(gradients, test=torch.isfinite):
     return bool(bad)
 
 
+def skipping(update):
+    """Make a step of what is done where all numbers are finite."""
+
+    @functools.wraps(update)
+    def step(gradients, scale, apply):
+        if bad_anywhere(gradients):
+            return scale / 2
+        update(gradients, scale, apply)
+        return scale
+
+    return step
+
+
+@skipping
 def step(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     finish(unscaled(gradients, scale), apply)
-    return scale
 
 
 def step_without_a_flag(gradients, scale, apply):
@@ -300,6 +282,10 @@ def step_without_a_flag(gradients, scale, apply):
         return scale / 2
     finish(unscaled(gradients, scale * dist.get_world_size()), apply, reduce=False)
     return scale
+
+
+def applies_one_vector(gradients, scale, apply):
+    return step(gradients, scale, lambda ready: apply([torch.cat([each.flatten() for each in ready])]))
 
 
 def never_skips(gradients, scale, apply):
@@ -314,62 +300,48 @@ def misses_nan(gradients, scale, apply):
     return scale
 
 
+@skipping
 def clips_before_unscaling(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     finish(gradients, lambda ready: apply(unscaled(ready, scale)))
-    return scale
 
 
-def never_unscales(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
+@skipping
+def never_unscales(gradients, _, apply):
     finish(gradients, apply)
-    return scale
 
 
+@skipping
 def never_clips(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     for gradient in unscaled(gradients, scale * dist.get_world_size()):
         dist.all_reduce(gradient)
     apply(gradients)
-    return scale
 
 
+@skipping
 def never_reduces(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     finish(unscaled(gradients, scale), apply, reduce=False)
-    return scale
 
 
+@skipping
 def sums_over_ranks(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     finish(unscaled(gradients, scale), apply, per_rank=1 / dist.get_world_size())
-    return scale
 
 
+@skipping
 def clips_each_tensor(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     for gradient in unscaled(gradients, scale * dist.get_world_size()):
         dist.all_reduce(gradient)
         torch.nn.utils.clip_grad_norm_(as_parameters([gradient]), 1.0)
     apply(gradients)
-    return scale
 
 
+@skipping
 def clips_before_the_mean(gradients, scale, apply):
-    if bad_anywhere(gradients):
-        return scale / 2
     torch.nn.utils.clip_grad_norm_(as_parameters(unscaled(gradients, scale)), 1.0)
     for gradient in gradients:
         dist.all_reduce(gradient)
         gradient.div_(dist.get_world_size())
     apply(gradients)
-    return scale
 
 
 def never_halves(gradients, scale, apply):
@@ -387,6 +359,7 @@ def returns_nothing(gradients, scale, apply):
 
 
 STEPS = {
+    applies_one_vector: "one tensor for each gradient",
     never_skips: "and apply was called",
     misses_nan: "A nan on rank 0, and apply was called",
     clips_before_unscaling: "Clipped before unscaling",
@@ -400,34 +373,23 @@ STEPS = {
     always_halves: "kept when the step is taken",
     returns_nothing: "Return the next scale",
 }
-ANSWERS = [("bf16-wire", answer) for answer in (wire, wire_into_one_tensor, *WIRES)]
-ANSWERS += [("skip-together", answer) for answer in (step, step_without_a_flag, *STEPS)]
+RIGHT = [("bf16-wire", wire), ("bf16-wire", wire_into_one_tensor)]
+RIGHT += [("skip-together", step), ("skip-together", step_without_a_flag)]
+MISTAKES = [("bf16-wire", answer, words) for answer, words in WIRES.items()]
+MISTAKES += [("skip-together", answer, words) for answer, words in STEPS.items()]
 
 
-def judge_all():
-    """Verdicts of all answers on one rank: outcome and text."""
-    return {answer.__name__: vars(judge(name, answer)) for name, answer in ANSWERS}
+@pytest.mark.parametrize("size", [1, 4])
+def test_right_answers_pass_on_all_world_sizes(size):
+    assert_passed(size, RIGHT)
 
 
-@pytest.fixture(scope="module", params=[1, 4])
-def verdicts(request):
-    return request.param, on_ranks(request.param, judge_all)
+def test_wrong_answers_get_the_same_hint_on_all_ranks():
+    assert_hints(4, MISTAKES)
 
 
-@pytest.mark.parametrize("answer", [wire, wire_into_one_tensor, step, step_without_a_flag], ids=lambda a: a.__name__)
-def test_right_answers_pass_on_all_world_sizes(verdicts, answer):
-    _, found = verdicts
-    assert {each[answer.__name__]["outcome"] for each in found} == {"passed"}, found[0][answer.__name__]
-
-
-@pytest.mark.parametrize("answer", [*WIRES, *STEPS], ids=lambda answer: answer.__name__)
-def test_wrong_answers_get_the_same_hint_on_all_ranks(verdicts, answer):
-    size, found = verdicts
-    texts = {each[answer.__name__]["text"] for each in found}
-    assert len(texts) == 1
-    if size == 4:  # fewer ranks do not show every mistake
-        assert {**WIRES, **STEPS}[answer] in texts.pop()
-        assert found[0][answer.__name__]["outcome"] == "not yet"
+def test_wrong_answers_are_judged_on_one_rank_too():
+    verdicts(1, MISTAKES)  # one rank does not show every mistake
 
 
 DECIDES_ALONE = """

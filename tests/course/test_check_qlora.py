@@ -1,6 +1,6 @@
 """The checks of lesson 05: the solution passes, and each wrong answer gets a hint that names its mistake."""
 
-# ruff: noqa: ARG001, ARG005 - wrong answers leave arguments out
+# ruff: noqa: ARG001 - wrong answers leave arguments out
 
 import copy
 import re
@@ -12,45 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from mgpu_lab.checks.core import HOMES, judge
-
-
-def solved_bits(block, scale_block=None):
-    return 4 + 32 / block if scale_block is None else 4 + 8 / block + 32 / (block * scale_block)
-
-
-WRONG_BITS = {
-    "The weight itself": lambda b, s=None: solved_bits(b, s) - 4,
-    "bytes": lambda b, s=None: solved_bits(b, s) / 8,
-    "Where are the scales": lambda b, s=None: 4 * b / b,
-    "ignores scale_block": lambda b, s=None: 4 + 32 / b,
-    "an absmax of their own": lambda b, s=None: 4 + (8 / b if s else 32 / b),
-    "How many weights": lambda b, s=None: 4 + 8 / b + 32 / s if s else 4 + 32 / b,
-    "is gone once": lambda b, s=None: solved_bits(b, s) + (32 / b if s else 0),
-    "still fp32": lambda b, s=None: 4 + 8 / b + (32 / (b * s) if s else 0),
-    "16 bits for each absmax": lambda b, s=None: 4 + 16 / b,
-    "not 8 bits": lambda b, s=None: 4 + 8 / b + 8 / (b * s) if s else 4 + 32 / b,
-    "must return a number": lambda b, s=None: f"{solved_bits(b, s):.3f}",
-}
-
-
-def test_bits_solution():
-    assert judge("quant-bits", solved_bits)
-
-
-@pytest.mark.parametrize("hint", WRONG_BITS)
-def test_wrong_bits(hint):
-    verdict = judge("quant-bits", WRONG_BITS[hint])
-    assert verdict.outcome == "not yet"
-    assert hint in verdict.text
-
-
-def test_bits_need_no_torch():
-    program = (
-        "from mgpu_lab import check; check('quant-bits', lambda b, s=None: 4); "
-        "import sys; assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
+from mgpu_lab.checks.core import WRONG, judge
 
 
 def solved_quantiser(weight, levels, block):
@@ -118,28 +80,10 @@ def in_place(weight, levels, block):
     return answer
 
 
-def wide_numbers(weight, levels, block):
-    numbers, absmax = solved_quantiser(weight, levels, block)
-    return numbers.long(), absmax
-
-
-def only_numbers(weight, levels, block):
-    return solved_quantiser(weight, levels, block)[0]
-
-
-def shifted(weight, levels, block):
-    numbers, absmax = solved_quantiser(weight, levels, block)
-    return numbers + 1, absmax
-
-
-def absmax_as_numbers(weight, levels, block):
-    numbers, absmax = solved_quantiser(weight, levels, block)
-    return numbers, absmax.tolist()
-
-
-def no_true_zero(weight, levels, block):
-    numbers, absmax = solved_quantiser(weight, levels, block)
-    return numbers, absmax.clamp(min=1e-3)
+def solved_but(numbers=lambda right: right, absmax=lambda right: right):
+    return lambda *case: tuple(
+        change(each) for change, each in zip((numbers, absmax), solved_quantiser(*case), strict=True)
+    )
 
 
 WRONG_QUANTISERS = {
@@ -151,23 +95,16 @@ WRONG_QUANTISERS = {
     "absolute value, please": largest_not_absolute,
     "takes the level below": level_below,
     "has changed": in_place,
-    "fits into uint8": wide_numbers,
-    "two tensors": only_numbers,
-    "must return two tensors": absmax_as_numbers,
-    "counted from 0": shifted,
-    "block of zeros is not 0": no_true_zero,
+    "fits into uint8": solved_but(torch.Tensor.long),
+    "two tensors": lambda *case: solved_quantiser(*case)[0],
+    "must return two tensors": solved_but(absmax=torch.Tensor.tolist),
+    "counted from 0": solved_but(lambda right: right + 1),
+    "block of zeros is not 0": solved_but(absmax=lambda right: right.clamp(min=1e-3)),
 }
 
 
 def test_quantiser_solution():
     assert judge("quantise-any", solved_quantiser)
-
-
-@pytest.mark.parametrize("hint", WRONG_QUANTISERS)
-def test_wrong_quantisers(hint):
-    verdict = judge("quantise-any", WRONG_QUANTISERS[hint])
-    assert verdict.outcome == "not yet"
-    assert hint in verdict.text
 
 
 def test_the_lessons_quantiser_breaks():
@@ -223,8 +160,8 @@ WRONG_ADAPTERS = {
     "both start at zero": adapter(both_zero=True),
     "No gradient reaches": adapter(detached=True),
     "The base has changed": adapter(merges=True),
-    "is not scaled": adapter(scaling=lambda r, alpha: 1.0),
-    "is scaled by alpha": adapter(scaling=lambda r, alpha: alpha),
+    "is not scaled": adapter(scaling=lambda *_: 1.0),
+    "is scaled by alpha": adapter(scaling=lambda _, alpha: alpha),
     "scaled by r / alpha": adapter(scaling=lambda r, alpha: r / alpha),
 }
 
@@ -235,15 +172,30 @@ def test_adapter_solution():
     assert "base untouched" in verdict.text
 
 
-@pytest.mark.parametrize("hint", WRONG_ADAPTERS)
-def test_wrong_adapters(hint):
-    verdict = judge("adapt", WRONG_ADAPTERS[hint])
-    assert verdict.outcome == "not yet"
-    assert hint in verdict.text
+MISTAKES = [("quantise-any", *each) for each in WRONG_QUANTISERS.items()]
+MISTAKES += [("adapt", *each) for each in WRONG_ADAPTERS.items()]
 
 
-def test_lesson_05_is_registered():
-    assert {name for name, home in HOMES.items() if home == "check_qlora"} == {"quant-bits", "quantise-any", "adapt"}
+@pytest.mark.parametrize(("name", "hint", "answer"), MISTAKES)
+def test_wrong_answers_get_a_hint(name, hint, answer):
+    verdict = judge(name, answer)
+    assert (verdict.outcome, hint in verdict.text) == (WRONG, True), verdict
+
+
+IN_KERNEL = """
+import sys
+from mgpu_lab.checks.core import judge
+
+values = {"narrow-slot": {"gpu": 1}, "hot-card": {"gpu": 2}, "small-shm": "-m 8g", "device-zero": {}}
+functions = ("shard-sizes", "plain-checkpoint", "ring-bytes", "zero-bytes", "quant-bits", "state-gigabytes")
+for name, answer in {**values, **dict.fromkeys(functions, lambda *_: 0)}.items():
+    assert judge(name, answer).outcome == "not yet", name
+assert "torch" not in sys.modules
+"""
+
+
+def test_what_is_checked_in_the_kernel_needs_no_torch():
+    subprocess.run([sys.executable, "-c", IN_KERNEL], check=True)
 
 
 BASE = Path(__file__).resolve().parents[2] / "notebooks" / "models" / "base-llama"

@@ -1,101 +1,12 @@
-"""Lesson 01's checks: right answers pass, wrong ones are caught by a hint that names the mistake."""
+"""Lesson 01's check on ranks: an all-reduce of two other collectives passes, and every wrong one is told why."""
 
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from gloo import on_ranks
+from answers import assert_hints, assert_passed, changed
 
 from mgpu_lab.checks.core import judge
-from mgpu_lab.verification import example
-
-GIB = 1024**3
-
-
-def slot(gpu=1, times=8.0):
-    return {"gpu": gpu, "times_longer": times}
-
-
-def card(gpu=2, reason="heat", times=3 * 1290 / (4 * 765)):
-    return {"gpu": gpu, "reason": reason, "times_faster": times}
-
-
-RIGHT = [
-    ("narrow-slot", slot()),
-    ("narrow-slot", slot(times=31.5 / 3.94)),
-    ("hot-card", card()),
-    ("hot-card", card(times=1.26)),
-    ("small-shm", "--shm-size=8g"),
-    ("small-shm", "docker run --shm-size 1GB"),
-    ("small-shm", "--ipc=host"),
-    ("small-shm", "-v /dev/shm:/dev/shm"),
-    ("small-shm", "--tmpfs /dev/shm:size=4g"),
-    ("small-shm", "docker run --gpus all --shm-size='8g' image"),
-    ("small-shm", "--shm-size=8GiB --ulimit memlock=-1"),
-    ("small-shm", f"--shm-size={2 * GIB}"),
-    ("small-shm", "--tmpfs /dev/shm:rw,size=8g"),
-    ("small-shm", "-v /dev/shm:/dev/shm:rw"),
-    ("narrow-slot", slot(gpu=np.int64(1), times=np.float32(8))),
-    ("narrow-slot", slot(times=torch.tensor(8.0))),
-    ("hot-card", card(reason="Heat")),
-]
-WRONG = [
-    ("narrow-slot", slot(gpu=0), "has all of its lanes"),
-    ("narrow-slot", slot(times=4), "counted lanes"),
-    ("narrow-slot", slot(times=2), "compared generations"),
-    ("narrow-slot", slot(times=1), "the slot is the limit"),
-    ("narrow-slot", slot(times=0.125), "Turned round"),
-    ("narrow-slot", slot(times=16), "twice"),
-    ("narrow-slot", slot(times=3), "Two things differ"),
-    ("narrow-slot", slot(times="8"), "with a number"),
-    ("narrow-slot", {"gpu": 1}, "times_longer is still open"),
-    ("narrow-slot", 8.0, "with a dictionary"),
-    ("hot-card", card(gpu=3), "far below the rest"),
-    ("hot-card", card(reason="power"), "at its power limit"),
-    ("hot-card", card(times=0.75), "nobody to wait for"),
-    ("hot-card", card(times=1290 / 765), "three batches, not four"),
-    ("hot-card", card(times=4 * 765 / (3 * 1290)), "Turned round"),
-    ("hot-card", card(times=(1305 + 1320 + 1290) / (1305 + 1320 + 1290 + 765)), "as if nobody waited"),
-    ("hot-card", card(times=3 * 1320 / (4 * 765)), "slowest of them"),
-    ("hot-card", card(times=4 / 3 * 1290 / 765), "3/4, not 4/3"),
-    ("hot-card", card(times=9), "times the slowest clock"),
-    ("narrow-slot", slot(gpu="1"), "number of the GPU"),
-    ("small-shm", "--shm-size=1.2.3g", "cannot be read"),
-    ("small-shm", "--shm-size=.", "cannot be read"),
-    ("small-shm", 8, "as text"),
-    ("small-shm", "--memory=8g", "limit of its own"),
-    ("small-shm", "-m 8g", "limit of its own"),
-    ("small-shm", "--shm-size=64m", "still too little"),
-    ("small-shm", "--shm-size=8", "reads bytes"),
-    ("small-shm", "--shm-size=big", "cannot be read"),
-    ("small-shm", "--ulimit memlock=-1", "which one?"),
-    ("small-shm", "--tmpfs /tmp:size=8g", "have room"),
-    ("small-shm", "--ipc=private", "which word"),
-    ("small-shm", "--gpus all", "The GPUs are there"),
-    ("small-shm", "--privileged", "far too small"),
-]
-
-
-@pytest.mark.parametrize(("name", "answer"), RIGHT)
-def test_right_answers_pass(name, answer):
-    assert judge(name, answer), judge(name, answer)
-
-
-@pytest.mark.parametrize(("name", "answer", "words"), WRONG)
-def test_wrong_answers_get_a_hint_that_names_the_mistake(name, answer, words):
-    verdict = judge(name, answer)
-    assert verdict.outcome == "not yet"
-    assert words in verdict.text
-
-
-def test_the_examples_hold_what_the_checks_ask_for():
-    lanes = [(gpu.pcie_generation, gpu.pcie_width) for gpu in example("card_in_x4_slot").hardware.gpus]
-    assert lanes == [(4, 16), (3, 4)]
-    assert [gpu.sm_clock_mhz for gpu in example("throttling").hardware.gpus] == [1305, 1320, 765, 1290]
-    assert example("shm_64mb").host.shm_bytes == GIB // 16
-
-
-# ---- any-length: answers that communicate
 
 
 def pieces_of(x, extra=0):
@@ -165,6 +76,25 @@ def reverses_the_shares(x):
     x.copy_(torch.cat(gathered(reduced(pieces_of(x))).split(share)[::-1])[: len(x)])
 
 
+IN_SHARES = """
+def all_reduced(x):
+    share = -(-len(x) // world_size)
+    padded = torch.cat([x, x.new_zeros(share * world_size - len(x))])
+    mine, whole = padded[:share].clone(), torch.empty_like(padded)
+    dist.reduce_scatter(mine, list(padded.split(share)))
+    dist.all_gather(list(whole.split(share)), mine)
+    x.copy_(whole[: len(x)])
+"""
+PIECES, SCATTER = "list(padded.split(share))", "reduce_scatter(mine, list(padded.split(share)))"
+IN_OTHER_WORDS = [
+    changed(IN_SHARES, (SCATTER, f"reduce_scatter(input_list={PIECES}, output=mine)")),
+    changed(
+        IN_SHARES,
+        (SCATTER, "reduce_scatter_tensor(mine, padded)"),
+        ("all_gather(list(whole.split(share)), mine)", "all_gather_into_tensor(whole, mine)"),
+    ),
+]
+NOT_WAITED = changed(IN_SHARES, (SCATTER, f"reduce_scatter(mine, {PIECES}, async_op=True); dist.barrier()"))
 BROKEN = {
     cheats: "all_reduce did it",
     returns_only: "x does not hold it",
@@ -175,29 +105,26 @@ BROKEN = {
     does_nothing: "write the sum back into x",
     gathers_everything: "they are: 1 x all_gather",
     reverses_the_shares: "in rank order",
+    NOT_WAITED: "never waited for",
 }
 
 
-def judge_all():
-    """Verdicts of all answers on one rank: outcome and text."""
-    return {answer.__name__: vars(judge("any-length", answer)) for answer in (good, *BROKEN)}
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_any_length_passes_on_all_world_sizes(size):
+    assert_passed(size, [("any-length", answer) for answer in (good, IN_SHARES, *IN_OTHER_WORDS)])
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3, 4])
-def verdicts(request):
-    return request.param, on_ranks(request.param, judge_all)
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_any_length_catches(size):
+    assert_hints(size, [("any-length", answer, words) for answer, words in BROKEN.items()])
 
 
-def test_any_length_passes_on_all_world_sizes(verdicts):
-    _, found = verdicts
-    assert all(each["good"]["outcome"] == "passed" for each in found), found
+def test_one_rank_has_less_to_get_wrong():
+    shown = (cheats, gathers_everything, pads_too_much)
+    assert_hints(1, [("any-length", answer, BROKEN[answer]) for answer in shown])
 
 
-@pytest.mark.parametrize("answer", BROKEN, ids=lambda answer: answer.__name__)
-def test_any_length_catches(verdicts, answer):
-    size, found = verdicts
-    if size == 1 and answer not in {cheats, gathers_everything, pads_too_much}:
-        return  # one rank has nothing to get wrong here
-    texts = {each[answer.__name__]["text"] for each in found}
-    assert len(texts) == 1  # all ranks say the same
-    assert BROKEN[answer] in texts.pop()
+@pytest.mark.parametrize("kind", [torch.tensor, np.float32])
+def test_numbers_may_be_tensors(kind):
+    assert judge("narrow-slot", {"gpu": 1, "times_longer": kind(8.0)})
+    assert judge("device-zero", {"on_device_0": kind(16_240_000), "sent_for_replicas": kind(20_000_000)})

@@ -1,25 +1,18 @@
-"""The check of lesson 04's ``FlatOptimizer``: equal to the plain optimizer, with state for exactly 1/N of the numbers.
-
-Runs on the ranks at hand and on the first 1, 2, ... of them. Not covered: the other exercises (``check_zero``).
-"""
+"""The check of lesson 04's ``FlatOptimizer``: equal to the plain optimizer, with state for 1/N of the numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
 
 from mgpu_lab.checks.core import Wrong
+from mgpu_lab.checks.lesson_04_zero import NUMBER_BYTES, numbers, same
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
-from mgpu_lab.checks.zero import numbers, same, sent_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 STEPS = 5
-NUMBER_BYTES = 8
 
 
 def flat_optimizer(answer: Any) -> str:
@@ -57,7 +50,6 @@ def flat_trial(answer: Any, size: int, kind: Any, defaults: dict[str, float]) ->
 
 
 def flat_values_hint(ours: list[nn.Parameter], theirs: list[nn.Parameter], step: int) -> str | None:
-    """Say which parameters went wrong, and how."""
     off = [not same(p.detach(), q.detach()) for p, q in zip(ours, theirs, strict=True)]
     if not any(off):
         return None
@@ -104,9 +96,9 @@ def flat_traffic(spy: Spy, parameters: list[nn.Parameter], size: int) -> str | N
         return f"Values and state are right. You called {', '.join(names) or 'nothing'}; one all-gather is enough."
     if len(names) > 1:
         return f"Values and state are right, but there were {len(names)} all-gathers in one step; one is enough."
-    if sent_bytes(spy) > total + size * NUMBER_BYTES:
-        return f"{sent_bytes(spy)} bytes were gathered; the parameters have {total}."
+    if spy.sent_bytes > total + size * NUMBER_BYTES:
+        return f"{spy.sent_bytes} bytes were gathered; the parameters have {total}."
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"flat-optimizer": flat_optimizer}
+CHECKS = {"flat-optimizer": flat_optimizer}

@@ -1,16 +1,11 @@
-"""Checks of lesson 03's exercises that are plain arithmetic: they need no ranks and no torch.
-
-Not covered: answers that communicate (``check_ddp``, ``check_training``).
-"""
+"""The check of lesson 03's exercise that is plain arithmetic, for the notebook's kernel: bytes of a ring all-reduce."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mgpu_lab.checks.core import Wrong, number_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from mgpu_lab.checks.core import Wrong
+from mgpu_lab.checks.mistakes import close, number_from, of_number
 
 CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1))
 
@@ -18,18 +13,13 @@ CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1))
 def ring_bytes(answer: Any) -> str:
     """``bytes_sent(parameters, world_size)``: what each rank sends per step in a ring all-reduce, fp32."""
     for parameters, ranks in CASES:
-        returned = answer(parameters, ranks)
-        found = number_of(returned)
-        wanted = 2 * (ranks - 1) / ranks * parameters * 4
-        if found is None:
-            raise Wrong(f"The function must return a number; for {parameters} parameters it returned {returned!r}.")
-        if not abs(found - wanted) <= 1e-6 * max(1.0, wanted):  # true of nan, too
+        found = number_from(answer, parameters, ranks, shown=f"{parameters} parameters")
+        if not close(found, 2 * (ranks - 1) / ranks * parameters * 4):
             raise Wrong(ring_hint(found, parameters, ranks))
     return f"{len(CASES)} sizes, 1 to 8 ranks; nothing is sent where there is one rank only."
 
 
 def ring_hint(found: float, parameters: int, ranks: int) -> str:
-    """Name the mistake behind a wrong number of bytes."""
     tensor = parameters * 4
     share = (ranks - 1) / ranks
     mistakes = {
@@ -42,12 +32,9 @@ def ring_hint(found: float, parameters: int, ranks: int) -> str:
         2 * share * parameters * 8: "That counts 8 bytes per number. These gradients are fp32.",
         float(tensor): "That is the tensor once, whatever the number of ranks. Does one rank alone send anything?",
     }
-    for value, hint in mistakes.items():
-        if abs(found - value) <= 1e-6 * max(1.0, abs(value)):
-            return hint
-    return (
+    return of_number(found, mistakes) or (
         f"For {parameters} parameters on {ranks} ranks you have {found:g} bytes. Count pieces, steps, bytes per number."
     )
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"ring-bytes": ring_bytes}
+CHECKS = {"ring-bytes": ring_bytes}

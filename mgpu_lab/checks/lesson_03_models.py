@@ -1,7 +1,4 @@
-"""The small float64 models on which MiniDDP is checked, and the one process that it must be equal to.
-
-Not covered: the comparison (``check_ddp``).
-"""
+"""The small float64 models on which MiniDDP is checked, and the one process that it must be equal to."""
 
 from __future__ import annotations
 
@@ -53,14 +50,12 @@ class Branches(nn.Module):
 
 
 def mlp() -> nn.Module:
-    """Three layers."""
     return nn.Sequential(
         nn.Linear(WIDTH, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 3)
     ).double()  # fmt: skip
 
 
 def frozen() -> nn.Module:
-    """Three layers, the middle one's parameters frozen."""
     model = mlp()
     for parameter in model[2].parameters():  # type: ignore[index]
         parameter.requires_grad_(False)  # noqa: FBT003 - torch's own signature
@@ -68,7 +63,6 @@ def frozen() -> nn.Module:
 
 
 def normed() -> nn.Module:
-    """Layers with BatchNorm between them, its running mean not the same on every rank."""
     norm = nn.BatchNorm1d(32)
     nn.init.normal_(norm.running_mean)  # type: ignore[arg-type]
     return nn.Sequential(nn.Linear(WIDTH, 32), norm, nn.Tanh(), nn.Linear(32, 3)).double()

@@ -1,19 +1,18 @@
 """Checks of lesson 02's exercises: shards, bytes of device 0, the mean over unequal shards, keys of a checkpoint.
 
 Only ``batch_mean`` gets tensors and is called on the ranks; the others judge plain Python and import no torch.
-Not covered: measuring DataParallel, which the lesson does.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks.core import Wrong, number_of
+from mgpu_lab.checks.core import Wrong
+from mgpu_lab.checks.mistakes import close, fitting, judge_number, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from torch import Tensor
 
 SHARDS = ((8, 4), (5, 4), (3, 4), (9, 4), (1, 2), (7, 1), (10, 3))
@@ -46,7 +45,6 @@ def shard_sizes(answer: Any) -> str:
 
 
 def sizes_hint(found: list[Any], samples: int, devices: int) -> str:
-    """Name the mistake behind wrong sizes."""
     if 0 in found:
         return "a device that gets nothing is not in the list."
     if sum(found) != samples:
@@ -77,7 +75,8 @@ def device_zero(answer: Any) -> str:
         (4 + DEVICES - 1) * copy + outputs: "The replicas of the others are on the others.",
         4 * PARAMETERS + OUTPUTS: "Those are numbers. An fp32 number has four bytes.",
     }
-    judge_bytes(answer[names[0]], 4 * copy + outputs, held, "on_device_0: parameters, gradients, two moments, outputs.")
+    judge = functools.partial(judge_number, relative=0.0, ask="Answer in bytes, as a number")
+    judge(answer[names[0]], 4 * copy + outputs, held, "on_device_0: parameters, gradients, two moments, outputs.")
     sent = {
         DEVICES * copy: "Device 0 uses the model itself and sends no copy to itself.",
         copy: "Each of the other devices needs a copy of its own.",
@@ -86,18 +85,9 @@ def device_zero(answer: Any) -> str:
         (DEVICES - 1) * copy / DEVICES: "A replica is a whole model, not a share of it.",
         2 * (DEVICES - 1) * copy / DEVICES: "That is an all-reduce. DataParallel sends whole copies from one device.",
     }
-    judge_bytes(answer[names[1]], (DEVICES - 1) * copy, sent, "sent_for_replicas: how many copies, how large is one?")
+    judge(answer[names[1]], (DEVICES - 1) * copy, sent, "sent_for_replicas: how many copies, how large is one?")
     copies = DEVICES - 1
     return f"16 bytes per parameter and all outputs on one device, and {copies} whole models sent at every forward."
-
-
-def judge_bytes(found: Any, wanted: int, hints: Mapping[float, str], otherwise: str) -> None:
-    """Raise Wrong where a number of bytes is not the wanted one, with the hint of the mistake behind it."""
-    number = number_of(found)
-    if number is None:
-        raise Wrong(f"Answer in bytes, as a number, not {found!r}.")
-    if number != wanted:
-        raise Wrong(hints.get(number, otherwise))
 
 
 def batch_mean(answer: Any) -> str:
@@ -116,7 +106,6 @@ def batch_mean(answer: Any) -> str:
 
 
 def mean_hint(found: Any, losses: Tensor, sizes: list[int], weight: Tensor, wanted: Tensor) -> str | None:
-    """Say what is wrong with a mean; None where value and gradient are right."""
     import torch
 
     if not isinstance(found, torch.Tensor):
@@ -126,7 +115,7 @@ def mean_hint(found: Any, losses: Tensor, sizes: list[int], weight: Tensor, want
     if not found.requires_grad:
         return "The result cannot be differentiated. Where does the way back break: item, detach, torch.tensor?"
     value, counts = float(found.detach()), torch.tensor(sizes, dtype=losses.dtype, device=losses.device)
-    if math.isclose(value, float(wanted), rel_tol=TOLERANCE):
+    if close(value, float(wanted), TOLERANCE):
         gradient = torch.autograd.grad(found.sum(), weight)[0]
         return None if torch.isclose(gradient, wanted) else "The value is right, its gradient is not."
     weighted = (losses * counts).sum().detach()
@@ -138,10 +127,8 @@ def mean_hint(found: Any, losses: Tensor, sizes: list[int], weight: Tensor, want
         "That is one shard's loss. All of them count.": losses[0],
         "The weights are turned round: more samples, more weight.": (losses / counts).sum() / (1 / counts).sum(),
     }
-    for hint, mistake in mistakes.items():
-        if math.isclose(value, float(mistake.detach()), rel_tol=TOLERANCE):
-            return hint
-    return f"For shards of {sizes} samples the mean over the batch is another one. Weigh each loss by its samples."
+    otherwise = f"For shards of {sizes} samples the mean over the batch is another one. Weigh each loss by its samples."
+    return fitting(mistakes, lambda wrong: close(value, float(wrong.detach()), TOLERANCE)) or otherwise
 
 
 def plain_checkpoint(answer: Any) -> str:
@@ -164,7 +151,6 @@ def plain_checkpoint(answer: Any) -> str:
 
 
 def judge_key(key: str, found: str | None) -> None:
-    """Raise Wrong where a key was not renamed rightly."""
     wanted = key
     while wanted.startswith("module."):
         wanted = wanted.removeprefix("module.")
@@ -187,7 +173,7 @@ def judge_key(key: str, found: str | None) -> None:
     raise Wrong(f"{shown}. Take away `module.` as often as it stands in front, and nothing else.")
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {
+CHECKS = {
     "shard-sizes": shard_sizes,
     "device-zero": device_zero,
     "batch-mean": batch_mean,

@@ -1,6 +1,6 @@
 """The check of lesson 05's `adapt(model, r, alpha)`: what trains, what is untouched, and the bytes of both.
 
-Each rank checks for itself, on small models. Not covered: 4-bit layers, adapters of other libraries.
+Each rank checks for itself, on small models without 4-bit layers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from mgpu_lab.checks.core import Wrong
-from mgpu_lab.checks.on_ranks import off
+from mgpu_lab.checks.core import Wrong, refuse
+from mgpu_lab.checks.mistakes import fitting
+from mgpu_lab.checks.on_ranks import device_here, off
 from mgpu_lab.ledger.ledger import memory_ledger
 
 RANK, ALPHA, STEPS = 4, 8, 3
 WIDTH, INNER, WORDS = 24, 40, 50
+TOLERANCE = 1e-4  # rounding of fp32
 
 
 class Block(nn.Module):
@@ -29,7 +31,6 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(WIDTH, INNER), nn.GELU(), nn.Linear(INNER, WIDTH))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Mix, then the nested part, both beside a shortcut."""
         x = x + self.mix(x)
         return x + torch.as_tensor(self.mlp(self.norm(x)))
 
@@ -44,12 +45,11 @@ class Tiny(nn.Module):
         self.lm_head = nn.Linear(WIDTH, WORDS, bias=False)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Give the logits."""
         return torch.as_tensor(self.lm_head(self.layers(self.embed(ids))))
 
 
-def check_adapted(answer: Any) -> str:
-    """Adapt a small model, train it, and compare with what it was; then look at the scale on one layer."""
+def adapt(answer: Any) -> str:
+    """``adapt(model, r, alpha)``: adapt a small model, train it, compare with what it was; then one layer's scale."""
     torch.manual_seed(0)
     model = Tiny().to(device_here())
     before = copy.deepcopy(model)
@@ -76,18 +76,6 @@ def check_adapted(answer: Any) -> str:
     )
 
 
-def device_here() -> torch.device:
-    """Return this rank's device; no process group is needed."""
-    on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
-
-
-def refuse(hint: str | None) -> None:
-    """Raise a hint, if there is one."""
-    if hint:
-        raise Wrong(hint)
-
-
 def adapters_of(model: nn.Module) -> int:
     """Count what a detour beside this linear layer trains."""
     return RANK * (model.in_features + model.out_features) if isinstance(model, nn.Linear) else 0
@@ -99,7 +87,6 @@ def wanted_count(model: nn.Module) -> int:
 
 
 def trains_hint(adapted: nn.Module, known: dict[str, nn.Parameter]) -> str | None:
-    """Judge which parameters train, and how many numbers they have."""
     loose = [name for name, weight in known.items() if weight.requires_grad]
     if loose:
         return f"{len(loose)} parameters of the base still train, such as {loose[0]}. Freeze the base first."
@@ -161,10 +148,18 @@ def scale_hint(answer: Any) -> str | None:
         return f"A detour has two matrices, in x r and r x out. Yours has {[list(each.shape) for each in weights]}."
     detour = (x @ thin[0].T @ wide[0].T).detach()
     added = adapted(x).detach() - plain
-    if off(added, detour * ALPHA / RANK) < 1e-4:  # noqa: PLR2004 - rounding of fp32
+
+    def scaled_by(factor: float) -> bool:
+        return off(added, detour * factor) < TOLERANCE
+
+    if scaled_by(ALPHA / RANK):
         return None
-    mistakes = {1.0: "is not scaled", float(ALPHA): "is scaled by alpha", RANK / ALPHA: "is scaled by r / alpha"}
-    for factor, what in mistakes.items():
-        if off(added, detour * factor) < 1e-4:  # noqa: PLR2004 - the same
-            return f"The detour {what}. It should be alpha / r, so that another r needs no other learning rate."
+    what = fitting(
+        {"is not scaled": 1.0, "is scaled by alpha": ALPHA, "is scaled by r / alpha": RANK / ALPHA}, scaled_by
+    )
+    if what:
+        return f"The detour {what}. It should be alpha / r, so that another r needs no other learning rate."
     return "The detour does not add alpha / r times B A x to the layer's output."
+
+
+CHECKS = {"adapt": adapt}

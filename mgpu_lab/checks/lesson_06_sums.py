@@ -1,19 +1,19 @@
 """Checks of lesson 06's exercises that need one process: bytes of the training state, and a sum of bf16 gradients.
 
-Only the second one imports torch. Not covered: answers that communicate (``check_bf16_ranks``).
+Only the second one imports torch.
 """
 
 from __future__ import annotations
 
 import gc
-import math
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks.core import Wrong, number_of
+from mgpu_lab.checks.core import Wrong, refuse
+from mgpu_lab.checks.mistakes import close, fitting, number_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from torch import Tensor
 
@@ -35,13 +35,7 @@ MOST_DIFFERING = 0.01
 
 def state_gigabytes(answer: Any) -> str:
     """``gigabytes(parameters, weight_bytes, gradient_bytes, master)`` for weights, gradients and AdamW's state."""
-    answers = []
-    for case in STATES:
-        returned = answer(*case)
-        found = number_of(returned)
-        if found is None:
-            raise Wrong(f"The function must return a number; for {case} it returned {returned!r}.")
-        answers.append(found)
+    answers = [number_from(answer, *case, shown=str(case)) for case in STATES]
     wanted = [state_gb(*case) for case in STATES]
     if not all(map(close, answers, wanted)):
         raise Wrong(state_hint(answers, wanted))
@@ -86,11 +80,6 @@ def state_hint(answers: list[float], wanted: list[float]) -> str:
         f"For {parameters:g} parameters ({weight} bytes a weight, {gradient} a gradient, master={master}) you have "
         f"{found:g} GB. Add up weights, gradients, masters if there are any, and two moments."
     )
-
-
-def close(found: float, wanted: float) -> bool:
-    """Whether two numbers are equal but for rounding."""
-    return math.isclose(found, wanted, rel_tol=1e-6)
 
 
 # ---- add-up
@@ -139,14 +128,11 @@ def add_up(answer: Any) -> str:
     for count in (MICRO_BATCHES, 1):
         feed = Feed(count)
         found = answer(iter(feed))
-        hint = value_hint(found, count) or memory_hint(feed)
-        if hint:
-            raise Wrong(hint)
+        refuse(value_hint(found, count) or memory_hint(feed))
     return f"{MICRO_BATCHES} micro-batches and one alone: rounded once, one gradient at a time, fp32 for the sum only."
 
 
 def value_hint(found: Any, count: int) -> str | None:
-    """Say what is wrong with the mean; None where it is right."""
     import torch
 
     if not isinstance(found, torch.Tensor) or found.shape != (LENGTH,):
@@ -156,11 +142,12 @@ def value_hint(found: Any, count: int) -> str | None:
     total = torch.stack([micro_gradient(number) for number in range(count)]).double().sum(0)
     if same(found, (total / count).bfloat16()):
         return None
-    for hint, wrong in wrong_means(total, count).items():
-        if same(found, wrong):
-            return hint
+    hint = fitting(wrong_means(total, count), lambda wrong: same(found, wrong))
     error = (found.double() - total / count).abs().max() / (total / count).abs().max()
-    return f"The mean is off by up to {error:.1%} of its largest value. Is every gradient counted once, and in fp32?"
+    return (
+        hint
+        or f"The mean is off by up to {error:.1%} of its largest value. Is every gradient counted once, and in fp32?"
+    )
 
 
 def wrong_means(total: Tensor, count: int) -> dict[str, Tensor]:
@@ -189,7 +176,6 @@ def same(found: Tensor, wanted: Tensor) -> bool:
 
 
 def memory_hint(feed: Feed) -> str | None:
-    """Say what was held that need not be; None where all is well."""
     if feed.held > 1:
         return f"The mean is right, but {feed.held} earlier gradients were still held when the last one came. Let go."
     if "float64" in feed.wide:
@@ -199,4 +185,4 @@ def memory_hint(feed: Feed) -> str | None:
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"state-gigabytes": state_gigabytes, "add-up": add_up}
+CHECKS = {"state-gigabytes": state_gigabytes, "add-up": add_up}

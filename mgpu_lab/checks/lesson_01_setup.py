@@ -1,7 +1,7 @@
 """Checks of lesson 01's exercises: three machines diagnosed, and an all-reduce made of two other collectives.
 
-The first three judge plain Python in the notebook's kernel. The last one communicates and is called on all
-ranks; only it imports torch. Not covered: the machines themselves (``verification``).
+The first three judge plain Python in the notebook's kernel, on the machines of ``verification``. The last one
+communicates and is called on all ranks; only it imports torch.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks.core import Wrong, number_of
+from mgpu_lab.checks.core import Wrong
+from mgpu_lab.checks.mistakes import fitting, judge_number, number_of
 from mgpu_lab.verification import example
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from torch import Tensor
 
     from mgpu_lab.checks.spy import Spy
@@ -47,7 +46,8 @@ def narrow_slot(answer: Any) -> str:
         1 / 8: "Turned round: the time gets longer, so the number is above 1.",
         16.0: "One step of generation doubles the rate; you have it twice.",
     }
-    judge_number(times, 8.0, hints, "Two things differ between the slots: the number of lanes, and the speed of one.")
+    otherwise = "Two things differ between the slots: the number of lanes, and the speed of one."
+    judge_number(times, 8.0, hints, otherwise, relative=TOLERANCE)
     return "An all-reduce moves at the pace of its narrowest link; a check of the slot costs nothing."
 
 
@@ -73,7 +73,8 @@ def hot_card(answer: Any) -> str:
         3 * steady / sum(clocks): "With the ill card, all four run at its pace, not each at its own.",
         4 * steady / (4 * slow) * 4 / 3: "There are fewer GPUs without it, so this factor is 3/4, not 4/3.",
     }
-    judge_number(times, 3 * steady / (4 * slow), hints, "Samples per second: number of GPUs times the slowest clock.")
+    otherwise = "Samples per second: number of GPUs times the slowest clock."
+    judge_number(times, 3 * steady / (4 * slow), hints, otherwise, relative=TOLERANCE)
     return "Three healthy cards beat four with an ill one. Better still: mend the cooling."
 
 
@@ -98,7 +99,6 @@ def small_shm(answer: Any) -> str:
 
 
 def option_hint(option: str) -> str:
-    """Say what another option of ``docker run`` is for."""
     hints = {
         ("-m", "--memory"): "The memory row is fine. /dev/shm is a file system in memory with a limit of its own.",
         ("--ulimit",): "That is about locked memory or open files. Here a file system is full: which one?",
@@ -107,10 +107,8 @@ def option_hint(option: str) -> str:
         ("--ipc",): "The right idea: which word shares the host's shared memory?",
         ("--shm-size",): "The right option, but its value cannot be read. Docker wants a number and a unit.",
     }
-    for words, hint in hints.items():
-        if option.startswith(words):
-            return hint
-    return "Look for the row that is far too small, and for the option of `docker run` that sets its size."
+    otherwise = "Look for the row that is far too small, and for the option of `docker run` that sets its size."
+    return next((hint for words, hint in hints.items() if option.startswith(words)), otherwise)
 
 
 def any_length(answer: Any) -> str:
@@ -140,7 +138,6 @@ def numbers(length: int, device: Any) -> tuple[Tensor, Tensor]:
 
 
 def value_hint(x: Tensor, wanted: Tensor, returned: Any) -> str | None:
-    """Say what is wrong with the result; None where it is right."""
     import torch
     import torch.distributed as dist
 
@@ -156,20 +153,17 @@ def value_hint(x: Tensor, wanted: Tensor, returned: Any) -> str | None:
         f"x of length {length} is what it was before: write the sum back into x.": x == own,
         f"With {length} numbers on {ranks} ranks the last ones are not summed. Pad before you cut.": right[:whole],
     }
-    for hint, signs in mistakes.items():
-        if len(signs) and bool(signs.all()):
-            return hint
+    otherwise = f"With {length} numbers x holds no sums. Are the shares equally long, and gathered in rank order?"
     if bool(right.any()):
-        return "Some numbers are sums and some are not: each rank needs the shares of all ranks, in rank order."
-    return f"With {length} numbers x holds no sums. Are the shares equally long, and gathered in rank order?"
+        otherwise = "Some numbers are sums and some are not: each rank needs the shares of all ranks, in rank order."
+    return fitting(mistakes, lambda signs: len(signs) > 0 and bool(signs.all())) or otherwise
 
 
 def calls_hint(spy: Spy, length: int, ranks: int) -> str | None:
-    """Say what is wrong with the collectives called; None where they are right."""
     counts = {name: len(spy.named(name)) for name in dict.fromkeys(event.name for event in spy.events)}
     if "all_reduce" in counts:
         return "The sum is right, but all_reduce did it. Build it from reduce_scatter and all_gather."
-    if any(not event.waited_for for event in spy.events):
+    if not spy.all_waited_for:
         return "The sum is right this time, but an asynchronous call was never waited for."
     if sorted(ONE_TENSOR.get(event.name, event.name) for event in spy.events) != ["all_gather", "reduce_scatter"]:
         calls = ", ".join(f"{count} x {name}" for name, count in counts.items()) or "none that can be seen"
@@ -192,24 +186,4 @@ def fields(answer: Any, *names: str) -> tuple[Any, ...]:
     return tuple(answer[name] for name in names)
 
 
-def judge_number(found: Any, wanted: float, hints: Mapping[float, str], otherwise: str) -> None:
-    """Raise Wrong where ``found`` is not ``wanted`` (within two percent), with the hint of the mistake behind it."""
-    number = number_of(found)
-    if number is None:
-        raise Wrong(f"Answer with a number, not {found!r}.")
-    if close(number, wanted):
-        return
-    raise Wrong(next((hint for value, hint in hints.items() if close(number, value)), otherwise))
-
-
-def close(found: float, wanted: float) -> bool:
-    """Whether two numbers are equal within two percent."""
-    return math.isclose(found, wanted, rel_tol=TOLERANCE)
-
-
-CHECKS: dict[str, Callable[[Any], str]] = {
-    "narrow-slot": narrow_slot,
-    "hot-card": hot_card,
-    "small-shm": small_shm,
-    "any-length": any_length,
-}
+CHECKS = {"narrow-slot": narrow_slot, "hot-card": hot_card, "small-shm": small_shm, "any-length": any_length}

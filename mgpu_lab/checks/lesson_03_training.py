@@ -1,11 +1,8 @@
-"""Checks of lesson 03's exercises around a training loop: token weights, accumulation, evaluation.
-
-All run on the ranks at hand and on the first 1, 2, ... of them. Not covered: ``MiniDDP`` (``check_ddp``).
-"""
+"""Checks of lesson 03's exercises around a training step: gradients weighted by tokens, and accumulation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -13,11 +10,9 @@ from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
 from torch.nn.parallel import DistributedDataParallel
 
+from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TOLERANCE = 1e-6  # token counts may well be kept in fp32
 WIDTH = 6
@@ -33,19 +28,16 @@ def data(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def network() -> nn.Module:
-    """Two layers, equal on all ranks."""
     torch.manual_seed(5)
     return nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, 2)).double().to(device_here())
 
 
 def mean_loss(model: Any, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Return the mean over the rows of a batch."""
     x, y = batch
     return (model(x) - y).square().sum(1).mean()  # type: ignore[no-any-return]
 
 
 def gradients(model: nn.Module) -> list[torch.Tensor]:
-    """Copy all gradients."""
     return [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in model.parameters()]
 
 
@@ -64,7 +56,6 @@ def weighted_gradients(answer: Any) -> str:
 
 
 def rows_of(rank: int) -> int:
-    """Return how many rows a rank has: 8, 2, 5, 3."""
     return (8, 2, 5, 3)[rank % 4]
 
 
@@ -86,7 +77,6 @@ def weighted_trial(answer: Any, size: int) -> str | None:
 
 
 def shard_gradients(shard: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
-    """Return one shard's own gradients."""
     model = network()
     mean_loss(model, shard).backward()  # type: ignore[no-untyped-call]
     return gradients(model)
@@ -95,7 +85,6 @@ def shard_gradients(shard: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tens
 def weighted_hint(
     found: list[torch.Tensor], wanted: list[torch.Tensor], each: list[list[torch.Tensor]], size: int
 ) -> str | None:
-    """Name the mistake."""
     if worst(found, wanted) < TOLERANCE:
         return None
     if size == 1:
@@ -117,10 +106,13 @@ def weighted_hint(
             1 / n / sum(1 / m for m in rows) for n in rows
         ],
     }
-    for hint, weights in known.items():
-        mixed = [sum(w * g for w, g in zip(weights, parts, strict=True)) for parts in zip(*each, strict=True)]
-        if worst(found, mixed) < TOLERANCE:
-            return hint
+
+    def mixed(weights: list[float]) -> list[torch.Tensor]:
+        return [sum(w * g for w, g in zip(weights, parts, strict=True)) for parts in zip(*each, strict=True)]
+
+    hint = fitting(known, lambda weights: worst(found, mixed(weights)) < TOLERANCE)
+    if hint:
+        return hint
     if worst(found, each[dist.get_rank()]) < TOLERANCE:
         return "This rank still has the gradient of its own rows; nothing from the other ranks has arrived."
     return (
@@ -131,12 +123,13 @@ def weighted_hint(
 
 def weighted_traffic(spy: Spy, model: nn.Module, size: int) -> str | None:
     """See that each gradient travels once, and that nothing is left in flight."""
-    if any(not event.waited_for for event in spy.events):
+    if not spy.all_waited_for:
         return "An asynchronous call was started and never waited for."
     held = sum(p.nbytes for p in model.parameters())
-    sent = sum(event.sent_bytes for event in spy.events)
-    if size > 1 and sent > held + 64:
-        return f"{sent} bytes were sent, the gradients hold {held}: one all-reduce each, and one small number."
+    if size > 1 and spy.sent_bytes > held + 64:
+        return (
+            f"{spy.sent_bytes} bytes were sent, the gradients hold {held}: one all-reduce each, and one small number."
+        )
     return None
 
 
@@ -204,7 +197,4 @@ def accumulate_hint(  # noqa: PLR0911 - one for each mistake
     )
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {
-    "weighted-gradients": weighted_gradients,
-    "accumulate": accumulate,
-}
+CHECKS = {"weighted-gradients": weighted_gradients, "accumulate": accumulate}

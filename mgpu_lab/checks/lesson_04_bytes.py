@@ -1,16 +1,11 @@
-"""The check of lesson 04's exercise that is plain arithmetic: bytes per rank of each ZeRO stage.
-
-It runs in the notebook's kernel and needs no torch. Not covered: answers that communicate (``check_zero``).
-"""
+"""The check of lesson 04's exercise that is plain arithmetic, for the notebook's kernel: bytes of each ZeRO stage."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mgpu_lab.checks.core import Wrong, number_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from mgpu_lab.checks.core import Wrong
+from mgpu_lab.checks.mistakes import close, number_from, of_number
 
 SIZES = ((1_000_000, 2), (984_000, 4), (7_000_000_000, 8), (1_000_000, 1))
 FIRST_SHARED_AT = (1, 2, 3)  # the stages that begin to share out state, gradients, weights
@@ -21,10 +16,7 @@ def zero_bytes(answer: Any) -> str:
     """``bytes_per_rank(parameters, ranks, stage)``: bf16 training with Adam, after backward, as the paper counts."""
     for parameters, ranks in SIZES:
         for stage in range(4):
-            returned = answer(parameters, ranks, stage)
-            found = number_of(returned)
-            if found is None:
-                raise Wrong(f"The function must return a number of bytes; for stage {stage} it returned {returned!r}.")
+            found = number_from(answer, parameters, ranks, stage, shown=f"stage {stage}")
             if not close(found, parameters * bytes_of(ranks, stage)):
                 raise Wrong(hint(found / parameters, ranks, stage))
     return "Stages 0 to 3 on 1, 2, 4 and 8 ranks."
@@ -41,7 +33,6 @@ def bytes_of(ranks: int, stage: int, *, weights: int = 2, gradients: int = 2, st
 
 
 def hint(found: float, ranks: int, stage: int) -> str:
-    """Name the mistake behind a wrong number of bytes per parameter."""
     at = f"Stage {stage} on {ranks} rank{'s' * (ranks > 1)}: "
     mistakes = {  # where two give the same number, the later one is meant
         bytes_of(ranks, stage) * ranks: "that is what all ranks hold together. One rank is asked for.",
@@ -54,10 +45,8 @@ def hint(found: float, ranks: int, stage: int) -> str:
         16 / ranks: "everything is divided by the number of ranks. What does this stage leave whole?",
         1.0: "that is the number of parameters. How many bytes does each need?",
     }
-    for value, text in mistakes.items():
-        if close(found, value):
-            return at + text
-    return at + f"you have {found:.4g} bytes per parameter. Add up weights, gradients and optimizer state one by one."
+    otherwise = f"you have {found:.4g} bytes per parameter. Add up weights, gradients and optimizer state one by one."
+    return at + (of_number(found, mistakes) or otherwise)
 
 
 def other_stages(ranks: int, stage: int) -> dict[float, str]:
@@ -68,9 +57,4 @@ def other_stages(ranks: int, stage: int) -> dict[float, str]:
     return {value: text.replace("s is ", "s are ") for value, text in {**early, **late}.items()}
 
 
-def close(found: float, wanted: float) -> bool:
-    """Whether two numbers agree but for rounding."""
-    return abs(found - wanted) <= 1e-6 * max(1.0, abs(wanted))
-
-
-CHECKS: dict[str, Callable[[Any], str]] = {"zero-bytes": zero_bytes}
+CHECKS = {"zero-bytes": zero_bytes}

@@ -1,22 +1,19 @@
-"""Checks of lesson 04's exercises on ranks: clipping by the global norm, ZeRO-2's gradients, a flat sharded optimizer.
+"""Checks of two of lesson 04's exercises on ranks: clipping by the global norm, and ZeRO-2's gradients.
 
-All run on the ranks at hand and on the first 1, 2, ... of them, against one process, and look at what is sent.
-Not covered: the exercise that is arithmetic (``check_zero_bytes``).
+Both compare with one process, and look at what is sent.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
+from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TOLERANCE = 1e-9
 CLIP_TOLERANCE = 1e-5  # a norm may well be kept in fp32, and torch's clip_grad_norm_ adds 1e-6 to it
@@ -25,19 +22,12 @@ NUMBER_BYTES = 8
 
 
 def numbers(seed: int, *shape: int) -> torch.Tensor:
-    """Make random numbers that depend on the seed only."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64).to(device_here())
 
 
 def same(found: torch.Tensor, wanted: torch.Tensor, relative: float = TOLERANCE) -> bool:
-    """Whether two tensors agree but for rounding."""
     return found.shape == wanted.shape and torch.allclose(found.double(), wanted.double(), relative, TOLERANCE)
-
-
-def sent_bytes(spy: Spy) -> int:
-    """Bytes of the tensors handed to collectives, objects counted as one tensor each time."""
-    return sum(event.sent_bytes for event in spy.events)
 
 
 # ---- global-clip
@@ -73,13 +63,11 @@ def clip_trial(answer: Any, size: int, scale: float) -> str | None:
 
 
 def share_norm(rank: int, size: int, scale: float) -> float:
-    """Return the norm of one rank's gradients alone."""
     parts = [gradient.flatten() for gradient in share(rank, size, scale)]
     return float(torch.cat(parts).norm()) if parts else 0.0
 
 
 def clip_norm_hint(returned: Any, norm: float) -> str | None:
-    """Look at the norm that was returned."""
     try:
         found = float(returned)
     except (TypeError, ValueError, RuntimeError):
@@ -93,9 +81,9 @@ def clip_norm_hint(returned: Any, norm: float) -> str | None:
 def clip_traffic(spy: Spy, size: int) -> str | None:
     """Allow one all-reduce of one number."""
     calls = [event.name for event in spy.events]
-    if size > 1 and set(calls) == {"all_reduce"} and sent_bytes(spy) > NUMBER_BYTES:
+    if size > 1 and set(calls) == {"all_reduce"} and spy.sent_bytes > NUMBER_BYTES:
         return (
-            f"The result is right, but {sent_bytes(spy)} bytes were sent by {', '.join(calls)}. One number per rank "
+            f"The result is right, but {spy.sent_bytes} bytes were sent by {', '.join(calls)}. One number per rank "
             "is enough: what can each rank work out alone, so that only sums remain?"
         )
     if size > 1 and calls != ["all_reduce"]:
@@ -104,29 +92,26 @@ def clip_traffic(spy: Spy, size: int) -> str | None:
 
 
 def clip_hint(found: list[torch.Tensor], before: list[torch.Tensor], norm: float, norms: list[float]) -> str:
-    """Name the mistake by the factor that was used."""
     factor = float((found[0] / before[0]).flatten()[0])
     mean_norm = norm / len(norms) ** 0.5
-    known = (  # the first that fits
-        (1.0, "The gradients did not change. Scale them in place (mul_), not copies of them."),
-        (MAX_NORM / norm, "These gradients were smaller than max_norm. Clipping never makes them larger."),
-        (
-            MAX_NORM / norms[dist.get_rank()],
-            "Each rank used the norm of its own share: the step's direction changed. Which norm have all in common?",
+    known = {  # the first that fits
+        "The gradients did not change. Scale them in place (mul_), not copies of them.": 1.0,
+        "These gradients were smaller than max_norm. Clipping never makes them larger.": MAX_NORM / norm,
+        "Each rank used the norm of its own share: the step's direction changed. Which norm have all in common?": (
+            MAX_NORM / norms[dist.get_rank()]
         ),
-        (MAX_NORM / sum(norms), "The ranks' norms were added up. Norms do not add; what under the root does?"),
-        (MAX_NORM / max(norms), "The largest of the ranks' norms was used. That is not the norm of all together."),
-        (MAX_NORM / norm**2, "The sum of squares was used as it is: the root is missing."),
-        (
-            MAX_NORM / mean_norm,
-            "The squares were averaged over the ranks. The whole gradient is not an average of its parts: add them up.",
+        "The ranks' norms were added up. Norms do not add; what under the root does?": MAX_NORM / sum(norms),
+        "The largest of the ranks' norms was used. That is not the norm of all together.": MAX_NORM / max(norms),
+        "The sum of squares was used as it is: the root is missing.": MAX_NORM / norm**2,
+        "The squares were averaged over the ranks. The whole gradient is not an average of its parts: add them up.": (
+            MAX_NORM / mean_norm
         ),
-        ((MAX_NORM / norm) ** 2, "The gradients were scaled twice."),
+        "The gradients were scaled twice.": (MAX_NORM / norm) ** 2,
+    }
+    hint = fitting(known, lambda wrong: abs(factor - wrong) < CLIP_TOLERANCE * abs(wrong))
+    return (
+        hint or f"On {len(norms)} ranks the gradients were multiplied by {factor:.4g}, not by max_norm / norm of all."
     )
-    for value, text in known:
-        if abs(factor - value) < 1e-5 * abs(value):
-            return text
-    return f"On {len(norms)} ranks the gradients were multiplied by {factor:.4g}, not by max_norm / norm of all."
 
 
 # ---- own-gradients
@@ -159,7 +144,6 @@ def gradients_trial(answer: Any, size: int) -> str | None:
 
 
 def gradient_hint(found: torch.Tensor | None, each: list[torch.Tensor], *, mine: bool) -> str | None:
-    """Look at one gradient on one rank."""
     if mine and found is None:
         return "An owner has lost its gradient. Only the ranks that do not own a parameter drop it."
     if not mine and found is not None:
@@ -171,18 +155,17 @@ def gradient_hint(found: torch.Tensor | None, each: list[torch.Tensor], *, mine:
 
 
 def mean_hint(found: torch.Tensor, each: list[torch.Tensor]) -> str | None:
-    """Compare an owner's gradient with the mean over the ranks, then with known mistakes."""
     total, size = torch.stack(each).sum(0), len(each)
     if same(found, total / size):
         return None
-    known = [
-        (total, "The owner holds the sum over the ranks. The mean is wanted."),
-        (total / size**2, "The sum was divided by the number of ranks twice."),
-        *((one, "The owner holds one rank's gradient. What do the other ranks contribute?") for one in each),
-        *((one / size, "A gradient was divided by the number of ranks, but nothing was added up.") for one in each),
-    ]
-    others = "The owner's gradient is not the mean over the ranks."
-    return next((text for value, text in known if same(found, value)), others)
+    known = {
+        "The owner holds the sum over the ranks. The mean is wanted.": [total],
+        "The sum was divided by the number of ranks twice.": [total / size**2],
+        "The owner holds one rank's gradient. What do the other ranks contribute?": each,
+        "A gradient was divided by the number of ranks, but nothing was added up.": [one / size for one in each],
+    }
+    hint = fitting(known, lambda wrong: any(same(found, one) for one in wrong))
+    return hint or "The owner's gradient is not the mean over the ranks."
 
 
 def gradients_traffic(spy: Spy, wanted_bytes: int, size: int) -> str | None:
@@ -197,14 +180,11 @@ def gradients_traffic(spy: Spy, wanted_bytes: int, size: int) -> str | None:
         )
     if names & {"all_gather", "all_gather_into_tensor", "all_gather_object", "gather", "gather_object"}:
         return "The gradients are right, but they were gathered whole: N copies arrive where one sum would do."
-    if any(not event.waited_for for event in spy.events):
+    if not spy.all_waited_for:
         return "An asynchronous call was never waited for: its result may not be there yet."
-    if sent_bytes(spy) > 1.01 * wanted_bytes:
-        return f"{sent_bytes(spy)} bytes were sent; each gradient once makes {wanted_bytes}."
+    if spy.sent_bytes > 1.01 * wanted_bytes:
+        return f"{spy.sent_bytes} bytes were sent; each gradient once makes {wanted_bytes}."
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {
-    "global-clip": global_clip,
-    "own-gradients": own_gradients,
-}
+CHECKS = {"global-clip": global_clip, "own-gradients": own_gradients}

@@ -1,8 +1,8 @@
 """The check of MiniDDP: equal to one process, with the traffic and the order of events that DDP stands for.
 
 ``MiniDDP(module, bucket_mb=25)`` has ``.module`` and ``finish_gradients()``, called after ``backward``. The check
-trains small float64 models on all ranks at hand, and on the first 1, 2, ... of them, and compares with one
-process that sees the whole batch. Not covered: the models and the one process (``check_models``).
+trains small float64 models (``lesson_03_models``) on all ranks at hand, and on the first 1, 2, ... of them, and
+compares with one process that sees the whole batch.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.checks.models import MODELS, Case, local_step, one_process
+from mgpu_lab.checks.lesson_03_models import MODELS, Case, local_step, one_process
 from mgpu_lab.checks.on_ranks import agree, device_here, in_step, off, sizes, sizes_text, smaller_world
 from mgpu_lab.checks.spy import Event, Spy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TOLERANCE = 1e-9
 SMALL_MB, LARGE_MB = 0.001, 1000.0
@@ -125,7 +122,7 @@ def of_module(mini: Any, module: Any) -> str | None:
 
 def of_gradients(module: Any, wanted: dict[str, Any], step: Step, case: Case) -> str | None:
     """Compare each gradient with the one process's; name the mistake behind the first difference."""
-    if any(not event.waited_for for event in step.spy.events):
+    if not step.spy.all_waited_for:
         return (
             "An all-reduce was started and never waited for: finish_gradients() returned while it may still be "
             "writing. An asynchronous call returns a work; who calls its wait()?"
@@ -188,7 +185,7 @@ def of_missing(
     )
 
 
-def of_traffic(  # noqa: PLR0911 - as above
+def of_traffic(  # noqa: PLR0911 - one for each mistake
     module: Any, wanted: dict[str, Any], step: Step, case: Case, bucket_mb: float
 ) -> str | None:
     """Check number, size and moment of the all-reduces of one step."""
@@ -238,4 +235,4 @@ def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str 
     return None
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"mini-ddp": mini_ddp}
+CHECKS = {"mini-ddp": mini_ddp}

@@ -1,24 +1,18 @@
-"""Checks of lesson 06's exercises on ranks: a mean with bf16 on the wire, and a step that all take or none.
-
-Both run on the ranks at hand and on the first 1, 2, ... of them. Not covered: exercises in one process
-(``check_bf16``).
-"""
+"""Checks of lesson 06's exercises on ranks: a mean with bf16 on the wire, and a step that all take or none."""
 
 from __future__ import annotations
 
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
+from mgpu_lab.checks.mistakes import fitting
+from mgpu_lab.checks.on_ranks import common, device_here, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LENGTHS = (1000, 7, 1, 1001)
 ADDS_UP = "adds up on its way, in the type that travels. Exchange first, then sum in fp32."
@@ -49,11 +43,9 @@ def wire_trial(answer: Any, size: int) -> str | None:
         x = everybody[dist.get_rank()].clone().to(device_here())
         with Spy() as spy:
             answer(x)
-        hints: list[str | None] = [None] * size
-        dist.all_gather_object(hints, calls_hint(spy, length, size) or mean_hint(x.cpu(), everybody))
-        found = next((each for each in hints if each), None)
-        if found:
-            return found
+        hint = common(calls_hint(spy, length, size) or mean_hint(x.cpu(), everybody))
+        if hint:
+            return hint
     return None
 
 
@@ -64,7 +56,6 @@ def vector(length: int, rank: int) -> torch.Tensor:
 
 
 def calls_hint(spy: Spy, length: int, size: int) -> str | None:
-    """Say what is wrong with what went over the wire; None where it is right."""
     share = math.ceil(length / size)
     for event in spy.events:
         if event.name in REFUSED:
@@ -84,7 +75,6 @@ def calls_hint(spy: Spy, length: int, size: int) -> str | None:
 
 
 def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
-    """Name the mistake behind a wrong mean; None where it is right."""
     size, own = len(everybody), everybody[dist.get_rank()]
     total = torch.stack(everybody).double().sum(0)
     wanted = (total / size).bfloat16()
@@ -104,9 +94,9 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
         .sum(0)
         .bfloat16(),
     }
-    for hint, wrong in mistakes.items():
-        if torch.equal(x, wrong):
-            return hint
+    hint = fitting(mistakes, lambda wrong: torch.equal(x, wrong))
+    if hint:
+        return hint
     right = x == wanted
     if len(x) > size and bool(right[: len(x) - len(x) % size].all()):
         return f"With {len(x)} numbers on {size} ranks the last ones are wrong. Pad before you cut."
@@ -151,9 +141,7 @@ def skip_trial(answer: Any, case: Case, size: int) -> str | None:
     applied: list[list[torch.Tensor]] = []
     given = [SCALE * each.to(device_here()) for each in everybody[rank]]
     scale = answer(given, SCALE, lambda ready: applied.append([each.detach().cpu().clone() for each in ready]))
-    hints: list[str | None] = [None] * size
-    dist.all_gather_object(hints, skip_hint(case, everybody, applied) or scale_hint(case, scale))
-    return next((each for each in hints if each), None)
+    return common(skip_hint(case, everybody, applied) or scale_hint(case, scale))
 
 
 def gradients_of(case: Case, rank: int, size: int) -> list[torch.Tensor]:
@@ -166,7 +154,6 @@ def gradients_of(case: Case, rank: int, size: int) -> list[torch.Tensor]:
 
 
 def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[list[torch.Tensor]]) -> str | None:
-    """Say what is wrong with what was applied; None where it is right."""
     if case.bad is not None:
         if not applied:
             return None
@@ -187,7 +174,6 @@ def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[lis
 def clip_hint(
     case: Case, found: torch.Tensor, mean: torch.Tensor, local: torch.Tensor, everybody: list[list[torch.Tensor]]
 ) -> str:
-    """Name the mistake behind wrong gradients."""
     size = len(everybody)
     each_alone = torch.stack([clipped(flat(each)) for each in everybody]).mean(0)
     parts = torch.split(mean, [math.prod(shape) for shape in SHAPES])
@@ -202,17 +188,13 @@ def clip_hint(
         "Each tensor is clipped alone. The norm is one for all tensors together.": torch.cat(list(map(clipped, parts))),
         "Scaled to a norm of 1 although it was smaller: clipping only ever shrinks.": mean / mean.norm(),
     }
-    for hint, wrong in mistakes.items():
-        if near(found, wrong):
-            return hint
-    return (
+    return fitting(mistakes, lambda wrong: near(found, wrong)) or (
         f"With {case.what} the gradients applied have a norm of {found.norm():.3g}, it should be "
         f"{clipped(mean).norm():.3g}. Unscale, then the mean over ranks, then one norm for all tensors."
     )
 
 
 def scale_hint(case: Case, scale: Any) -> str | None:
-    """Say what is wrong with the next scale; None where it is right."""
     wanted = SCALE if case.bad is None else SCALE / 2
     try:
         found = float(scale)
@@ -225,12 +207,10 @@ def scale_hint(case: Case, scale: Any) -> str | None:
 
 
 def flat(tensors: list[torch.Tensor]) -> torch.Tensor:
-    """Join tensors into one vector."""
     return torch.cat([each.flatten() for each in tensors])
 
 
 def mean_of(everybody: list[list[torch.Tensor]]) -> torch.Tensor:
-    """Return the mean over ranks as one vector."""
     return torch.stack([flat(each) for each in everybody]).mean(0)
 
 
@@ -240,8 +220,7 @@ def clipped(vector: torch.Tensor) -> torch.Tensor:
 
 
 def near(found: torch.Tensor, wanted: torch.Tensor) -> bool:
-    """Whether two vectors are equal within the slack that torch's clipping leaves."""
     return found.shape == wanted.shape and bool((found - wanted).norm() <= TOLERANCE * wanted.norm())
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"bf16-wire": bf16_wire, "skip-together": skip_together}
+CHECKS = {"bf16-wire": bf16_wire, "skip-together": skip_together}

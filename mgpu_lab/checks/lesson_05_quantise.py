@@ -1,8 +1,7 @@
-"""Checks of lesson 05's exercises: what scales cost, a quantiser for any tensor, a model with adapters.
+"""Checks of two of lesson 05's exercises: what scales cost, and a quantiser for any tensor.
 
-`quant-bits` is plain arithmetic for the notebook's kernel; the others run in a rank, where each rank checks for
+`quant-bits` is plain arithmetic for the notebook's kernel; the other runs in a rank, where each rank checks for
 itself and nothing is communicated. So torch is imported inside the functions that need it.
-Not covered: the models and measurements behind the third check (``check_adapters``).
 """
 
 from __future__ import annotations
@@ -10,11 +9,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.checks.core import Wrong, number_of
+from mgpu_lab.checks.core import Wrong, refuse
+from mgpu_lab.checks.mistakes import close, number_from, of_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
 BIT_CASES = ((64, None), (64, 256), (32, 256), (128, None), (4096, 64))
@@ -25,50 +23,41 @@ EVEN = (-1.0, -0.5, 0.0, 0.5, 1.0)
 def quant_bits(answer: Any) -> str:
     """``bits_per_weight(block, scale_block=None)``: 4 bits and a weight's share of the scales."""
     for block, scale_block in BIT_CASES:
-        returned = answer(block, scale_block)
-        found = number_of(returned)
-        if found is None:
-            case = f"block={block}, scale_block={scale_block}"
-            raise Wrong(f"The function must return a number; for {case} it returned {returned!r}.")
-        if not math.isclose(found, bits(block, scale_block), rel_tol=1e-6):
-            raise Wrong(bits_hint(found, block, scale_block))
+        case = f"block={block}, scale_block={scale_block}"
+        found = number_from(answer, block, scale_block, shown=case)
+        if not close(found, bits(block, scale_block)):
+            raise Wrong(f"For {case}{bits_hint(found, block, scale_block)}")
     return f"{len(BIT_CASES)} choices; (64, 256) costs {bits(64, 256):.3f} bits, as bitsandbytes stores them."
 
 
 def bits(block: int, scale_block: int | None) -> float:
-    """Add up the weight's own bits and its share of both kinds of scales."""
     if scale_block is None:
         return 4 + 32 / block
     return 4 + 8 / block + 32 / (block * scale_block)
 
 
 def bits_hint(found: float, block: int, scale_block: int | None) -> str:
-    """Name the mistake behind a wrong number of bits."""
-    case = f"block={block}, scale_block={scale_block}"
-    wanted, double = bits(block, scale_block), scale_block or math.inf
-    mistakes = [
-        (wanted - 4, "Those are the scales alone. The weight itself has 4 bits too."),
-        (wanted / 8, "Those are bytes. The question asks for bits."),
-        (4.0, "That is the weight alone. Where are the scales?"),
-    ]
-    if scale_block is None:
-        mistakes += [
-            (4 + 8 / block, "Without scale_block nobody has quantised the absmax: it is still fp32."),
-            (4 + 16 / block, "Those are 16 bits for each absmax. It is fp32."),
-            (4.0 + 32, "That is a whole absmax for each weight. A block shares one."),
-        ]
-    else:
-        mistakes += [
-            (4 + 32 / block, "That ignores scale_block: with it, each scale takes 8 bits."),
-            (4 + 8 / block, "The quantised scales need an absmax of their own. Where is that one counted?"),
-            (4 + 8 / block + 32 / double, "The second absmax serves scale_block scales. How many weights are that?"),
-            (wanted + 32 / block, "The fp32 absmax of each block is gone once it is quantised to 8 bits."),
-            (4 + 8 / block + 8 / (block * double), "The second absmax is fp32, not 8 bits."),
-        ]
-    for value, hint in mistakes:
-        if math.isclose(found, value, rel_tol=1e-6):
-            return f"For {case}: {hint}"
-    return f"For {case} you have {found:g} bits. Count the weight, and its share of each kind of scale."
+    """Name the mistake behind a wrong number of bits; goes on after "For this case"."""
+    wanted, scales = bits(block, scale_block), scale_block or math.inf
+    always = {
+        wanted - 4: "Those are the scales alone. The weight itself has 4 bits too.",
+        wanted / 8: "Those are bytes. The question asks for bits.",
+        4.0: "That is the weight alone. Where are the scales?",
+    }
+    single = {
+        4 + 8 / block: "Without scale_block nobody has quantised the absmax: it is still fp32.",
+        4 + 16 / block: "Those are 16 bits for each absmax. It is fp32.",
+        4.0 + 32: "That is a whole absmax for each weight. A block shares one.",
+    }
+    double = {
+        4 + 32 / block: "That ignores scale_block: with it, each scale takes 8 bits.",
+        4 + 8 / block: "The quantised scales need an absmax of their own. Where is that one counted?",
+        4 + 8 / block + 32 / scales: "The second absmax serves scale_block scales. How many weights are that?",
+        wanted + 32 / block: "The fp32 absmax of each block is gone once it is quantised to 8 bits.",
+        4 + 8 / block + 8 / (block * scales): "The second absmax is fp32, not 8 bits.",
+    }
+    hint = of_number(found, always) or of_number(found, double if scale_block else single)
+    return f": {hint}" if hint else f" you have {found:g} bits. Count the weight, and its share of each kind of scale."
 
 
 def quantise_any(answer: Any) -> str:
@@ -90,16 +79,12 @@ def quantise_any(answer: Any) -> str:
         levels = torch.tensor(table)
         for weight, block, what in cases:
             hint = quantise_hint(answer, weight, levels, block)
-            if hint:
-                raise Wrong(f"With {what}: {hint}")
-        leak = leak_hint(answer, levels)
-        if leak:
-            raise Wrong(leak)
+            refuse(hint and f"With {what}: {hint}")
+        refuse(leak_hint(answer, levels))
     return f"{len(cases)} tensors, 2 tables of levels: an absmax for each block, the nearest level for each weight."
 
 
 def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block: int) -> str | None:
-    """Try one tensor; return what is wrong."""
     import torch
 
     given = weight.clone()
@@ -119,7 +104,6 @@ def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block
 
 
 def form_hint(numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: int) -> str | None:
-    """Judge how many numbers there are, and of which type."""
     import torch
 
     count = weight.numel()
@@ -135,7 +119,6 @@ def form_hint(numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: i
 
 
 def absmax_hint(absmax: torch.Tensor, weight: torch.Tensor, pieces: Any) -> str | None:
-    """Judge the absmax of each block."""
     import torch
 
     if absmax.numel() == 1 != len(pieces):
@@ -156,7 +139,6 @@ def absmax_hint(absmax: torch.Tensor, weight: torch.Tensor, pieces: Any) -> str 
 
 
 def numbers_hint(numbers: torch.Tensor, pieces: Any, levels: torch.Tensor) -> str | None:
-    """Judge whether each weight has the number of its nearest level."""
     import torch
 
     scaled = torch.cat([piece / piece.abs().max().clamp(min=1e-30) for piece in pieces])
@@ -195,11 +177,4 @@ def leak_hint(answer: Any, levels: torch.Tensor) -> str | None:
     return None
 
 
-def adapt(answer: Any) -> str:
-    """``adapt(model, r, alpha)``: see ``check_adapters``."""
-    from mgpu_lab.checks.adapters import check_adapted
-
-    return check_adapted(answer)
-
-
-CHECKS: dict[str, Callable[[Any], str]] = {"quant-bits": quant_bits, "quantise-any": quantise_any, "adapt": adapt}
+CHECKS = {"quant-bits": quant_bits, "quantise-any": quantise_any}

@@ -1,21 +1,15 @@
-"""The check of lesson 03's exercise ``evaluate(loss_of, items)``: a mean over ranks that counts each item once.
-
-Runs on the ranks at hand and on the first 1, 2, ... of them. Not covered: the training loop (``check_training``).
-"""
+"""The check of lesson 03's exercise ``evaluate(loss_of, items)``: a mean over ranks that counts each item once."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.checks.core import number_of
+from mgpu_lab.checks.mistakes import number_of
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def evaluate(answer: Any) -> str:
@@ -39,7 +33,6 @@ def evaluate_trial(answer: Any, size: int) -> str | None:
 
 
 def number_hint(results: list[float | None], items: list[float], size: int) -> str | None:
-    """See that every rank returned a number."""
     if any(result is None for result in results):
         return "Some rank got no number back: every rank must return the mean."
     if any(math.isnan(result) for result in results if result is not None):
@@ -47,7 +40,7 @@ def number_hint(results: list[float | None], items: list[float], size: int) -> s
     return None
 
 
-def evaluate_hint(  # noqa: PLR0911 - as above
+def evaluate_hint(  # noqa: PLR0911 - one for each mistake
     gathered: list[tuple[float | None, list[float]]], items: list[float], size: int
 ) -> str | None:
     """Name the mistake; every rank sees the same facts and finds the same."""
@@ -77,4 +70,4 @@ def evaluate_hint(  # noqa: PLR0911 - as above
     )
 
 
-CHECKS: dict[str, Callable[[Any], str]] = {"evaluate": evaluate}
+CHECKS = {"evaluate": evaluate}
