@@ -68,7 +68,7 @@ class Group:
 
     def namespace(self) -> dict[str, Any]:
         """Return the names every rank starts with."""
-        from mgpu_lab.ledger.ledger import memory_ledger
+        from mgpu_lab.ledger.measure import memory_ledger
 
         return {
             "rank": self.spec.rank,

@@ -35,9 +35,7 @@ PRELOAD = (
     ("pygments.lexers.python", "pygments.formatters.terminal256", "IPython.core.guarded_eval"),
     (
         "mgpu_lab.rank.process",
-        "mgpu_lab.ledger.ledger",
-        "mgpu_lab.ledger.peak",
-        "mgpu_lab.ledger.table",
+        "mgpu_lab.ledger.measure",
         "torch._dynamo",
         "torch.nn.parallel",
         "torch.optim",

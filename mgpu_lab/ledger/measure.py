@@ -1,0 +1,97 @@
+"""`memory_ledger(model, optimizer)` counts the storages of this rank's live tensors, each once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Self
+
+from mgpu_lab.ledger.facts import CATEGORIES, LedgerRow
+from mgpu_lab.ledger.ledger import MemoryLedger
+from mgpu_lab.ledger.owners import live_rows
+from mgpu_lab.ledger.subject import Subject
+from mgpu_lab.ledger.tracker import Tracker
+from mgpu_lab.wire.errors import UsageError
+
+
+def memory_ledger(model: Any, optimizer: Any = None) -> MemoryLedger:
+    """Count the bytes of this rank's live tensors by category.
+
+    `model` is a module, DDP, FSDP2 (`fully_shard`), a peft model or a DeepSpeed engine; `optimizer` a torch
+    or DeepSpeed optimizer, any object that holds one, or a list of several. It may be left out for a DeepSpeed engine.
+    Reference cycles are collected first, so that a second call finds the same.
+
+    >>> ledger = memory_ledger(model, optimizer)  # doctest: +SKIP
+    >>> ledger.optimizer_state / ledger.parameter_count  # doctest: +SKIP
+    8.0
+    """
+    subject = Subject(model, optimizer)
+    return ledger_from(live_rows(subject.owners(), subject.bucket_sizes()), subject)
+
+
+def ledger_from(rows: Iterable[LedgerRow], subject: Subject, *, at_peak: bool = False) -> MemoryLedger:
+    """Add up rows; rows of the same name and device become one."""
+    sums: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        key = (row.category, row.name, row.device)
+        sums[key] = sums.get(key, 0) + row.size_bytes
+    order = sorted(sums, key=lambda key: (CATEGORIES.index(key[0]), -sums[key], key))
+    details = tuple(LedgerRow(*key, sums[key]) for key in order if sums[key])
+    totals = {name: sum(row.size_bytes for row in details if row.category == name) for name in CATEGORIES}
+    return MemoryLedger(
+        total=sum(totals.values()),
+        details=details,
+        parameter_count=subject.parameter_count,
+        quantised_count=subject.quantised_count,
+        rank=subject.rank,
+        at_peak=at_peak,
+        follow=partial(Peak, subject),
+        **totals,
+    )
+
+
+class Peak:
+    """The outcome of `with ledger.peak() as peak:`; after the block it reads and prints like a ledger."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._tracker: Tracker | None = None
+        self._ledger: MemoryLedger | None = None
+
+    @property
+    def ledger(self) -> MemoryLedger:
+        """The ledger of the largest moment."""
+        if self._ledger is None:
+            raise UsageError("The peak is known when the block `with ledger.peak() as peak:` has ended.")
+        return self._ledger
+
+    def __enter__(self) -> Self:
+        """Start to follow."""
+        self._tracker = Tracker(self._subject)
+        self._tracker.__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop, and draw up the ledger."""
+        tracker, self._tracker = self._tracker, None
+        if tracker is not None:
+            tracker.__exit__(*error)  # type: ignore[no-untyped-call]
+            self._ledger = ledger_from(tracker.close(), self._subject, at_peak=True)
+
+    def __getattr__(self, name: str) -> Any:
+        """Read the ledger's own: `peak.total`."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.ledger, name)
+
+    def __reduce__(self) -> tuple[Callable[[MemoryLedger], MemoryLedger], tuple[MemoryLedger]]:
+        """Travel to the kernel as a plain ledger."""
+        return copy.copy, (self.ledger,)
+
+    def __repr__(self) -> str:
+        """Show the table, or that there is none yet."""
+        return "a peak() block that has not ended" if self._ledger is None else repr(self._ledger)
+
+    def _repr_html_(self) -> str | None:
+        return None if self._ledger is None else self._ledger._repr_html_()
