@@ -2,7 +2,7 @@
 
 The rules are those of the CUDA programming guide ("CUDA Environment Variables"): the list is read up to the
 first entry that names no GPU, and what is left is renumbered from cuda:0. As in torch, a repeated entry
-hides all. Entries that name MIG slices are left as they are.
+hides all. An entry that names a MIG slice counts as one that names no GPU.
 """
 
 from __future__ import annotations
