@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from mgpu_lab.ledger.facts import LedgerRow
+
+YIELD_S = 0.001
 
 
 class Key(NamedTuple):
@@ -128,6 +131,7 @@ class Live:
 def live_storages() -> dict[Key, Live]:
     """Collect all live storages. Garbage in reference cycles goes first, so that two calls agree."""
     gc.collect()
+    time.sleep(YIELD_S)  # a thread that is about to drop a tensor needs the interpreter for it
     tensors = live_tensors()
     outside = outside_python(tensors)
     found: dict[Key, Live] = {}
@@ -144,11 +148,11 @@ def live_storages() -> dict[Key, Live]:
 
 
 def outside_python(tensors: list[torch.Tensor]) -> set[int]:
-    """Tell which of `tensors`, by id, live on in C++ alone: Python's only references are this list and C++'s own."""
+    """Tell which of `tensors`, by id, Python code no longer holds: besides this list at most C++ does."""
     [alone] = [sys.getrefcount(one) for one in [torch.empty(0)]]
-    counts = [sys.getrefcount(one) for one in tensors]
+    extra = [sys.getrefcount(one) - alone for one in tensors]
     in_cpp: Any = torch.Tensor._use_count  # type: ignore[attr-defined]  # noqa: SLF001
-    return {id(one) for one, count in zip(tensors, counts, strict=True) if count == alone + 1 and in_cpp(one) > 1}
+    return {id(one) for one, count in zip(tensors, extra, strict=True) if count < (2 if in_cpp(one) > 1 else 1)}
 
 
 def outside_tensors(storages: Iterable[torch.UntypedStorage]) -> list[LedgerRow]:

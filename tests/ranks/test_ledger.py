@@ -238,7 +238,7 @@ def sums_let_go():
     """All-reduce tensors and drop them; the backend's thread cannot get the interpreter to drop its own hold."""
     sys.setswitchinterval(10)
     others = []
-    for _ in range(20):
+    for _ in range(60):
         tensor = torch.ones(COUNT)
         dist.all_reduce(tensor)
         del tensor
