@@ -130,7 +130,7 @@ def _cells(row: Row) -> tuple[Cell, ...]:
     advice = [_markup(row.reason), f"<strong>Do:</strong> {_markup(row.remedy)}" if row.remedy else ""]
     return (
         Cell(word, status, bar),
-        Cell(row.name, style=f"{_TOP};font-weight:normal"),
+        Cell(row.name, style=f"{_TOP};font-weight:normal;white-space:nowrap"),
         Cell(row.found, _markup(row.found), _TOP),
         Cell(row.reason, "<br>".join(filter(None, advice)), _TOP),
     )
@@ -138,4 +138,4 @@ def _cells(row: Row) -> tuple[Cell, ...]:
 
 def _markup(text: str) -> str:
     """Escape the text; what stands in backquotes becomes code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return re.sub(r"`([^`]+)`", r'<code style="white-space:nowrap">\1</code>', html.escape(text))
