@@ -16,7 +16,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "Ranks": "engine.ranks",
     "LabError": "wire.errors",
-    "CellError": "wire.errors",
+    "UsageError": "wire.errors",
+    "RanksError": "wire.errors",
+    "CellError": "engine.results",
     "RunResult": "engine.results",
     "RankResult": "engine.results",
     "RankError": "engine.results",

@@ -1,21 +1,17 @@
-"""What may be asked of the ranks: how many, where, which of them, for how long. All else is refused in one line.
-
-Not covered: whether the ranks are in a state to do it (``ranks``).
-"""
+"""What may be asked of the ranks: how many, where, which of them, for how long. All else is refused in one line."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from mgpu_lab.engine.backends.local import shared_template
 from mgpu_lab.wire.errors import UsageError
 
 DEVICES = ("auto", "cpu", "cuda")
 MAX_RANKS = 64
 
 
-def choose(n: int | None, device: str) -> tuple[str, int, str]:
+def choose(n: int | None, device: str, gpu_count: Callable[[], int]) -> tuple[str, int, str]:
     """Choose device and number of ranks; return both and one sentence that says why."""
     if device not in DEVICES:
         msg = f"device is one of {', '.join(DEVICES)}, not {device!r}."
@@ -23,7 +19,7 @@ def choose(n: int | None, device: str) -> tuple[str, int, str]:
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_RANKS):
         msg = f"the number of ranks is a whole number from 1 to {MAX_RANKS}, not {n!r}."
         raise UsageError(msg)
-    gpus = shared_template().gpu_count() if device != "cpu" else 0
+    gpus = gpu_count() if device != "cpu" else 0
     if device == "cuda":
         if gpus < (n or 1):
             found = f"{gpus} GPU{'s' if gpus != 1 else ''}" if gpus else "no GPU that torch can use"

@@ -1,15 +1,17 @@
-"""What one rank writes during one cell, kept within bounds: the head, the tail, and how much lay between.
-
-Not covered: how it is shown (``display``).
-"""
+"""What one rank writes during one cell, kept within bounds: the head, the tail, and how much lay between."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from mgpu_lab.wire.messages import MARK_BEGIN, MARK_END
 
 if TYPE_CHECKING:
     from mgpu_lab.wire.messages import Display
 
+MARK = re.compile(re.escape(MARK_BEGIN) + rb"(\d{1,18})" + MARK_END)
+MARK_BYTES = len(MARK_BEGIN) + 20
 HEAD_BYTES = 128 * 1024
 TAIL_BYTES = 128 * 1024
 MAX_DISPLAYS = 100
@@ -67,52 +69,89 @@ class Capture:
 
 
 class CellOutput:
-    """Everything one rank gave out during one cell, in order."""
+    """Everything one rank gave out during one cell, in order.
+
+    A display comes on another way than the text around it; its place in the text is a mark (``wire.messages.mark``).
+    """
 
     def __init__(self) -> None:
-        """Begin with an empty stdout segment."""
-        self.items: list[Capture | Display] = [Capture()]
+        self.segments: list[Capture | int] = [Capture()]  # text, and the numbers of displays between
+        self.displays: dict[int, Display] = {}
         self.stderr = Capture()
-        self.dropped_displays = 0
-        self.display_bytes = 0
+        self.held = b""  # the end of what came last, where that may be half a mark
+        self.placed = self.dropped_displays = self.display_bytes = 0
 
     def write(self, name: str, data: bytes) -> None:
         """Take in bytes of ``stdout`` or ``stderr``."""
         if name == "stderr":
             self.stderr.write(data)
             return
-        last = self.items[-1]
-        if not isinstance(last, Capture):
-            last = Capture()
-            self.items.append(last)
-        last.write(data)
+        data = self.held + data
+        if MARK_BEGIN[:1] not in data:
+            self.held = b""
+            self.keep(data)
+            return
+        while found := MARK.search(data):
+            self.keep(data[: found.start()])
+            self.place(int(found[1]))
+            data = data[found.end() :]
+        cut = half_a_mark(data)
+        self.held = data[cut:]
+        self.keep(data[:cut])
+
+    def keep(self, text: bytes) -> None:
+        if not isinstance(self.segments[-1], Capture):
+            self.segments.append(Capture())
+        last = self.segments[-1]
+        if text and isinstance(last, Capture):
+            last.write(text)
+
+    def place(self, number: int) -> None:
+        """Give a display its place; there is a limit to their number."""
+        if self.placed < MAX_DISPLAYS:
+            self.placed += 1
+            self.segments.append(number)
 
     def show(self, display: Display) -> None:
         """Take in a rich display, or the new state of one shown before."""
         if display.display_id is not None and display.update:
-            for i, item in enumerate(self.items):
-                if not isinstance(item, Capture) and item.display_id == display.display_id:
-                    self.items[i] = display
+            for number, shown in self.displays.items():
+                if shown.display_id == display.display_id:
+                    self.displays[number] = display
             return
         self.display_bytes += sum(len(value) for value in display.data.values() if isinstance(value, str | bytes))
-        if len(self.items) >= 2 * MAX_DISPLAYS or self.display_bytes > MAX_DISPLAY_BYTES:
+        if len(self.displays) >= MAX_DISPLAYS or self.display_bytes > MAX_DISPLAY_BYTES:
             self.dropped_displays += 1
             return
-        self.items.append(display)
+        self.displays[display.number] = display
 
-    def empty(self) -> bool:
-        """Whether nothing was given out."""
-        return len(self.items) == 1 and not self.last_lines(1)
+    def items(self) -> list[str | Display]:
+        """Return text and displays in order; a display whose mark was lost with its stream comes last."""
+        placed = [segment for segment in self.segments if isinstance(segment, int)]
+        order = [*self.segments, *(number for number in self.displays if number not in placed)]
+        found = (each.text() if isinstance(each, Capture) else self.displays.get(each, "") for each in order)
+        items = [item for item in found if item]
+        if self.dropped_displays:
+            items.append(f"[... {self.dropped_displays} more displays cut here ...]\n")
+        return items
 
     def last_lines(self, count: int) -> str:
         """Return the last printed lines of both streams."""
-        printed = [item.last_lines(count) for item in self.items if isinstance(item, Capture)]
+        printed = [each.last_lines(count) for each in self.segments if isinstance(each, Capture)]
         printed.append(self.stderr.last_lines(count))
         return "\n".join("\n".join(part for part in printed if part).splitlines()[-count:])
 
     def total_bytes(self) -> int:
         """Return how many bytes of text came in."""
-        return self.stderr.total_bytes + sum(i.total_bytes for i in self.items if isinstance(i, Capture))
+        return self.stderr.total_bytes + sum(each.total_bytes for each in self.segments if isinstance(each, Capture))
+
+
+def half_a_mark(data: bytes) -> int:
+    """Return where the beginning of a mark stands at the end of ``data``; the length of ``data`` where none does."""
+    start = data.rfind(MARK_BEGIN[:1], max(0, len(data) - MARK_BYTES))
+    tail = data[start:] if start >= 0 else b"x"
+    begun = MARK_BEGIN.startswith(tail) or (tail.startswith(MARK_BEGIN) and tail[len(MARK_BEGIN) :].isdigit())
+    return start if begun else len(data)
 
 
 def overwritten(line: bytes) -> bytes:

@@ -1,7 +1,4 @@
-"""``Ranks``: N persistent processes joined to one process group, driven from Python.
-
-Not covered: the magics (``magics``), what is shown (``display``).
-"""
+"""``Ranks``: N persistent processes joined to one process group, driven from Python."""
 
 from __future__ import annotations
 
@@ -14,24 +11,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from mgpu_lab.engine.arguments import check_source, check_timeout, choose, rank_numbers
-from mgpu_lab.engine.members import Workers
+from mgpu_lab.engine.backends.local import local_backend
+from mgpu_lab.engine.journal import Step, pushed
+from mgpu_lab.engine.members import Members
 from mgpu_lab.engine.rescue import Rescue
-from mgpu_lab.engine.results import named, tag_of, verb
-from mgpu_lab.engine.run import CellRun
-from mgpu_lab.engine.sentences import death_text, note_text
-from mgpu_lab.notebook.export import Step, pushed, write_script
+from mgpu_lab.engine.run import CellRun, death_of
+from mgpu_lab.engine.sampling import Sampling, Wishes
+from mgpu_lab.engine.sentences import death_text, where_text
 from mgpu_lab.wire import messages, transfer
 from mgpu_lab.wire.errors import RanksError, UsageError
+from mgpu_lab.wire.naming import named, tag_of, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from mgpu_lab.engine.inbox import Member
+    from mgpu_lab.engine.member import Member
     from mgpu_lab.engine.results import RunResult
 
 MAX_PULL_BYTES = 256 * 2**20
 ANSWER_TIMEOUT_S = 60.0
 NOTE_AFTER_S = 10.0
+LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class RankStatus:
     state: str
     memory_bytes: int | None
     last_cell: int | None
+    alive: bool = True
 
 
 class Ranks:
@@ -71,14 +72,17 @@ class Ranks:
         check_timeout(timeout)
         self.timeout = timeout
         self.note_after_s = NOTE_AFTER_S
-        self.device, count, self.choice = choose(n, device)
+        backend = local_backend()
+        self.device, count, self.choice = choose(n, device, backend.gpu_count)
         self.journal: list[Step] = []
         self._busy = threading.Lock()
         self._cells = 0
         self._running: CellRun | None = None
         self._last_where = ""
-        self._workers: Workers | None = Workers(count, self.device)
-        weakref.finalize(self, Workers.stop, self._workers)
+        self._wishes = Wishes(self._sample_every)
+        self._members: Members | None = Members(backend, count, self.device)
+        self._members.forget_output()
+        weakref.finalize(self, Members.stop, self._members)
 
     # ---- life
 
@@ -92,49 +96,50 @@ class Ranks:
 
     def __len__(self) -> int:
         """Return the world size."""
-        return self.workers.world_size
+        return self.members.world_size
 
     def __repr__(self) -> str:
         """Say how many ranks there are and on what."""
-        if self._workers is None:
+        if self._members is None:
             return "<Ranks: stopped>"
-        return f"<Ranks: {len(self)} on {self.device}, {'ok' if not self.workers.gone() else 'incomplete'}>"
+        return f"<Ranks: {len(self)} on {self.device}, {'ok' if not self.members.gone() else 'incomplete'}>"
 
     @property
-    def workers(self) -> Workers:
+    def members(self) -> Members:
         """The processes behind the ranks; RanksError once they have been stopped."""
-        if self._workers is None:
+        if self._members is None:
             msg = "no ranks run: start them with `%ranks start` or Ranks(2)."
             raise RanksError(msg)
-        return self._workers
+        return self._members
 
     def stop(self) -> None:
         """End all rank processes. Harmless when they have ended."""
-        if self._workers is not None:
-            workers, self._workers = self._workers, None
-            workers.stop()
+        if self._members is not None:
+            members, self._members = self._members, None
+            members.stop()
 
     def restart(self, on: Iterable[int] | None = None) -> None:
         """Start new processes for all ranks, or for those in ``on``; the others keep their variables."""
         with self._alone():
-            workers = self.workers
+            members = self.members
+            everyone = list(members)
             chosen = self._chosen(on, must_live=False)
-            if chosen != list(workers.members):
-                missing = [rank for rank in workers.gone() if rank not in chosen]
+            if chosen != everyone:
+                missing = [rank for rank in members.gone() if rank not in chosen]
                 if missing:
                     also = f"{named(missing)} {verb(missing, 'is', 'are')} gone too"
-                    msg = f"{also}: `%ranks restart --on {tag_of(sorted({*chosen, *missing}))}`."
+                    msg = f"{also}: `%ranks restart --on {tag_of({*chosen, *missing})}`."
                     raise RanksError(msg)
-                workers.replace(chosen)
-                return
-            self.journal.clear()
-            try:
-                workers.replace(list(workers.members))
-            except RanksError:  # the template has died, too: a new one, with everything new
-                if workers.template.alive():
-                    raise
+            else:
+                self.journal.clear()
+            if members.backend.alive() or chosen != everyone:
+                members.replace(chosen)
+            else:  # what ranks are forked from has died, too: all is new
                 self.stop()
-                self._workers = Workers(workers.world_size, workers.device)
+                members = self._members = Members(local_backend(), members.world_size, members.device)
+                weakref.finalize(self, Members.stop, members)
+                self._sample_every(self._wishes.period_s)
+            members.forget_output()
 
     # ---- cells
 
@@ -157,10 +162,10 @@ class Ranks:
         check_source(source)
         with self._alone():
             ranks = self._chosen(on, must_live=True)
-            self._mend_group()
+            self._put_in_order()
             self._cells += 1
             limit = self.timeout if timeout is None else timeout
-            self._running = CellRun(self.workers, ranks, limit, self.note_after_s)
+            self._running = CellRun(self.members, ranks, limit, self.note_after_s)
             try:
                 result = self._running.run(source, execution_count or self._cells, on_progress or (lambda _: None))
             finally:
@@ -172,24 +177,25 @@ class Ranks:
         """Stop the cell that runs now, as the notebook's Stop button does; call it from another thread."""
         running = self._running
         if running is not None:
-            running.stop_asked, running.stop_reason = True, "interrupt() was called"
-            running.workers.inbox.notify()
+            running.stop("interrupt() was called")
 
     def where(self) -> str:
         """Tell where each rank stands now, or stood when the last cell had to be ended; also while a cell runs."""
+        members = self.members
         running = self._running.running() if self._running is not None else []
         if not running:
-            gone = self.workers.gone()
-            idle = [rank for rank in self.workers.members if rank not in gone]
+            gone = members.gone()
+            idle = [rank for rank in members if rank not in gone]
             parts = [f"{named(idle)} {verb(idle, 'is', 'are')} idle"] if idle else []
             parts += [f"{named(gone)} {verb(gone, 'is', 'are')} gone"] if gone else []
             before = f" When the last cell was ended: {self._last_where}" if self._last_where else ""
             return "; ".join(parts) + "." + before
-        rescue = Rescue(self.workers)
-        rescue.look(running, 0)
-        time.sleep(0.05)
+        rescue = Rescue(members)
         rescue.look(running)
-        return note_text(list(self.workers.members), running, rescue)
+        time.sleep(LOOK_S)
+        rescue.hear()
+        positions = {rank: rescue.position(rank) for rank in running}
+        return where_text(members, positions, filter(rescue.silent, running), (), members)
 
     # ---- values
 
@@ -201,9 +207,8 @@ class Ranks:
         name or its value cannot travel.
         """
         with self._alone():
-            ranks = self._chosen(on, must_live=True)
-            answers = self._answers(ranks, messages.Pull, name, max_bytes)
-            return [transfer.unpack_pulled(answers[rank].value, name) for rank in ranks]
+            answers = self._answers(self._chosen(on, must_live=True), messages.Pull, name, max_bytes)
+            return [transfer.unpack_pulled(answer, name) for answer in answers]
 
     def push(self, on: Iterable[int] | None = None, /, **values: Any) -> None:
         """Set variables on all ranks (or those in ``on``): ``ranks.push(lr=1e-3)``."""
@@ -214,90 +219,97 @@ class Ranks:
 
     def meter(self) -> Any:
         """Return what ``meter`` recorded on each rank in the last cell that used it, as a ``MeterResult``."""
-        from mgpu_lab.metering.meter import MeterResult
+        return self._recorded("meter")
 
-        with self._alone():
-            answers = self._answers(self._chosen(None, must_live=True), messages.Record)
-            return MeterResult(tuple(answer.value for answer in answers.values()))
+    def samples(self) -> dict[int, tuple[messages.Sample, ...]]:
+        """Return the live samples of each rank's last minutes, oldest first; ``sampling()`` has them taken."""
+        return {rank: tuple(member.samples) for rank, member in sorted(self.members.items())}
 
-    def export(self, path: str, *, force: bool = False) -> str:
-        """Write the cells run so far as a script for torchrun; UsageError where ``path`` exists, unless forced."""
-        return write_script(path, self.journal, len(self), force=force)
+    def sampling(self, period_s: float) -> Sampling:
+        """Have the ranks send live samples every ``period_s`` seconds until the returned object is closed.
 
-    def sampling(self, period_s: float) -> None:
-        """Have the ranks send live samples every ``period_s`` seconds; 0 ends them. ``watch()`` does this for you."""
-        self.workers.set_sampling(period_s)
+        The object works as a context manager, too. Where several are open, the shortest period counts.
+        """
+        return self._wishes.add(period_s)
 
     # ---- state
 
     def status(self) -> list[RankStatus]:
         """Return rank, pid, device, state, memory and last cell of each rank."""
-        workers = self.workers
         return [
             RankStatus(
                 member.rank,
                 member.process.pid,
-                f"cuda:{member.rank}" if self.device == "cuda" else "cpu",
+                member.process.device_name,
                 self._state(member),
                 member.samples[-1].memory_bytes if member.samples else None,
                 member.last_cell,
+                member.alive,
             )
-            for member in workers.members.values()
+            for member in self.members.values()
         ]
 
     def complete(self, code: str, cursor: int) -> tuple[int, int, list[tuple[str, str]]]:
         """Return completions from the names of the lowest living rank."""
-        answer = self._ask_first(messages.Complete, code, cursor)
-        return answer.value if answer is not None and answer.value else (cursor, cursor, [])
+        return self._ask_first(messages.Complete, code, cursor) or (cursor, cursor, [])
 
     def help(self, name: str, detail: int = 0) -> dict[str, Any]:
         """Return the help of ``name`` as the lowest living rank knows it, as a mime bundle."""
-        answer = self._ask_first(messages.Inspect, name, detail)
-        return answer.value if answer is not None and answer.value else {}
+        return self._ask_first(messages.Inspect, name, detail) or {}
 
     # ---- inside
 
     def _state(self, member: Member) -> str:
         if not member.alive:
-            return f"gone: {death_text(member)}"
+            return f"gone: {death_text(death_of(member))}"
         running = self._running
         return "running" if running is not None and member.rank in running.running() else "idle"
 
-    def _ask_first(self, make: Callable[..., Any], *args: Any) -> messages.Answer | None:
-        alive = self.workers.alive()
+    def _sample_every(self, period_s: float) -> None:
+        with contextlib.suppress(RanksError):
+            self.members.set_sampling(period_s)
+
+    def _recorded(self, name: str) -> Any:
+        """Put the records that recorder ``name`` kept on each rank together, which they know how to do."""
+        with self._alone():
+            records = self._answers(self._chosen(None, must_live=True), messages.Record, name)
+            return records[0].together(records)
+
+    def _ask_first(self, make: Callable[..., Any], *args: Any) -> Any:
+        alive = self.members.alive()
         if not alive or self._running is not None:
             return None
-        return self._asked(alive[:1], make, *args, timeout_s=2.0).get(alive[0])
+        answer = self._asked(alive[:1], make, *args, timeout_s=2.0).get(alive[0])
+        return answer.value if answer is not None else None
 
     def _asked(
         self, ranks: list[int], make: Callable[..., Any], *args: Any, timeout_s: float
     ) -> dict[int, messages.Answer]:
         """Ask; ranks that have not answered when time is up, or when Stop is pressed, are to give it up."""
-        answers: dict[int, messages.Answer] = {}
+        asked = self.members.ask(ranks, make, *args)
         try:
-            answers = self.workers.ask_all(ranks, make, *args, timeout_s=timeout_s)
+            return asked.wait(timeout_s)
         finally:
-            for rank in ranks:
-                if rank not in answers:
-                    self.workers.members[rank].process.signal(signal.SIGINT)
-        return answers
+            for rank in list(asked.pending):
+                self.members[rank].process.signal(signal.SIGINT)
 
-    def _answers(self, ranks: list[int], make: Callable[..., Any], *args: Any) -> dict[int, messages.Answer]:
+    def _answers(self, ranks: list[int], make: Callable[..., Any], *args: Any) -> list[Any]:
         answers = self._asked(ranks, make, *args, timeout_s=ANSWER_TIMEOUT_S)
         missing = [rank for rank in ranks if rank not in answers]
         if missing:
             msg = f"{named(missing)} did not answer within {ANSWER_TIMEOUT_S:.0f} s, or died: see `%ranks status`."
             raise RanksError(msg)
         refusals: dict[str, list[int]] = {}
-        for rank, answer in answers.items():
-            if answer.failure is not None:
-                refusals.setdefault(answer.failure.evalue, []).append(rank)
+        for rank in ranks:
+            if (failure := answers[rank].failure) is not None:
+                refusals.setdefault(failure.evalue, []).append(rank)
         if refusals:
             raise UsageError("; ".join(f"{named(who)}: {text}" for text, who in refusals.items()))
-        return answers
+        return [answers[rank].value for rank in ranks]
 
     def _chosen(self, on: Iterable[int] | None, *, must_live: bool) -> list[int]:
-        everyone = list(self.workers.members)
+        members = self.members
+        everyone = list(members)
         chosen = everyone if on is None else rank_numbers(on)
         if not chosen:
             msg = "name at least one rank, for example on=[0]."
@@ -306,21 +318,31 @@ class Ranks:
         if absent:
             msg = f"there is no {named(absent)}: {len(everyone)} ranks run, numbered 0 to {len(everyone) - 1}."
             raise UsageError(msg)
-        gone = self.workers.gone()
+        gone = members.gone()
         if must_live and (lost := [rank for rank in chosen if rank in gone]):
-            left = f", or run on the others with `--on {tag_of(self.workers.alive())}`" if self.workers.alive() else ""
+            left = f", or run on the others with `--on {tag_of(members.alive())}`" if members.alive() else ""
             msg = (
-                f"{named(lost)} {verb(lost, 'is', 'are')} gone ({death_text(self.workers.members[lost[0]])}) "
-                f"`%ranks restart` starts all ranks anew, `%ranks restart --on {tag_of(gone)}` only the missing{left}."
+                f"{named(lost)} {verb(lost, 'is', 'are')} gone ({death_text(death_of(members[lost[0]]))}) "
+                f"`%ranks restart` starts all ranks again, `%ranks restart --on {tag_of(gone)}` only the missing{left}."
             )
             raise RanksError(msg)
         return chosen
 
-    def _mend_group(self) -> None:
-        workers = self.workers
-        states = [member.group for member in workers.members.values()]
-        if not workers.gone() and any(state is not None and not state.initialized for state in states):
-            workers.renew()
+    def _put_in_order(self) -> None:
+        """Before a cell: a group that was destroyed is joined again; ranks that can start better are replaced.
+
+        Those are ranks without anything to lose that were forked before the template had imported everything: each
+        would import for itself what the cell needs. On a GPU they hold a CUDA context, which takes longer to make.
+        """
+        members = self.members
+        states = [member.group for member in members.values()]
+        if not members.gone() and any(state is not None and not state.initialized for state in states):
+            members.renew()
+        elif not self.journal and self.device == "cpu" and not members.started_warm and members.backend.warm():
+            members.replace(list(members))
+        else:
+            return
+        members.forget_output()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -331,3 +353,8 @@ class Ranks:
             yield
         finally:
             self._busy.release()
+
+
+def prepare() -> None:
+    """Begin to import in the background what ranks will need; returns at once."""
+    local_backend()

@@ -1,18 +1,18 @@
-"""What a cell came to: per-rank output and errors as data.
-
-Not covered: how it is shown in a notebook (``display``).
-"""
+"""What a cell came to: per-rank output and errors as data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.engine.output import CellOutput
+from mgpu_lab.wire.errors import LabError
 from mgpu_lab.wire.messages import Display
+from mgpu_lab.wire.naming import tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mgpu_lab.engine.output import CellOutput
 
 INTERRUPTED = "interrupted"  # ended by Stop or --timeout
 RELEASED = "released"  # was blocked in communication and let go by us
@@ -52,6 +52,11 @@ class RankResult:
     def ok(self) -> bool:
         """Whether the cell ran to its end here."""
         return self.error is None
+
+    def text(self) -> str:
+        """Return all output as text, in order, with a value's or figure's plain text in its place."""
+        plain = (item if isinstance(item, str) else f"{item.data.get('text/plain', '')}\n" for item in self.items)
+        return "".join(plain) + self.stderr
 
 
 @dataclass(frozen=True)
@@ -94,14 +99,12 @@ class RunResult:
         return not self.ok or bool(self.notes) or any(each.items or each.stderr for each in self)
 
     def __repr__(self) -> str:
-        """Return the tagged output and one line per error."""
-        lines = [line for text, tag in self.tagged() for line in tag_lines(text, tag)]
+        """Return the tagged output, values and figures as their plain text, and one line per error."""
+        lines = []
+        for ranks in self.merged():
+            lines += tag_lines(ranks[0].text(), tag_of(each.rank for each in ranks))
         lines += [str(error) for error in self.errors] + list(self.notes)
-        return "\n".join(lines) or f"<{len(self)} ranks, ok>"
-
-    def tagged(self) -> list[tuple[str, str]]:
-        """Return (text, tag) of each distinct output, in rank order."""
-        return [(ranks[0].stdout + ranks[0].stderr, tag_of([each.rank for each in ranks])) for ranks in self.merged()]
+        return "\n".join(lines) or f"<{len(self)} rank{'s' * (len(self) != 1)}, ok>"
 
     def merged(self) -> list[list[RankResult]]:
         """Group the ranks whose output is identical, in order of the lowest rank."""
@@ -111,57 +114,31 @@ class RunResult:
         return list(groups.values())
 
 
+class CellError(LabError):
+    """A cell failed on one rank or more. ``result`` holds every rank's output and error."""
+
+    def __init__(self, message: str, lines: list[str], result: RunResult) -> None:
+        super().__init__(message)
+        self.lines = lines
+        self.result = result
+
+    def _render_traceback_(self) -> list[str]:
+        return self.lines
+
+
 def rank_result(rank: int, output: CellOutput, error: RankError | None) -> RankResult:
     """Turn what was captured into data."""
-    items: list[str | Display] = []
-    for item in output.items:
-        if isinstance(item, Display):
-            items.append(item)
-        elif text := item.text():
-            items.append(text)
-    if output.dropped_displays:
-        items.append(f"[... {output.dropped_displays} more displays cut here ...]\n")
-    shown = [text_of(item) for item in items]
+    items = tuple(output.items())
+    displays = tuple(item.data for item in items if isinstance(item, Display))
     return RankResult(
-        rank,
-        "".join(shown),
-        output.stderr.text(),
-        tuple(item.data for item in items if isinstance(item, Display)),
-        error,
-        tuple(items),
+        rank, "".join(item for item in items if isinstance(item, str)), output.stderr.text(), displays, error, items
     )
-
-
-def text_of(item: str | Display) -> str:
-    """Return the printed text of an item; a display that is only text counts as printed."""
-    return item if isinstance(item, str) else ""
 
 
 def fingerprint(result: RankResult) -> Any:
     """Return a key that is equal for identical output."""
     parts = [item if isinstance(item, str) else repr(sorted(item.data.items())) for item in result.items]
     return (tuple(parts), result.stderr)
-
-
-def tag_of(ranks: list[int]) -> str:
-    """Name ranks compactly: ``0``, ``0-3``, ``0,2-3``."""
-    parts: list[list[int]] = []
-    for rank in sorted(ranks):
-        if parts and rank == parts[-1][1] + 1:
-            parts[-1][1] = rank
-        else:
-            parts.append([rank, rank])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
-
-
-def named(ranks: list[int]) -> str:
-    """``rank 0`` or ``ranks 0, 2-3``."""
-    return f"rank{'s' if len(ranks) > 1 else ''} {tag_of(ranks).replace(',', ', ')}"
-
-
-def verb(ranks: list[int], one: str, many: str) -> str:
-    """Pick the verb's form."""
-    return one if len(ranks) == 1 else many
 
 
 def tag_lines(text: str, tag: str) -> list[str]:

@@ -1,22 +1,46 @@
-"""The sentences about ranks: where they wait, how one died, what was done to end a cell.
-
-Not covered: layout (``display``).
-"""
+"""The sentences about ranks: where they wait, how one died, what was done to end a cell. Pure: facts in, words out."""
 
 from __future__ import annotations
 
 import signal
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mgpu_lab.engine.results import named, tag_of, verb
+from mgpu_lab.wire.naming import named, tag_of, verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mgpu_lab.engine.inbox import Member
-    from mgpu_lab.engine.rescue import Rescue
-    from mgpu_lab.engine.run import CellRun
-    from mgpu_lab.wire.messages import Failure, Position
+    from mgpu_lab.wire.messages import Failure, GroupState, Position
+
+LEFT = "left"
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a process ended, and what was last known of it."""
+
+    code: int | None  # exit code, or the negative signal; None: nobody saw
+    decided_here: bool = False
+    memory_bytes: int | None = None
+    last_lines: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done to end a cell, and what became of the group."""
+
+    everyone: tuple[int, ...]  # the ranks of the group
+    stop_reason: str = ""  # empty: it was not stopped
+    interrupted: tuple[int, ...] = ()
+    waited: dict[int, str] = field(default_factory=dict)  # ranks that were let go, and where they had waited
+    killed: tuple[int, ...] = ()
+    stood: dict[int, Position] = field(default_factory=dict)  # where killed ranks stood
+    died: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()  # ranks that left the group while others used it
+    released: bool = False
+    uneven: str = ""  # how the ranks' calls differ
+    retired: tuple[str, ...] = ()  # kinds of objects that died with the group
 
 
 def place(position: Position | None) -> str:
@@ -35,75 +59,70 @@ def grouped_by_place(positions: Mapping[int, Position | None]) -> list[tuple[lis
     return [(ranks, where) for where, ranks in groups.items()]
 
 
-def death_text(member: Member) -> str:
+def death_text(death: Death) -> str:
     """Tell signal or exit code, the last memory figure, the last lines printed."""
-    code = member.process.exit_code
-    if member.process.ended_here:
+    if death.decided_here:
         how = "its process was ended from the notebook, and no new one has come up"
-    elif code is None:
+    elif death.code is None:
         how = "its process ended, nobody saw how"
-    elif code < 0:
-        how = f"its process was ended by {signal.Signals(-code).name}"
-        how += " (often the system's answer to a lack of memory)" if code == -signal.SIGKILL else ""
+    elif death.code < 0:
+        how = f"its process was ended by {signal.Signals(-death.code).name}"
+        how += " (often the system's answer to a lack of memory)" if death.code == -signal.SIGKILL else ""
     else:
-        how = f"its process exited with code {code}"
-    if member.samples:
-        how += f"; last seen with {member.samples[-1].memory_bytes / 2**20:.0f} MiB"
-    lines = member.output.last_lines(3)
-    return how + (f"; its last lines: {lines!r}" if lines else "") + "."
+        how = f"its process exited with code {death.code}"
+    if death.memory_bytes is not None:
+        how += f"; last seen with {death.memory_bytes / 2**20:.0f} MiB"
+    return how + (f"; its last lines: {death.last_lines!r}" if death.last_lines else "") + "."
 
 
-def note_text(ranks: list[int], running: list[int], rescue: Rescue, failed: Iterable[int] = ()) -> str:
-    """Tell where everybody is: which ranks finished, which failed, where the others stand."""
+def where_text(
+    ranks: Iterable[int],
+    positions: Mapping[int, Position | None],
+    silent: Iterable[int],
+    failed: Iterable[int],
+    everyone: Iterable[int],
+) -> str:
+    """Tell where everybody is: which of ``ranks`` finished, which failed, where the others (``positions``) stand."""
     failed = sorted(failed)
-    finished = [rank for rank in ranks if rank not in running and rank not in failed]
+    finished = [rank for rank in ranks if rank not in positions and rank not in failed]
     parts = [f"{named(who)} {what}" for who, what in ((finished, "finished"), (failed, "failed")) if who]
-    positions = {rank: rescue.position(rank) for rank in running}
     waiting = {rank: p for rank, p in positions.items() if p is not None and p.waiting}
     for here, where in grouped_by_place(waiting):
         parts.append(f"{named(here)} {verb(here, 'waits', 'wait')} in {where}")
     busy = {rank: p for rank, p in positions.items() if rank not in waiting and p is not None}
     for here, where in grouped_by_place(busy):
         parts.append(f"{named(here)} {verb(here, 'is', 'are')} at {where}")
-    silent = [rank for rank, p in positions.items() if p is None and rescue.silent(rank)]
-    if silent:
-        parts.append(f"{named(silent)} {verb(silent, 'does', 'do')} not answer (C code that holds the interpreter)")
-    hint = ""
-    if len(waiting) == len(running) and running:
-        missing = sorted(set(rescue.workers.members) - set(running))
-        hint = (
-            f": {verb(running, 'it waits', 'they wait')} for a call the others never make"
-            if missing
-            else ": they wait in different calls, so none can finish"
-            if len(grouped_by_place(waiting)) > 1
-            else ""
-        )
+    mute = [rank for rank in silent if positions.get(rank) is None]
+    if mute:
+        parts.append(f"{named(mute)} {verb(mute, 'does', 'do')} not answer (C code that holds the interpreter)")
+    hint = hint_text(waiting, everyone) if waiting and len(waiting) == len(positions) else ""
     return "; ".join(parts) + hint + "."
 
 
-def outcome_notes(cell: CellRun, died: list[int], uneven: str) -> tuple[str, ...]:
+def hint_text(waiting: Mapping[int, Position | None], everyone: Iterable[int]) -> str:
+    """Say why nobody can go on, where all that run wait."""
+    if set(everyone) - set(waiting):
+        return f": {verb(waiting, 'it waits', 'they wait')} for a call the others never make"
+    return ": they wait in different calls, so none can finish" if len(grouped_by_place(waiting)) > 1 else ""
+
+
+def outcome_notes(outcome: Outcome) -> tuple[str, ...]:
     """Tell what was done to end the cell, what was kept and what was lost."""
     notes = []
-    rescue, workers = cell.rescue, cell.workers
-    killed = sorted(rescue.killed)
-    if cell.stopped_s is not None:
-        notes.append(f"{cell.stop_reason}: the cell was interrupted on {named(sorted(rescue.interrupted))}.")
-    released = [rank for rank in sorted(rescue.released) if rank not in killed]
-    waited = {rank: place(rescue.places[rank]) for rank in released if rank in rescue.places}
-    waited |= {rank: echo_place(cell.failures[rank]) for rank in cell.echoes() if rank not in waited}
-    for where in dict.fromkeys(waited[rank] for rank in sorted(waited)):
-        here = [rank for rank in sorted(waited) if waited[rank] == where]
+    if outcome.stop_reason:
+        notes.append(f"{outcome.stop_reason}: the cell was interrupted on {named(sorted(outcome.interrupted))}.")
+    for where in dict.fromkeys(outcome.waited[rank] for rank in sorted(outcome.waited)):
+        here = [rank for rank in sorted(outcome.waited) if outcome.waited[rank] == where]
         notes.append(f"{named(here)} {verb(here, 'was', 'were')} waiting in {where}: released.")
-    stood = {rank: position for rank in killed if (position := rescue.position(rank)) is not None}
-    for here, where in grouped_by_place(stood):
+    for here, where in grouped_by_place(outcome.stood):
         notes.append(f"{named(here)} stood in {where}.")
+    killed = outcome.killed
     if killed:
         notes.append(
-            f"{named(killed)} did not answer and {verb(killed, 'was', 'were')} killed and started anew: "
+            f"{named(killed)} did not answer and {verb(killed, 'was', 'were')} killed and started again: "
             f"{verb(killed, 'its', 'their')} variables are lost."
         )
-    notes += death_notes(died, sorted(workers.members)) if died else group_notes(cell, uneven)
-    return tuple(notes)
+    return (*notes, *(death_notes(outcome.died, outcome.everyone) if outcome.died else group_notes(outcome)))
 
 
 def echo_place(failure: Failure) -> str:
@@ -112,23 +131,33 @@ def echo_place(failure: Failure) -> str:
     return f"{what}, line {failure.line}" if failure.line is not None else what
 
 
-def death_notes(died: list[int], ranks: list[int]) -> list[str]:
+def death_notes(died: tuple[int, ...], everyone: tuple[int, ...]) -> list[str]:
     """Tell what is left after a death and how to go on."""
-    left = [rank for rank in ranks if rank not in died]
+    left = [rank for rank in everyone if rank not in died]
     kept = f" {named(left)} {verb(left, 'keeps its', 'keep their')} variables:" if left else ""
-    on = f" `%ranks restart --on {tag_of(died)}` starts only {named(died)} anew;" if left else ""
-    return [f"{named(died)} {verb(died, 'is', 'are')} gone.{kept}{on} `%ranks restart` starts all ranks anew."]
+    on = f" `%ranks restart --on {tag_of(died)}` starts only {named(died)} again;" if left else ""
+    return [f"{named(died)} {verb(died, 'is', 'are')} gone.{kept}{on} `%ranks restart` starts all ranks again."]
 
 
-def group_notes(cell: CellRun, uneven: str) -> list[str]:
-    """Tell that the process group was made anew."""
-    again = f" Make again what was made on the old one: {', '.join(sorted(cell.workers.retired))}."
-    again = again if cell.workers.retired else ""
-    left = cell.leavers() if cell.echoes() and len(cell.leavers()) < len(cell.ranks) else []
+def group_notes(outcome: Outcome) -> list[str]:
+    """Tell that the process group was recreated."""
+    again = f" Recreate what was made on the old one: {', '.join(outcome.retired)}." if outcome.retired else ""
+    left = outcome.left
     leave = [f"{named(left)} left the process group (destroy_process_group) while others used it."] if left else []
-    if cell.rescue.released or cell.rescue.killed or leave:
-        return [*leave, f"The process group was made anew; variables are kept.{again}"]
-    if uneven and uneven != "left":
-        why = f"The ranks did not make the same calls ({uneven}), so the process group was made anew;"
+    if outcome.released or outcome.killed or leave:
+        return [*leave, f"The process group was recreated; variables are kept.{again}"]
+    if outcome.uneven and outcome.uneven != LEFT:
+        why = f"The ranks did not make the same calls ({outcome.uneven}), so the process group was recreated;"
         return [f"{why} variables are kept.{again}"]
     return []
+
+
+def uneven_calls(states: Mapping[int, GroupState]) -> str:
+    """Say where ranks have made different numbers of calls on one group, or ``LEFT``; empty where they agree."""
+    if any(not state.initialized for state in states.values()):
+        return LEFT
+    for name in {name for state in states.values() for name, _ in state.calls}:
+        counts = {r: dict(s.calls)[name] for r, s in states.items() if name in dict(s.calls)}
+        if len(set(counts.values())) > 1:
+            return ", ".join(f"rank {rank} made {count}" for rank, count in counts.items())
+    return ""

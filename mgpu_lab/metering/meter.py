@@ -14,9 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mgpu_lab.metering.result import WARMUP_STEPS, MeterRecord, MeterResult
-
-__all__ = ["Latest", "Meter", "MeterRecord", "MeterResult"]
+from mgpu_lab.metering.result import WARMUP_STEPS, MeterRecord
 
 KEPT_STEPS = 4096  # beyond so many every second one is dropped, and from then on every second one skipped
 RECENT_STEPS = 32  # a power of two

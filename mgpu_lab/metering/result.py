@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
@@ -75,7 +75,7 @@ class MeterRecord:
         return ordered[math.ceil(0.95 * len(ordered)) - 1] if ordered else math.nan
 
     @staticmethod
-    def together(records: Iterable[MeterRecord]) -> MeterResult:
+    def together(records: Sequence[MeterRecord]) -> MeterResult:
         """Put the records of a group, in rank order, into one result."""
         return MeterResult(tuple(records))
 

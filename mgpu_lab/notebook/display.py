@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from mgpu_lab.engine.output import cut_note
-from mgpu_lab.engine.results import DIED, KILLED, RAISED, named, tag_lines, tag_of
-from mgpu_lab.wire.errors import CellError
+from mgpu_lab.engine.results import DIED, KILLED, RAISED, CellError, tag_lines
+from mgpu_lab.wire.naming import named, tag_of
+from mgpu_lab.wire.transfer import WIDGET_MIME
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -33,7 +34,6 @@ LIVE_LINES = 40
 MISMATCH = "CollectiveMismatchError"
 SHOWN_BYTES = 120 * 1024  # of text, as a saved notebook holds it
 LINE_BYTES = 16  # what each line costs there beyond its text: tag, indent, quotes
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 class LiveView:
@@ -52,7 +52,7 @@ class LiveView:
         now = time.monotonic()
         if self.silent or now < self.next_s or now - cell.began_s < LIVE_AFTER_S:
             return
-        text = live_text(cell.outputs, cell.note)
+        text = live_text(cell.outputs(), cell.note)
         if text != self.shown:
             self.show(text)
             self.shown, self.next_s = text, now + LIVE_EVERY_S

@@ -11,13 +11,12 @@ import io
 import pathlib
 import re
 import tokenize
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mgpu_lab.wire.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from mgpu_lab.engine.journal import Step
 
 HEADER = '''"""Cells of a notebook as a script. Run it with: torchrun --nproc_per_node={size} {name}"""
 
@@ -49,24 +48,7 @@ def show(value):
 
 '''
 FOOTER = "\ndist.destroy_process_group()\n"
-PUSHED_BYTES = 10_000  # as pickled; more than that is no text to read
 NOTEBOOK_ONLY = re.compile(r"^(\s*)([%!].*|.*\?\??)$")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing done to the ranks: a cell, or a push as assignments (the values themselves would live on in here)."""
-
-    source: str
-    on: tuple[int, ...] | None = None
-    is_push: bool = False
-    failed: bool = False
-
-
-def pushed(values: Mapping[str, Any], on: tuple[int, ...] | None, size_bytes: int) -> Step:
-    """Note a push; of ``size_bytes``, as pickled, depends whether the script is to hold the values."""
-    lines = [pushed_line(name, value, short=size_bytes <= PUSHED_BYTES) for name, value in values.items()]
-    return Step("".join(lines), on, is_push=True)
 
 
 def write_script(path: str, steps: list[Step], world_size: int, *, force: bool = False) -> str:
@@ -122,16 +104,6 @@ def exported_cell(cell: str) -> str:
         return source
     why = "uses await outside a function" if parses(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) else "is no plain Python"
     return f"# not exported: {why}\n" + "".join(f"# {line}\n" for line in source.splitlines())
-
-
-def pushed_line(name: str, value: Any, *, short: bool = True) -> str:
-    """Return an assignment for a pushed value, or a comment where it is long or its text does not give it back."""
-    try:
-        text = repr(value) if short else ""
-        same = name.isidentifier() and bool(ast.literal_eval(text) == value)
-    except Exception:  # noqa: BLE001 - the value's own code runs here
-        same = False
-    return f"{name} = {text}\n" if same else f"# set {name} here: it was pushed from the notebook\n"
 
 
 def without_magics(source: str) -> str:

@@ -7,7 +7,7 @@ while they change.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mgpu_lab.tables import Band, Cell, Table
@@ -119,7 +119,7 @@ def step_text(step_s: float | None) -> str:
     return f"{1e6 * step_s:,.0f} µs"
 
 
-def rank_rows(samples: Iterable[tuple[int, list[Sample]]], gone: Iterable[int] = ()) -> list[RankRow]:
+def rank_rows(samples: Iterable[tuple[int, Sequence[Sample]]], gone: Iterable[int] = ()) -> list[RankRow]:
     """Build the rows from each rank's samples of the last minutes."""
     return [
         RankRow(rank, newest(taken), last_minute(taken), rank in set(gone)) if taken else RankRow(rank, None)
@@ -127,7 +127,7 @@ def rank_rows(samples: Iterable[tuple[int, list[Sample]]], gone: Iterable[int] =
     ]
 
 
-def newest(taken: list[Sample]) -> Sample:
+def newest(taken: Sequence[Sample]) -> Sample:
     """Return the newest sample; just after a cell with the cell's last speed, which falls once no step follows."""
     last = taken[-1]
     busy = next((s for s in reversed(taken) if s.busy or s.time_s < last.time_s - RECENTLY_S), last)
@@ -136,7 +136,7 @@ def newest(taken: list[Sample]) -> Sample:
     return replace(last, items_per_s=busy.items_per_s, step_s=busy.step_s, unit=busy.unit)
 
 
-def last_minute(taken: list[Sample]) -> tuple[tuple[float, int], ...]:
+def last_minute(taken: Sequence[Sample]) -> tuple[tuple[float, int], ...]:
     """Return time and memory of the last minute, one of each second: enough for the line, and light to send."""
     since_s = taken[-1].time_s - SPARK_S
     return tuple({int(s.time_s): (s.time_s, s.memory_bytes) for s in taken if s.time_s > since_s}.values())

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from mgpu_lab.engine.arguments import DEVICES, MAX_RANKS
-from mgpu_lab.engine.backends.local import shared_template
-from mgpu_lab.engine.ranks import Ranks
+from mgpu_lab.engine.ranks import Ranks, prepare
 from mgpu_lab.notebook.completion import CellHelp
 from mgpu_lab.notebook.display import LiveView, show_result
+from mgpu_lab.notebook.export import write_script
 from mgpu_lab.notebook.status import StatusTable
 from mgpu_lab.notebook.watch import Watch
 from mgpu_lab.wire.errors import RanksError, UsageError
@@ -138,7 +138,7 @@ class RanksMagics(Magics):
     def start(self, options: argparse.Namespace) -> None:
         """Start ranks."""
         if self.ranks is not None:
-            msg = f"{len(self.ranks)} ranks run already: `%ranks restart` begins anew, `%ranks stop` ends them."
+            msg = f"{len(self.ranks)} ranks run already: `%ranks restart` begins again, `%ranks stop` ends them."
             raise RanksError(msg)
         self.ranks = Ranks(options.n, options.device, options.timeout)
         self.notebook.user_ns[VARIABLE] = self.ranks
@@ -159,7 +159,7 @@ class RanksMagics(Magics):
         ranks = self.running()
         ranks.restart(options.on)
         print(
-            f"Started {ranks.choice}." if options.on is None else "Started anew; the other ranks keep their variables."
+            f"Started {ranks.choice}." if options.on is None else "Started again; the other ranks keep their variables."
         )
 
     def stop(self, _: argparse.Namespace) -> None:
@@ -173,7 +173,8 @@ class RanksMagics(Magics):
 
     def export(self, options: argparse.Namespace) -> None:
         """Write the cells run so far as a script."""
-        print(self.running().export(options.path, force=options.force))
+        ranks = self.running()
+        print(write_script(options.path, ranks.journal, len(ranks), force=options.force))
 
     # ---- cells
 
@@ -225,7 +226,7 @@ def register(shell: InteractiveShell) -> None:
     setattr(shell, INSTANCE, magics)
     shell.register_magics(magics)
     magics.help.install()
-    shared_template()
+    prepare()
 
 
 def unregister(shell: InteractiveShell) -> None:

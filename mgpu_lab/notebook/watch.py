@@ -12,15 +12,16 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from mgpu_lab.notebook.live_table import WatchTable, live_html, rank_rows
-from mgpu_lab.wire.errors import LabError, RanksError
+from mgpu_lab.wire.errors import RanksError
+from mgpu_lab.wire.transfer import WIDGET_MIME
 
 if TYPE_CHECKING:
     from mgpu_lab.engine.ranks import Ranks
+    from mgpu_lab.engine.sampling import Sampling
 
 PERIOD_S = 0.25  # at most four updates a second
 LAST_PERIOD_S = 0.001  # has a rank that waits for its next sample take it at once
 LAST_PATIENCE_S = 0.5
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 class Watch:
@@ -36,7 +37,7 @@ class Watch:
         self.button = Button(description="Pause", tooltip="Stop taking samples, or go on")
         self.button.on_click(self.toggle)
         self.box = VBox([self.html, self.button])
-        self.live: bool = False
+        self.sampling: Sampling | None = None  # open while the view is live
         self.closed = threading.Event()
         self.handles: list[Any] = []
         self.thread = threading.Thread(target=self._refresh, name="mgpu_lab-watch", daemon=True)
@@ -64,6 +65,11 @@ class Watch:
             self.thread.start()
         return self
 
+    @property
+    def live(self) -> bool:
+        """Whether samples are taken for this view."""
+        return self.sampling is not None
+
     def toggle(self, _: Any = None) -> None:
         """Answer the button."""
         if self.live:
@@ -74,14 +80,15 @@ class Watch:
             self.html.value = self._html()
 
     def pause(self) -> None:
-        """Stop the samples: nothing is measured and nothing sent."""
-        self.live, self.button.description = False, "Resume"
-        self._sample_every(0.0)
+        """Stop the samples: nothing is measured and nothing sent, unless another view wants them."""
+        sampling, self.sampling, self.button.description = self.sampling, None, "Resume"
+        if sampling is not None:
+            sampling.close()
 
     def resume(self) -> None:
         """Begin the samples."""
-        self.live, self.button.description = True, "Pause"
-        self._sample_every(PERIOD_S)
+        self.button.description = "Pause"
+        self.sampling = self.sampling or self.ranks.sampling(PERIOD_S)
 
     def stop(self) -> WatchTable:
         """End the live view; return the last figures as a table."""
@@ -115,28 +122,19 @@ class Watch:
 
     def table(self) -> WatchTable:
         """Return the newest figures; the last ones once the ranks have been stopped."""
-        try:
-            workers = self.ranks.workers
-        except RanksError:
-            return self.newest
-        samples = [(member.rank, list(member.samples)) for member in list(workers.members.values())]
-        self.newest = WatchTable(tuple(rank_rows(samples, workers.gone())))
+        with contextlib.suppress(RanksError):
+            gone = [each.rank for each in self.ranks.status() if not each.alive]
+            self.newest = WatchTable(tuple(rank_rows(self.ranks.samples().items(), gone)))
         return self.newest
 
     def _html(self) -> str:
         return live_html(self.table(), paused=not self.live and self.thread.is_alive())
-
-    def _sample_every(self, period_s: float) -> None:
-        with contextlib.suppress(LabError):
-            self.ranks.sampling(period_s)
 
     def _refresh(self) -> None:
         while not self.closed.wait(PERIOD_S):
             if not self.live:
                 continue
             with contextlib.suppress(Exception):  # a thread must not print; the next round tries again
-                if self.ranks.workers.sampling_s != PERIOD_S:  # another view has ended, or all processes are new
-                    self._sample_every(PERIOD_S)
                 text = self._html()
                 if self.live and text != self.html.value:
                     self.html.value = text
@@ -144,12 +142,12 @@ class Watch:
     def _take_last(self) -> None:
         """Have every rank that can take one more sample: a short cell may have seen none with its figures."""
         began_s = time.time()
-        self._sample_every(LAST_PERIOD_S)
-        with contextlib.suppress(RanksError):
-            members = [member for member in self.ranks.workers.members.values() if member.alive]
-            while time.time() < began_s + LAST_PATIENCE_S and not all(
-                member.samples and member.samples[-1].time_s >= began_s for member in members
-            ):
+        with contextlib.suppress(RanksError), self.ranks.sampling(LAST_PERIOD_S):
+            alive = [each.rank for each in self.ranks.status() if each.alive]
+            while time.time() < began_s + LAST_PATIENCE_S:
+                samples = self.ranks.samples()
+                if all(samples[rank] and samples[rank][-1].time_s >= began_s for rank in alive):
+                    break
                 time.sleep(0.005)
 
 

@@ -12,7 +12,7 @@ import pathlib
 import struct
 import zlib
 
-from mgpu_lab.engine.results import named, verb
+from mgpu_lab.wire.naming import named, verb
 
 SLOTS = 256
 TEXT_BYTES = 118
@@ -27,6 +27,10 @@ class Board:
         self.rank, self.world_size = rank, world_size
         self.row_bytes = world_size * SLOT.size
         self.fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self.fd)
 
     def differing(self, number: int, text: str) -> dict[int, str]:
         """Write call ``number``; return what each rank wrote there so far if one of them makes another call."""

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
-import pathlib
 import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.rank.board import Board, told
+from mgpu_lab.rank.board import told
+from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.errors import CollectiveMismatchError, StaleGroupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+    from mgpu_lab.rank.rendezvous import CallLog
 
 # function -> (argument whose size and type must agree, further arguments that must agree)
 COMPARED = {
@@ -56,26 +57,24 @@ MUST_AGREE = "All ranks of a group must make the same calls in the same order, w
 class Collectives:
     """The collectives of one rank."""
 
-    def __init__(self, rank: int, world_size: int, directory: str) -> None:
-        """Boards are files in ``directory``, one for each group."""
-        self.rank, self.world_size = rank, world_size
-        self.directory = pathlib.Path(directory)
-        self.scope = "0"
+    def __init__(self) -> None:
+        """No group is known yet."""
+        self.open_log: Callable[[str], CallLog | None] = lambda _: None
         self.calls: dict[int, str] = {}  # thread -> the call it is in
         self.main_thread = threading.get_ident()
         self.failed: str | None = None  # the call that the running cell's last error came out of
         self.blocked_s = 0.0
         self.counts: dict[str, int] = {}
         self.point_to_point = 0
-        self.boards: dict[str, Board | None] = {}
+        self.logs: dict[str, CallLog | None] = {}
         self.c10d: Any = None
 
-    def begin_generation(self, scope: str) -> None:
-        """Forget all groups: a new one is about to be made."""
-        for board in self.boards.values():
-            if board is not None:
-                os.close(board.fd)
-        self.scope, self.boards, self.counts, self.calls = scope, {}, {}, {}
+    def begin_generation(self, open_log: Callable[[str], CallLog | None]) -> None:
+        """Forget all groups: a new one is about to be made, whose calls ``open_log`` knows where to compare."""
+        for log in self.logs.values():
+            if log is not None:
+                log.close()
+        self.open_log, self.logs, self.counts, self.calls = open_log, {}, {}, {}
         self.point_to_point = 0
 
     @property
@@ -135,10 +134,12 @@ class Collectives:
         if group is None:
             return
         number = self.counts[group] = self.counts.get(group, 0) + 1
-        board = self.board(group)
-        if board is None:
+        if group not in self.logs:
+            self.logs[group] = self.open_log(group)
+        log = self.logs[group]
+        if log is None:
             return
-        written = board.differing(number, f"{text} at {cell_line()}")
+        written = log.differing(number, f"{text} at {cell_line()}")
         if written:
             raise CollectiveMismatchError(f"ranks make different calls: {told(written)}. {MUST_AGREE}")
 
@@ -157,17 +158,6 @@ class Collectives:
             )
             raise StaleGroupError(msg)
         return str(group.group_name)
-
-    def board(self, group: str) -> Board | None:
-        """Open the group's board once; None where that is impossible (a full disk)."""
-        if group not in self.boards:
-            safe = "".join(c if c.isalnum() else "_" for c in group)
-            path = self.directory / f"board-{self.scope}-{safe}"
-            try:
-                self.boards[group] = Board(path, self.rank, self.world_size)
-            except OSError:
-                self.boards[group] = None
-        return self.boards[group]
 
 
 class Call:
@@ -212,7 +202,7 @@ def cell_line() -> int | str:
     """Find the cell's line that the call comes from."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - CPython's documented way to the calling frame
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<ipython-input-"):
+        if is_cell_file(frame.f_code.co_filename):
             return frame.f_lineno
         frame = frame.f_back
     return "?"

@@ -1,7 +1,4 @@
-"""A rank's process group: joined through a file, left and joined anew after a release, torchrun's environment.
-
-Not covered: what is called on the group (``collectives``) and how a stuck call is released (``release``).
-"""
+"""A rank's process group: joined, left and joined again after a release, and torchrun's environment."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.metering.meter import Meter
 from mgpu_lab.rank.collectives import Collectives
+from mgpu_lab.rank.rendezvous import Rendezvous, meet
 from mgpu_lab.wire.errors import StaleGroupError
 from mgpu_lab.wire.messages import GroupState, JoinGroup, RankSpec
 
@@ -35,15 +33,19 @@ class Group:
         import torch
         import torch.distributed as dist
 
+        from mgpu_lab.ledger.measure import memory_ledger
+
+        self.memory_ledger = memory_ledger
         self.spec = spec
-        self.generation = 0
-        self.initializations = 0
-        self.store_path = ""
+        self.generation = self.attempts = 0
+        self.rendezvous: Rendezvous | None = None
         self.torch, self.dist = torch, dist
-        self.collectives = Collectives(spec.rank, spec.world_size, spec.directory)
+        self.collectives = Collectives()
         self.collectives.install()
         self.meter = Meter(rank=spec.rank)
-        self.device = torch.device("cuda", spec.rank) if spec.device == "cuda" else torch.device("cpu")
+        self.recorders = {"meter": self.meter}  # what the kernel may ask the records of, by name
+        self.device = torch.device(spec.device_name)
+        self.excepthook = sys.excepthook
         self.set_environment()
         self.join_torch = dist.init_process_group
         self.leave_torch = dist.destroy_process_group
@@ -51,63 +53,65 @@ class Group:
 
     def set_environment(self) -> None:
         """Name rank, size and rendezvous as torchrun does."""
-        rank, size = str(self.spec.rank), str(self.spec.world_size)
+        spec = self.spec
         os.environ.update(
-            RANK=rank,
-            LOCAL_RANK=rank,
-            WORLD_SIZE=size,
-            LOCAL_WORLD_SIZE=size,
-            GROUP_RANK="0",
-            MASTER_ADDR="127.0.0.1",
+            RANK=str(spec.rank),
+            LOCAL_RANK=str(spec.local_rank),
+            WORLD_SIZE=str(spec.world_size),
+            LOCAL_WORLD_SIZE=str(spec.local_world_size),
+            GROUP_RANK=str(spec.machine),
+            OMP_NUM_THREADS=str(spec.threads),
         )
-        os.environ["OMP_NUM_THREADS"] = str(self.spec.threads)
-        if self.spec.device == "cpu":
-            os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
+        if spec.device == "cpu":
             os.environ["ACCELERATE_USE_CPU"] = "true"
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        if spec.interface:  # gloo would listen on the address of the host's name
+            os.environ["GLOO_SOCKET_IFNAME"] = spec.interface
 
     def namespace(self) -> dict[str, Any]:
         """Return the names every rank starts with."""
-        from mgpu_lab.ledger.measure import memory_ledger
-
         return {
             "rank": self.spec.rank,
             "world_size": self.spec.world_size,
-            "local_rank": self.spec.rank,
+            "local_rank": self.spec.local_rank,
             "device": self.device,
             "torch": self.torch,
             "dist": self.dist,
             "meter": self.meter,
-            "memory_ledger": memory_ledger,
+            "memory_ledger": self.memory_ledger,
         }
 
     def join(self, request: JoinGroup) -> tuple[str, ...]:
         """Leave the old generation, if any, and join the one named; return what kinds of objects died with the old."""
         retired = self.retire() if self.generation else ()
-        self.generation, self.initializations, self.store_path = request.generation, 0, request.store_path
-        os.environ["MASTER_PORT"] = str(request.master_port)
-        self.collectives.begin_generation(str(request.generation))
-        self.number_groups()
+        self.generation = request.generation
+        self.rendezvous = meet(request.meeting, self.spec.rank, self.spec.world_size)
+        os.environ.update(self.rendezvous.environ())
+        self.begin_attempt(0)
         if self.spec.device == "cuda":
             self.torch.cuda.set_device(self.device)
         self.join_torch(
-            "cpu:gloo,cuda:nccl" if self.spec.device == "cuda" else "gloo",
-            store=self.dist.FileStore(request.store_path, self.spec.world_size),  # type: ignore[attr-defined]
-            rank=self.spec.rank,
-            world_size=self.spec.world_size,
-            timeout=JOIN_TIMEOUT,
+            "cpu:gloo,cuda:nccl" if self.spec.device == "cuda" else "gloo", timeout=JOIN_TIMEOUT, **self.meeting_point()
         )
         self.set_timeout()
         return retired
 
-    def number_groups(self) -> None:
-        """Number groups from the same number on all ranks, one that no earlier group has.
+    def begin_attempt(self, number: int) -> None:
+        """Compare calls on a new log, and number groups from the same number on all ranks, one no earlier group has.
 
         A failed init leaves torch's count uneven over ranks. A DTensor finds its group by this number: with one that is
         given out again, a DTensor of the old group would quietly communicate on another.
         """
-        first = (self.generation * GROUPS_NUMBERED + self.initializations) * GROUPS_NUMBERED
+        self.attempts = number
+        rendezvous = self.rendezvous
+        self.collectives.begin_generation(lambda group: rendezvous.call_log(number, group) if rendezvous else None)
+        first = (self.generation * GROUPS_NUMBERED + number) * GROUPS_NUMBERED
         self.collectives.c10d._world.group_count = first  # noqa: SLF001 - torch's tests set it, too
+
+    def meeting_point(self) -> dict[str, Any]:
+        """Return what makes a group meet where this generation does: torch's own store would listen to the network."""
+        store = self.rendezvous.store(self.attempts) if self.rendezvous is not None else None
+        return {"store": store, "rank": self.spec.rank, "world_size": self.spec.world_size}
 
     def set_timeout(self) -> None:
         """Give collectives torch's usual 30 minutes: a short limit would fire inside a slow step."""
@@ -121,6 +125,7 @@ class Group:
         kinds = self.mark_stale()
         with contextlib.suppress(Exception):
             self.leave_torch()
+        sys.excepthook = self.excepthook  # init_process_group wraps it, once more each time
         self.forget()
         gc.collect()  # an error's frames hold the old group in a cycle, and with it gloo's threads and sockets
         return kinds
@@ -165,21 +170,13 @@ class Group:
                     "init_process_group is not needed here and was left out."
                 )
                 return
-            self.initializations += 1
-            self.collectives.begin_generation(f"{self.generation}.{self.initializations}")
-            self.number_groups()
+            self.begin_attempt(self.attempts + 1)
             if kwargs.get("store") is None and (kwargs.get("init_method") or "env://") == "env://" and len(args) < TWO:
-                kwargs |= self.rendezvous_by_file()
+                kwargs |= {"init_method": None, **self.meeting_point()}
             self.join_torch(*args, **kwargs)
 
         for module in (dist, c10d):
             vars(module)["init_process_group"] = init_process_group
-
-    def rendezvous_by_file(self) -> dict[str, Any]:
-        """Return what makes env:// meet in the group's directory: torch's own store would listen to the network."""
-        path = f"{self.store_path}.{self.initializations}"
-        store = self.dist.FileStore(path, self.spec.world_size)  # type: ignore[attr-defined]
-        return {"init_method": None, "store": store, "rank": self.spec.rank, "world_size": self.spec.world_size}
 
     def state(self) -> GroupState:
         """Report what the kernel must know after a cell."""

@@ -1,21 +1,24 @@
 """Where a rank's main thread stands, told by the control thread while the main thread may be blocked.
 
-Not covered: a main thread in C code that holds the interpreter: then the control thread cannot run either,
-and the kernel learns of it by the missing answer.
+A main thread in C code that holds the interpreter keeps the control thread from running, too: the kernel then learns
+of it by the missing answer, and a fault handler (``write_stacks_on_signal``), which needs no interpreter, says where.
 """
 
 from __future__ import annotations
 
-import os
+import faulthandler
+import pathlib
 import sys
 import time
 from typing import TYPE_CHECKING
 
-from mgpu_lab.wire.messages import Position
+from mgpu_lab.wire.cells import is_cell_file
+from mgpu_lab.wire.messages import STACK_SIGNAL, Position
 
 if TYPE_CHECKING:
-    from mgpu_lab.rank.group import Group
-    from mgpu_lab.rank.shell import RankShell
+    from collections.abc import Callable
+
+    from mgpu_lab.rank.collectives import Collectives
 
 COMMUNICATION_FILES = (
     "torch/distributed/",
@@ -36,39 +39,43 @@ COMMUNICATION_CALLS = (
 class Lookout:
     """Look at the main thread from outside."""
 
-    def __init__(self, main_thread: int, group: Group, shell: RankShell) -> None:
-        """Remember which thread is the main one."""
+    def __init__(self, main_thread: int, collectives: Collectives, cell: Callable[[], str]) -> None:
         self.main_thread = main_thread
-        self.group, self.shell = group, shell
-        self.pid = os.getpid()
+        self.collectives, self.cell = collectives, cell
 
     def position(self) -> Position:
         """Tell the cell's line, the innermost function, the collective, and a mark that changes with progress."""
         frame = sys._current_frames().get(self.main_thread)  # noqa: SLF001 - documented for exactly this
         line, innermost, communicating = None, "", False
-        mark: list[object] = [self.group.collectives.current, sum(self.group.collectives.counts.values())]
+        mark: list[object] = [self.collectives.current, sum(self.collectives.counts.values())]
         if frame is not None:
             innermost = frame.f_code.co_name
         while frame is not None:
             name = frame.f_code.co_filename
             mark.append((frame.f_code.co_name, frame.f_lasti))
             communicating = communicating or is_communication(name, "")
-            if name.startswith("<ipython-input-"):
+            if is_cell_file(name):
                 line = frame.f_lineno
                 break
             frame = frame.f_back
         source = self.source_line(line)
-        current = self.group.collectives.current
+        current = self.collectives.current
         waiting = bool(current) or communicating or is_communication("", source)
         cpu_s = time.process_time() - time.thread_time()
         return Position(line, source, innermost, current, waiting and line is not None, tuple(mark), cpu_s)
 
     def source_line(self, line: int | None) -> str:
         """Return the text of a line of the running cell."""
-        lines = self.shell.cell.splitlines()
+        lines = self.cell().splitlines()
         return lines[line - 1].strip() if line is not None and 0 < line <= len(lines) else ""
 
 
 def is_communication(filename: str, source: str) -> bool:
     """Whether a frame's file, or the text of the cell's line, is one that communicates between ranks."""
     return any(part in filename for part in COMMUNICATION_FILES) or any(call in source for call in COMMUNICATION_CALLS)
+
+
+def write_stacks_on_signal(file: str) -> None:
+    """Have Python's fault handler write all stacks into a file when asked by a signal."""
+    stacks = pathlib.Path(file).open("w")  # noqa: SIM115 - the handler needs it as long as the process lives
+    faulthandler.register(STACK_SIGNAL, file=stacks, all_threads=True)

@@ -1,7 +1,6 @@
-"""A rank: the main thread runs cells, one at a time; the control thread answers at any moment.
+"""A rank: the main thread carries out requests, one at a time; the control thread answers at any moment.
 
-Not covered: how a cell is run and rendered (``shell``), the process group (``group``), where the main thread
-stands (``where``) and how a stuck collective is released (``release``).
+Each has a channel of its own to the kernel, so that a request wakes one thread and no more.
 """
 
 from __future__ import annotations
@@ -10,17 +9,18 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import queue
+import pickle
 import random
+import select
 import signal
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from mgpu_lab.rank import release, stacks
+from mgpu_lab.rank import release
 from mgpu_lab.rank.group import Group
-from mgpu_lab.rank.position import Lookout
+from mgpu_lab.rank.position import Lookout, write_stacks_on_signal
 from mgpu_lab.rank.sampler import Sampler
 from mgpu_lab.rank.shell import RankShell
 from mgpu_lab.rank.tracebacks import chain, own_frames
@@ -29,25 +29,67 @@ from mgpu_lab.wire import messages, transfer
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-RECEIPT_S = 2.0
+
+class Voice:
+    """One channel to the kernel; a rank whose kernel has gone ends."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+        self.sending = threading.Lock()
+        self.poller = select.poll()
+        self.poller.register(connection.fileno(), select.POLLIN)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for a message, or the end; a signal handler of the cell's own may raise here, a ``TimeoutError`` too."""
+        try:
+            return bool(self.poller.poll(None if timeout_s is None else 1e3 * timeout_s))
+        except OSError:
+            if is_open(self.connection.fileno()):
+                raise
+            self.end()
+
+    def hear(self) -> Any:
+        """Return the next message."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            self.end()
+
+    def say(self, message: Any) -> None:
+        """Send; a fork of the rank (a DataLoader worker) must not speak for it."""
+        if os.getpid() != self.pid:
+            return
+        try:
+            with self.sending:
+                self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+        except OSError:
+            self.end()
+
+    def end(self) -> NoReturn:
+        """End without delay: nobody is left to answer to, or this is a cell's fork that has come to the cell's end."""
+        os._exit(0)
+
+    def forget(self) -> None:
+        """Close it in a child forked by the cell, which would hold it open."""
+        with contextlib.suppress(OSError):
+            os.close(self.connection.fileno())
 
 
 class Rank:
     """The state of one rank and the two threads' loops over it."""
 
-    def __init__(self, spec: messages.RankSpec, connection: Connection) -> None:
+    def __init__(self, spec: messages.RankSpec, requests: Connection, control: Connection) -> None:
         """Build the shell and the namespace; the process group is joined by ``run``."""
         self.spec = spec
-        self.connection = connection
-        self.requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.sending = threading.Lock()
-        self.receipts: dict[int, threading.Event] = {}
-        self.numbers = itertools.count(1)
+        self.requests, self.control = Voice(requests), Voice(control)
+        self.displays = itertools.count(1)
         self.in_cell = False
         self.cut_generation = 0
+        self.told: messages.GroupState | None = None  # what the kernel knows of the group
         self.group = Group(spec)
-        self.shell = RankShell(self.show, self.group.namespace(), spec.directory)
-        self.lookout = Lookout(threading.get_ident(), self.group, self.shell)
+        self.shell = RankShell(self.show, self.group.namespace(), spec.scratch)
+        self.lookout = Lookout(threading.get_ident(), self.group.collectives, lambda: self.shell.cell)
         self.sampler = Sampler(self.group, self.lookout)
 
     # ---- main thread
@@ -55,14 +97,14 @@ class Rank:
     def run(self) -> int:
         """Join the group, then serve until told to stop or the kernel has gone."""
         signal.signal(signal.SIGINT, self.on_interrupt)
-        stacks.write_on_signal(self.spec.directory, self.spec.rank)
+        write_stacks_on_signal(self.spec.stack_file)
         os.register_at_fork(after_in_child=self.forget_kernel)
-        control = threading.Thread(target=self.control, name="mgpu_lab-control", daemon=True)
-        control.start()
+        threading.Thread(target=self.listen, name="mgpu_lab-control", daemon=True).start()
         self.handle(self.spec.group)
         while True:
             try:
-                request = self.requests.get()
+                self.requests.wait()
+                request = self.requests.hear()
                 if isinstance(request, messages.Shutdown):
                     return 0
                 self.handle(request)
@@ -84,12 +126,14 @@ class Rank:
             value, failure = None, self.shell.failure(error)
         with contextlib.suppress(Exception):
             self.shell.restore_streams()
-        self.send(messages.Answer(request.request, value, failure, self.group.state()))
+        state = self.group.state()
+        told, self.told = self.told, state
+        self.requests.say(messages.Answer(request.request, value, failure, None if state == told else state))
 
     def perform(self, request: Any) -> tuple[Any, messages.Failure | None]:
         """Carry out a request: a cell may fail, all others return a value or raise."""
         if isinstance(request, messages.Execute):
-            return self.execute(request)
+            return None, self.execute(request)
         self.in_cell = not isinstance(request, messages.JoinGroup)  # pickling, say, runs the learner's code
         try:
             return self.value_of(request), None
@@ -111,13 +155,13 @@ class Rank:
             case messages.Inspect():
                 value = self.shell.help(request.name, request.detail)
             case messages.Record():
-                value = self.group.meter.record()
+                value = self.group.recorders[request.name].record()
             case _:
                 msg = f"a rank knows no request {type(request).__name__}"
                 raise TypeError(msg)
         return value
 
-    def execute(self, request: messages.Execute) -> tuple[Any, messages.Failure | None]:
+    def execute(self, request: messages.Execute) -> messages.Failure | None:
         """Run a cell with the standard names in place and Ctrl-C let through."""
         for name, value in self.group.namespace().items():
             self.shell.user_ns.setdefault(name, value)
@@ -134,61 +178,54 @@ class Rank:
             self.in_cell = False
             self.sampler.end_cell()
         if error is None:
-            return None, None
+            return None
         failure = self.shell.failure(error, released=self.cut_generation == self.group.generation)
         if failure.in_communication:
             failure = dataclasses.replace(failure, collective=self.group.collectives.failed)
-        return None, failure
+        return failure
 
     def show(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None, *, update: bool) -> None:
-        """Send a rich display and wait until the kernel has taken it in, so that the order is kept."""
-        number = next(self.numbers)
-        event = self.receipts[number] = threading.Event()
-        self.shell.flush()
-        self.send(messages.Display(*transfer.plain_display(data, metadata), display_id, update, number))
-        event.wait(RECEIPT_S)
-        self.receipts.pop(number, None)
+        """Send a rich display, and leave a mark in the printed text where its place is."""
+        bundle, about = transfer.plain_display(data, metadata)
+        number = 0 if update else next(self.displays)
+        if not update:
+            self.shell.write_mark(messages.mark(number))
+        self.requests.say(messages.Display(bundle, about, display_id, update, number))
 
     # ---- control thread
 
-    def control(self) -> None:
+    def listen(self) -> None:
         """Hear the kernel; between messages flush half-written lines and take samples."""
         while True:
-            try:
-                news = self.connection.poll(self.sampler.look_s if self.in_cell else self.sampler.period_s)
-                message = self.connection.recv() if news else None
-            except (EOFError, OSError):
-                self.kernel_has_gone()
-                return
+            message = self.control.hear() if self.control.wait(self.patience_s()) else None
             with contextlib.suppress(Exception):  # what the cell did to the process must not make the rank deaf
-                if news:
+                if message is not None:
                     self.hear(message)
                 self.tick()
 
+    def patience_s(self) -> float | None:
+        """Return how long to wait for a message: for ever where nothing is to be done meanwhile."""
+        if self.in_cell:
+            return self.sampler.look_s
+        return self.sampler.period_s if self.sampler.live else None
+
     def hear(self, message: Any) -> None:
-        """Answer at once what the control thread can; pass the rest to the main thread."""
+        """Answer a control message."""
+        value: Any = None
         match message:
-            case messages.Receipt():
-                event = self.receipts.get(message.receipt)
-                if event is not None:
-                    event.set()
             case messages.Where():
-                self.send(messages.Answer(message.request, self.lookout.position()))
+                value = self.lookout.position()
             case messages.ListSockets():
-                self.send(messages.Answer(message.request, release.connected_pairs()))
-            case messages.CutSockets():
                 self.cut_generation = message.generation
-                cut = release.cut(message.pairs) if message.generation == self.group.generation else 0
-                self.send(messages.Answer(message.request, cut))
+                value = release.connected_pairs()
+            case messages.CutSockets():
+                value = release.cut(message.pairs) if message.generation == self.group.generation else 0
             case messages.Sampling():
                 self.sampler.switch(message.period_s)
-                self.send(messages.Answer(message.request))
             case messages.Shutdown():
-                self.requests.put(message)
                 if self.in_cell:
                     os._exit(0)
-            case _:
-                self.requests.put(message)
+        self.control.say(messages.Answer(message.request, value))
 
     def tick(self) -> None:
         """Do what is due between messages."""
@@ -197,38 +234,18 @@ class Rank:
                 self.shell.flush()
         sample = self.sampler.due()
         if sample is not None:
-            self.send(sample)
-
-    def kernel_has_gone(self) -> None:
-        """End without delay: nobody is left to answer to."""
-        if os.getpid() == self.pid:
-            os._exit(0)
+            self.control.say(sample)
 
     # ---- both
 
-    @property
-    def pid(self) -> int:
-        """The process this rank was made in; a fork of it (a DataLoader worker) must not speak for it."""
-        return self.lookout.pid
-
-    def send(self, message: Any) -> None:
-        """Send to the kernel; end if it has gone."""
-        if os.getpid() != self.pid:
-            return
-        try:
-            with self.sending:
-                self.connection.send(message)
-        except OSError:
-            os._exit(0)
-
     def forget_kernel(self) -> None:
-        """In a child forked by the cell: close the kernel's pipe, so that this child cannot hold it open."""
+        """In a child forked by the cell: let go of the kernel."""
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        with contextlib.suppress(OSError):
-            os.close(self.connection.fileno())
+        self.requests.forget()
+        self.control.forget()
 
 
-def main(spec: messages.RankSpec, connection: Connection) -> int:
+def main(spec: messages.RankSpec, requests: Connection, control: Connection) -> int:
     """Become rank ``spec.rank``: environment, threads, random numbers; then serve."""
     os.environ.clear()
     os.environ.update(spec.environ)
@@ -240,7 +257,16 @@ def main(spec: messages.RankSpec, connection: Connection) -> int:
     import torch
 
     torch.set_num_threads(spec.threads)
-    return Rank(spec, connection).run()
+    return Rank(spec, requests, control).run()
+
+
+def is_open(fd: int) -> bool:
+    """Whether a descriptor is one."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def reseed() -> None:

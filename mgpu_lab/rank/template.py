@@ -3,7 +3,6 @@
 It has one thread and never initialises CUDA, so that a fork of it is a clean start. It watches two things:
 its parent, the notebook's kernel (when that is gone, every rank is killed and the temp directory removed),
 and its children (each death is reported before the process id can be used again).
-Not covered: what a rank does (``rank``) and who asks for it (``processes``).
 """
 
 from __future__ import annotations
@@ -11,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import inspect
 import os
 import select
 import shutil
 import signal
 import socket
 import sys
-import time
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recvfds
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,11 +28,10 @@ if TYPE_CHECKING:
 PRELOAD = (
     # what a rank itself needs, then what a first DDP or optimizer step would import, then the big libraries
     ("IPython.core.interactiveshell", "IPython.core.completer", "numpy", "torch", "torch.distributed"),
+    ("mgpu_lab.rank.process", "mgpu_lab.ledger.measure", "mgpu_lab.rank.shell:prepare"),
     ("stack_data", "executing", "pure_eval", "asttokens"),  # what showing the first error needs
     ("pygments.lexers.python", "pygments.formatters.terminal256", "IPython.core.guarded_eval"),
     (
-        "mgpu_lab.rank.process",
-        "mgpu_lab.ledger.measure",
         "torch._dynamo",
         "torch.nn.parallel",
         "torch.optim",
@@ -44,9 +40,10 @@ PRELOAD = (
     ("multiprocessing.popen_fork", "matplotlib.figure", "matplotlib.backends.backend_agg"),
     ("transformers", "transformers.models.llama.modeling_llama", "transformers.trainer"),
     ("accelerate", "peft", "bitsandbytes", "deepspeed"),
+    ("mgpu_lab.rank.shell:prepare",),  # once more: an error's rendering remembers where each module's file is
 )
 PARENT_CHECK_S = 0.5
-FDS_PER_RANK = 3  # connection, stdout, stderr
+FDS_PER_RANK = 4  # requests, control, stdout, stderr
 
 
 class Template:
@@ -68,20 +65,19 @@ class Template:
         for module in (name for stage in PRELOAD for name in stage):
             self.load(module)
             self.answer(timeout=0)
-        inspect.getmodule(sys._getframe())  # noqa: SLF001 - fills a cache over all modules: a first error needs it
         self.report("ready")
         while True:
             self.answer(timeout=None)
 
     def load(self, module: str) -> None:
-        """Import ``module``; a missing or broken one is reported and left out, never fatal."""
-        began = time.perf_counter()
+        """Import ``module`` (and call ``:function``); a missing or broken one is reported and left out, never fatal."""
+        name, _, function = module.partition(":")
         try:
-            importlib.import_module(module)
+            imported = importlib.import_module(name)
+            if function:
+                getattr(imported, function)(self.directory)
         except BaseException as error:  # noqa: BLE001 - whatever a package raises, the template must live
             self.report("failed", module, f"{type(error).__name__}: {error}")
-        else:
-            self.report("loaded", module, time.perf_counter() - began)
 
     def report(self, kind: str, *facts: Any) -> None:
         """Tell the kernel; if it is gone, end."""
@@ -181,12 +177,12 @@ class Template:
             self.connection.close()
             for fd in (self.wake_read, self.wake_write):
                 os.close(fd)
-            connection, out, err = fds
+            requests, control, out, err = fds
             os.dup2(out, 1)
             os.dup2(err, 2)
             os.close(out)
             os.close(err)
-            code = run_child(spec, Connection(connection))
+            code = run_child(spec, Connection(requests), Connection(control))
         except BaseException:  # noqa: BLE001 - last resort of a forked child: never run the parent's code
             import traceback
 
@@ -197,16 +193,16 @@ class Template:
             os._exit(code)
 
 
-def run_child(spec: RankSpec | None, connection: Connection) -> int:
+def run_child(spec: RankSpec | None, requests: Connection, control: Connection) -> int:
     """Live as a rank, or answer the kernel's question for GPUs; return the exit code."""
     if spec is None:
         import torch
 
-        connection.send(torch.cuda.device_count() if torch.cuda.is_available() else 0)
+        requests.send(torch.cuda.device_count() if torch.cuda.is_available() else 0)
         return 0
     from mgpu_lab.rank.process import main as rank_main
 
-    return rank_main(spec, connection)
+    return rank_main(spec, requests, control)
 
 
 def die_with_parent(parent: int) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from types import TracebackType
 
+from mgpu_lab.wire.cells import is_cell_file
+
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - compared with frame file names
 TEXT_KEPT = 4000
 
@@ -28,11 +30,6 @@ def chain(entries: list[TracebackType]) -> TracebackType | None:
     for entry in reversed(entries):
         link = type(entry)(link, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return link
-
-
-def is_cell_file(filename: str) -> bool:
-    """Whether a code object's file name is one IPython gives to a cell."""
-    return filename.startswith("<ipython-input-")
 
 
 def words(error: BaseException) -> str:

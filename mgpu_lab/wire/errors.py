@@ -1,14 +1,9 @@
 """The errors a learner can meet: what happened, on which rank, what to do next.
 
-Not covered: errors inside a cell; those are data (``results.RankError``), carried by ``CellError``.
+An error inside a cell is data (``engine.results.RankError``), carried by ``engine.results.CellError``.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mgpu_lab.engine.results import RunResult
 
 
 class LabError(Exception):
@@ -25,19 +20,6 @@ class UsageError(LabError):
 
 class RanksError(LabError):
     """The ranks are not in a state to do this: none run, one is gone, they are busy."""
-
-
-class CellError(LabError):
-    """A cell failed on one rank or more. ``result`` holds every rank's output and error."""
-
-    def __init__(self, message: str, lines: list[str], result: RunResult) -> None:
-        """Keep the short message for ``str(error)`` and the rendered lines for the notebook."""
-        super().__init__(message)
-        self.lines = lines
-        self.result = result
-
-    def _render_traceback_(self) -> list[str]:
-        return self.lines
 
 
 class CollectiveMismatchError(LabError):

@@ -1,41 +1,66 @@
 """What travels between the notebook's kernel and a rank, and nothing else: no sibling is imported here.
 
-Every message is a frozen dataclass, pickled over a socket pair that no other process can connect to.
-Values of the learner's own (push, pull) travel as bytes that only the two ends which asked for them unpickle.
+Every message is a frozen dataclass, pickled over a socket pair that no other process can connect to. A rank has two
+such channels: requests, which its main thread answers, and control messages, which its control thread answers at any
+moment. Values of the learner's own (push, pull) travel as bytes that only the two ends which asked for them unpickle.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import signal
+import sys
+from dataclasses import dataclass
 from typing import Any
+
+# asks a rank's fault handler for all stacks, also while C code holds the interpreter
+STACK_SIGNAL = signal.SIGRTMIN + 7 if sys.platform == "linux" else signal.SIGUSR2
+
+
+@dataclass(frozen=True)
+class FileMeeting:
+    """Where the ranks of one machine meet: files in a private directory; ``master_*`` is for pasted scripts."""
+
+    directory: str
+    generation: int
+    master_addr: str
+    master_port: int
 
 
 @dataclass(frozen=True)
 class RankSpec:
-    """All a forked process needs to become rank ``rank`` of ``world_size``."""
+    """All a process needs to become rank ``rank`` of ``world_size``, number ``local_rank`` on its machine."""
 
     rank: int
     world_size: int
+    local_rank: int
+    local_world_size: int
+    machine: int  # torchrun's GROUP_RANK
+    interface: str  # the network interface that gloo uses; empty: gloo's own choice
     device: str  # "cpu" or "cuda"
     threads: int
-    directory: str  # private temp directory of the group
+    scratch: str  # a private directory on the rank's machine
+    stack_file: str  # where the fault handler writes the stacks of a rank whose C code holds the interpreter
     environ: dict[str, str]
     cwd: str
     sys_path: list[str]
     group: JoinGroup
 
+    @property
+    def device_name(self) -> str:
+        """The device as torch names it: ``cuda:3`` or ``cpu``."""
+        return f"cuda:{self.local_rank}" if self.device == "cuda" else "cpu"
 
-# ---- kernel -> rank, answered by the rank's main thread
+
+# ---- requests: kernel -> rank, answered by the rank's main thread
 
 
 @dataclass(frozen=True)
 class JoinGroup:
-    """Leave the process group, if any, and join generation ``generation``."""
+    """Leave the process group, if any, and join generation ``generation`` where ``meeting`` says."""
 
     request: int
     generation: int
-    store_path: str
-    master_port: int
+    meeting: FileMeeting
 
 
 @dataclass(frozen=True)
@@ -84,19 +109,20 @@ class Inspect:
 
 @dataclass(frozen=True)
 class Record:
-    """Ask for the record of ``meter``."""
+    """Ask for what the recorder ``name`` (``meter``) has recorded."""
 
     request: int
+    name: str
 
 
 @dataclass(frozen=True)
 class Shutdown:
-    """Leave the group and exit."""
+    """Leave the group and exit. Sent on both channels: a main thread that runs a cell does not hear it."""
 
-    request: int
+    request: int = 0
 
 
-# ---- kernel -> rank, answered by the rank's control thread, also while the main thread is blocked
+# ---- control messages: kernel -> rank, answered by the control thread, also while the main thread is blocked
 
 
 @dataclass(frozen=True)
@@ -108,9 +134,13 @@ class Where:
 
 @dataclass(frozen=True)
 class ListSockets:
-    """Ask for the connected TCP sockets."""
+    """Ask for the connected TCP sockets, since some of generation ``generation``'s are about to be cut.
+
+    From here on an error in communication is taken for the echo of that: the first rank to cut wakes all others.
+    """
 
     request: int
+    generation: int
 
 
 @dataclass(frozen=True)
@@ -128,6 +158,16 @@ class Sampling:
 
     request: int
     period_s: float
+
+
+@dataclass(frozen=True)
+class Attend:
+    """The cell takes a while: flush half-written lines and take samples until it has ended."""
+
+    request: int
+
+
+CONTROL = (Where, ListSockets, CutSockets, Sampling, Attend)
 
 
 # ---- rank -> kernel
@@ -160,7 +200,7 @@ class GroupState:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to ``request``: a value, or a failure."""
+    """The answer to ``request``: a value, or a failure. ``group`` is None where it is as last told."""
 
     request: int
     value: Any = None
@@ -170,21 +210,21 @@ class Answer:
 
 @dataclass(frozen=True)
 class Display:
-    """A rich display. The rank waits for its receipt, so that text printed before it comes before it."""
+    """A rich display. Its place among the printed lines is where ``mark(number)`` stands in stdout."""
 
     data: dict[str, Any]
     metadata: dict[str, Any]
     display_id: str | None = None
     update: bool = False
-    receipt: int = 0
-    text_seen: dict[str, int] = field(default_factory=dict)
+    number: int = 0
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """Kernel -> rank: the display with this number has been taken in."""
+MARK_BEGIN, MARK_END = b"\0mgpu_lab display ", b"\0"
 
-    receipt: int
+
+def mark(number: int) -> bytes:
+    """Return what a rank writes to stdout in the place of a display, so that no one need wait for the other."""
+    return MARK_BEGIN + str(number).encode() + MARK_END
 
 
 @dataclass(frozen=True)

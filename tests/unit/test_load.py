@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from mgpu_lab.engine import load
-from mgpu_lab.engine.load import Usage, starved, usage
+from mgpu_lab.engine.backends import load
+from mgpu_lab.engine.backends.load import Usage, starved, usage
 from mgpu_lab.rank import sampler
 from mgpu_lab.rank.sampler import EXACT_SHARE, PrivateMemory
 

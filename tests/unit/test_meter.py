@@ -233,7 +233,7 @@ def test_the_result_is_a_table_in_text_and_in_html():
 
 
 def test_a_record_makes_the_groups_result():
-    assert MeterRecord().together(iter(RESULT.records)) == RESULT
+    assert MeterRecord().together(list(RESULT.records)) == RESULT
 
 
 def test_a_result_without_steps_says_what_to_do():

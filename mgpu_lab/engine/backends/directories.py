@@ -1,7 +1,4 @@
-"""The kernel's private temp directory: made, locked as long as the kernel lives, swept when it did not clean up itself.
-
-Not covered: what lies in it (``workers``, ``board``, ``stacks``).
-"""
+"""The kernel's private temp directory: made, locked as long as the kernel lives, swept if it did not clean up."""
 
 from __future__ import annotations
 

@@ -1,244 +1,220 @@
-"""Where rank processes come from, seen from the kernel: one template per kernel, forked on request.
-
-This is the seam for other engines: whatever yields ``RankProcess`` objects can serve ``Ranks``.
-Not covered: what is said to a rank once it lives (``ranks``, ``run``).
-"""
+"""The backend of one machine: every rank is forked from one template, and bytes go through pipes."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
-import itertools
 import os
 import pathlib
-import shutil
+import queue
+import re
 import signal
-import socket
-import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import sendfds
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mgpu_lab.engine.backends.directories import make_private_directory, sweep_stale_directories, working_directory
-from mgpu_lab.engine.interrupts import held_back
-from mgpu_lab.wire.errors import RanksError
+from mgpu_lab.engine.backends import load
+from mgpu_lab.engine.backends.directories import working_directory
+from mgpu_lab.engine.backends.files import FileRendezvous
+from mgpu_lab.engine.backends.forkserver import FORK_TIMEOUT_S, ForkServer
+from mgpu_lab.engine.backends.pipes import Channel, Line, Pipes
+from mgpu_lab.wire.cells import CELL_FILE_PREFIX
+from mgpu_lab.wire.messages import STACK_SIGNAL, JoinGroup, RankSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from mgpu_lab.engine.backends.forkserver import Forked
+    from mgpu_lab.engine.backends.protocols import Listener
 
-    from mgpu_lab.wire.messages import RankSpec
-
-FORK_TIMEOUT_S = 120.0
+GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu")
+CELL_FRAME = re.compile(rf'File "{re.escape(CELL_FILE_PREFIX)}[^"]*", line (\d+) in (\S+)')
 
 
 @dataclass
-class RankProcess:
-    """One forked process and the kernel's ends of its pipes."""
+class LocalEnd:
+    """How a process ended."""
 
-    pid: int
-    connection: Connection
-    out: int
-    err: int
-    pidfd: int | None
-    exit_code: int | None = None
-    ended_here: bool = False  # killed by this package
-    exited: threading.Event = field(default_factory=threading.Event)
+    code: int | None = None
+    decided_here: bool = False
 
-    def signal(self, number: int) -> None:
-        """Send a signal to this process and no other, whatever became of its id."""
-        if self.exited.is_set():
+
+class LocalProcess:
+    """One process forked from the template."""
+
+    def __init__(self, forked: Forked, line: Line, pipes: Pipes, spec: RankSpec | None) -> None:
+        self.pid, self.pidfd = forked.pid, open_pidfd(forked.pid)
+        self.device_name = spec.device_name if spec is not None else "cpu"
+        self.stack_file = spec.stack_file if spec is not None else ""
+        self.line, self.pipes = line, pipes
+        self.ended = threading.Event()
+        self._end = LocalEnd()
+        self._usage: load.Usage | None = None
+        pipes.add(line)
+
+    def send(self, message: bytes, *, control: bool) -> None:
+        """Send to the main thread or the control thread; a rank that has gone is found out by its silence."""
+        with contextlib.suppress(OSError):
+            self.pipes.send(self.line.control if control else self.line.requests, message)
+
+    def signal(self, number: int, *, children: bool = False) -> None:
+        """Send a signal to this process and no other, whatever became of its id, or to its process group."""
+        if self.ended.is_set():
             return
-        with contextlib.suppress(ProcessLookupError):
-            if self.pidfd is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if children:
+                os.killpg(self.pid, number)
+            elif self.pidfd is not None:
                 signal.pidfd_send_signal(self.pidfd, number)
             else:
                 os.kill(self.pid, number)
 
-    def signal_group(self, number: int) -> None:
-        """Send a signal to the process and the children in its process group, as a terminal's Ctrl-C does."""
-        if not self.exited.is_set():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, number)
+    def kill(self) -> None:
+        """End the process and its children."""
+        self._end.decided_here |= self.alive()
+        self.signal(signal.SIGKILL, children=True)
+
+    def alive(self) -> bool:
+        """Whether its end has not been heard of."""
+        return not self.ended.is_set()
+
+    def wait_ended(self, timeout_s: float) -> bool:
+        """Wait until its end has been heard of."""
+        return self.ended.wait(timeout_s)
+
+    def end(self) -> LocalEnd:
+        """Return how it ended."""
+        return self._end
+
+    def has_ended(self, code: int) -> None:
+        """Take in the template's report; what the process said before is still passed on."""
+        self._end.code = code
+        self.ended.set()
+        self.pipes.do(self.line.hang_up)
+
+    def begin_clock(self) -> None:
+        """Note how much processor time it has had up to now."""
+        self._usage = load.usage(self.pid)
+
+    def starved(self) -> bool:
+        """Whether it has wanted to run since then and had less than its share."""
+        return load.starved(self.pid, self._usage)
+
+    def dump_stack(self) -> None:
+        """Have the fault handler write all stacks into the process's file."""
+        self.signal(STACK_SIGNAL)
+
+    def stack_line(self) -> int | None:
+        """Read the cell's line from what it wrote last."""
+        try:
+            text = pathlib.Path(self.stack_file).read_text(errors="replace")
+        except OSError:
+            return None
+        found = CELL_FRAME.findall(text.rpartition("Current thread")[2] or text)
+        return int(found[0][0]) if found else None
 
     def close(self) -> None:
-        """Close the kernel's ends."""
-        self.connection.close()
-        for fd in (self.out, self.err, self.pidfd):
+        """Stop listening and close this end of everything."""
+        self.pipes.remove(self.line, self._close)
+
+    def _close(self) -> None:
+        self.line.requests.sock.close()
+        self.line.control.sock.close()
+        pidfd, self.pidfd = self.pidfd, None
+        for fd in (*self.line.streams, pidfd):
             if fd is not None:
                 with contextlib.suppress(OSError):
                     os.close(fd)
-        self.pidfd = None
 
 
-class TemplateProcess:
-    """The kernel's handle of its template: start it, fork ranks from it, hear of deaths."""
+class LocalBackend:
+    """Rank processes of this machine."""
 
     def __init__(self) -> None:
-        """Start the template in the background; nothing here waits for it."""
-        if not hasattr(os, "waitid"):
-            msg = "ranks need fork() and waitid(): run the course on Linux (on Windows: in WSL2; macOS: Python 3.13)."
-            raise RanksError(msg)
-        sweep_stale_directories()
-        self.directory = make_private_directory()
-        self.loaded: dict[str, float] = {}
-        self.failed: dict[str, str] = {}
-        self.ready = threading.Event()
-        self.gone = threading.Event()
-        self._ids = itertools.count(1)
-        self._forks: dict[int, threading.Event] = {}
-        self._pids: dict[int, int] = {}
-        self._processes: dict[int, tuple[RankProcess, Callable[[], None]]] = {}
-        self._early: dict[int, int] = {}
-        self._lock = threading.Lock()
-        self.owner_pid = os.getpid()
-        self.process, self._socket = launch(self.directory)
-        self._connection = Connection(os.dup(self._socket.fileno()))
-        threading.Thread(target=self._listen, name="mgpu_lab-template", daemon=True).start()
-        atexit.register(self.stop)
+        self.server = ForkServer()
+        self.pipes = Pipes()
 
     def alive(self) -> bool:
-        """Whether forks can be asked for."""
-        return self.owner_pid == os.getpid() and not self.gone.is_set() and self.process.poll() is None
+        """Whether the template lives."""
+        return self.server.alive()
 
-    def fork(self, spec: RankSpec | None, on_exit: Callable[[], None]) -> RankProcess:
-        """Fork one process; ``on_exit`` is called from a thread when it has ended."""
-        here, there = socket.socketpair()
-        out_read, out_write = os.pipe()
-        err_read, err_write = os.pipe()
-        request, event = next(self._ids), threading.Event()
-        self._forks[request] = event
-        try:
-            with held_back(), self._lock:  # half a request would leave the template waiting for the rest
-                self._connection.send((request, spec))
-                sendfds(self._socket, [there.fileno(), out_write, err_write])
-        except OSError as error:
-            self.gone.set()
-            msg = f"the process that ranks are forked from has ended ({error}); run `%ranks restart`."
-            raise RanksError(msg) from error
-        finally:
-            there.close()
-            os.close(out_write)
-            os.close(err_write)
-        for fd in (out_read, err_read):
-            os.set_blocking(fd, False)
-        connection = Connection(here.detach())
-        try:
-            self._wait_for_fork(event)
-        except BaseException:  # a process that comes up later finds its pipe closed and ends
-            RankProcess(0, connection, out_read, err_read, pidfd=None).close()
-            raise
-        pid = self._pids.pop(request)
-        process = RankProcess(pid, connection, out_read, err_read, open_pidfd(pid))
-        self._adopt(process, on_exit)
-        return process
+    def warm(self) -> bool:
+        """Whether the template has imported everything."""
+        return self.server.ready.is_set()
+
+    def rendezvous(self) -> FileRendezvous:
+        """Make a directory for one group's files."""
+        return FileRendezvous(self.server.directory)
+
+    def start(self, rank: int, world_size: int, device: str, join: JoinGroup, listener: Listener) -> LocalProcess:
+        """Fork one rank with this process's environment, directory and path of today."""
+        scratch = join.meeting.directory
+        spec = RankSpec(
+            rank=rank,
+            world_size=world_size,
+            local_rank=rank,
+            local_world_size=world_size,
+            machine=0,
+            interface="lo0" if sys.platform == "darwin" else "lo",
+            device=device,
+            threads=threads_per_rank(world_size),
+            scratch=scratch,
+            stack_file=str(pathlib.Path(scratch, f"stacks-{rank}")),
+            environ=dict(os.environ),
+            cwd=working_directory(),
+            sys_path=list(sys.path),
+            group=join,
+        )
+        return self._fork(spec, listener)
 
     def gpu_count(self) -> int:
         """Count the GPUs that torch can use, asked in a child so that nobody initialises CUDA."""
-        if not any(pathlib.Path(path).exists() for path in ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu")):
+        if not any(pathlib.Path(path).exists() for path in GPU_FILES):
             return 0
-        process = self.fork(None, lambda: None)
+        answer = Answered()
+        process = self._fork(None, answer)
         try:
-            return int(process.connection.recv()) if process.connection.poll(FORK_TIMEOUT_S) else 0
-        except (EOFError, OSError):
+            return answer.first.get(timeout=FORK_TIMEOUT_S)
+        except queue.Empty:
             return 0
         finally:
             process.close()
 
-    def stop(self) -> None:
-        """End the template; it kills what it forked and removes the directory."""
-        if self.owner_pid != os.getpid():
-            return  # a fork of the kernel: not ours to stop
-        atexit.unregister(self.stop)
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        try:
-            self.process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def _wait_for_fork(self, event: threading.Event) -> None:
-        if not event.wait(FORK_TIMEOUT_S) or self.gone.is_set():
-            log = pathlib.Path(self.directory, "template.log")
-            tail = log.read_text(errors="replace")[-400:].strip() if log.exists() else ""
-            msg = f"no rank could be forked: the template process ended or does not answer. {tail}"
-            raise RanksError(msg)
-
-    def _adopt(self, process: RankProcess, on_exit: Callable[[], None]) -> None:
-        with self._lock:
-            code = self._early.pop(process.pid, None)
-            if code is None:
-                self._processes[process.pid] = (process, on_exit)
-        if code is not None:
-            finish(process, code, on_exit)
-
-    def _listen(self) -> None:
-        try:
-            while True:
-                self._hear(*self._connection.recv())
-        except (EOFError, OSError):
-            self.gone.set()
-            for event in list(self._forks.values()):
-                event.set()
-            for process, on_exit in list(self._processes.values()):
-                finish(process, -int(signal.SIGKILL), on_exit)
-
-    def _hear(self, kind: str, *facts: Any) -> None:
-        if kind == "loaded":
-            self.loaded[facts[0]] = facts[1]
-        elif kind == "failed":
-            self.failed[facts[0]] = facts[1]
-        elif kind == "ready":
-            self.ready.set()
-        elif kind == "forked":
-            self._pids[facts[0]] = facts[1]
-            self._forks.pop(facts[0]).set()
-        elif kind == "exited":
-            with self._lock:
-                known = self._processes.pop(facts[0], None)
-                if known is None:
-                    self._early[facts[0]] = facts[1]
-            if known is not None:
-                finish(known[0], facts[1], known[1])
+    def _fork(self, spec: RankSpec | None, listener: Listener) -> LocalProcess:
+        forked = self.server.fork(spec)
+        line = Line(Channel(forked.requests), Channel(forked.control), forked.out, forked.err, listener)
+        process = LocalProcess(forked, line, self.pipes, spec)
+        self.server.watch(process.pid, process.has_ended)
+        return process
 
 
-def finish(process: RankProcess, code: int, on_exit: Callable[[], None]) -> None:
-    """Note the exit code (negative: the signal) and tell whoever asked."""
-    process.exit_code = code
-    process.exited.set()
-    on_exit()
+class Answered:
+    """Listen for one number."""
+
+    def __init__(self) -> None:
+        self.first: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def heard(self, message: Any) -> None:
+        """Take it."""
+        self.first.put(int(message))
+
+    def printed(self, stream: str, data: bytes) -> None:
+        """Nothing is expected."""
+
+    def hung_up(self) -> None:
+        """No answer is none."""
+        self.first.put(0)
 
 
-def launch(directory: str) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    """Start the template with this Python; its output goes to a file of its own, never into a cell."""
-    here, there = socket.socketpair()
-    package_root = str(pathlib.Path(__file__).resolve().parents[3])
-    paths = filter(None, [package_root, os.environ.get("PYTHONPATH")])  # an empty one would mean the directory
-    environ = dict(os.environ, PYTHONPATH=os.pathsep.join(paths))
-    with pathlib.Path(directory, "template.log").open("wb") as log, there:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-c",
-                "from mgpu_lab.rank.template import main; main()",
-                str(there.fileno()),
-                directory,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environ,
-            cwd=working_directory(),
-            pass_fds=[there.fileno()],
-            start_new_session=True,
-        )
-    return process, here
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_per_rank(world_size: int) -> int:
+    """Share the cores out; an OMP_NUM_THREADS that is set (Binder sets it) stays the upper bound."""
+    share = max(1, usable_cores() // world_size)
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(limit)) if limit.isdigit() and int(limit) > 0 else share
 
 
 def open_pidfd(pid: int) -> int | None:
@@ -250,14 +226,14 @@ def open_pidfd(pid: int) -> int | None:
 
 
 @functools.cache
-def _template_of(_pid: int) -> TemplateProcess:
-    return TemplateProcess()
+def _backend_of(_pid: int) -> LocalBackend:
+    return LocalBackend()
 
 
-def shared_template() -> TemplateProcess:
-    """Return this kernel's one template, started anew if it has ended."""
-    template = _template_of(os.getpid())
-    if not template.alive():
-        _template_of.cache_clear()
-        template = _template_of(os.getpid())
-    return template
+def local_backend() -> LocalBackend:
+    """Return this kernel's one backend, a new one if its template has ended."""
+    backend = _backend_of(os.getpid())
+    if not backend.alive():
+        _backend_of.cache_clear()
+        backend = _backend_of(os.getpid())
+    return backend

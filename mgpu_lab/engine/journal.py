@@ -1,0 +1,38 @@
+"""What was done to the ranks, step by step: the journal that an exported script is made of."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PUSHED_BYTES = 10_000  # as pickled; more than that is no text to read
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done to the ranks: a cell, or a push as assignments (the values themselves would live on in here)."""
+
+    source: str
+    on: tuple[int, ...] | None = None
+    is_push: bool = False
+    failed: bool = False
+
+
+def pushed(values: Mapping[str, Any], on: tuple[int, ...] | None, size_bytes: int) -> Step:
+    """Note a push; on ``size_bytes``, as pickled, depends whether the journal is to hold the values."""
+    lines = [pushed_line(name, value, short=size_bytes <= PUSHED_BYTES) for name, value in values.items()]
+    return Step("".join(lines), on, is_push=True)
+
+
+def pushed_line(name: str, value: Any, *, short: bool = True) -> str:
+    """Return an assignment for a pushed value, or a comment where it is long or its text does not give it back."""
+    try:
+        text = repr(value) if short else ""
+        same = name.isidentifier() and bool(ast.literal_eval(text) == value)
+    except Exception:  # noqa: BLE001 - the value's own code runs here
+        same = False
+    return f"{name} = {text}\n" if same else f"# set {name} here: it was pushed from the notebook\n"

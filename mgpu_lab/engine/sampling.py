@@ -1,0 +1,57 @@
+"""Live samples for several readers at once: the ranks take them as often as the most impatient one wants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Sampling:
+    """One reader's wish for samples; it ends with ``close()`` or with its ``with`` block."""
+
+    def __init__(self, period_s: float, wishes: Wishes) -> None:
+        self.period_s = period_s
+        self._wishes = wishes
+
+    def close(self) -> None:
+        """Want no more samples. Harmless the second time."""
+        self._wishes.drop(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Wishes:
+    """All readers' wishes; ``apply`` is called with the shortest period when it changes, 0 where nobody reads."""
+
+    def __init__(self, apply: Callable[[float], None]) -> None:
+        self._apply = apply
+        self._open: list[Sampling] = []
+
+    @property
+    def period_s(self) -> float:
+        """The shortest period wanted; 0 for none."""
+        return min((each.period_s for each in self._open), default=0.0)
+
+    def add(self, period_s: float) -> Sampling:
+        """Begin to want samples."""
+        before, made = self.period_s, Sampling(period_s, self)
+        self._open.append(made)
+        self._tell(before)
+        return made
+
+    def drop(self, wish: Sampling) -> None:
+        """Forget a wish."""
+        before = self.period_s
+        if wish in self._open:
+            self._open.remove(wish)
+            self._tell(before)
+
+    def _tell(self, before_s: float) -> None:
+        if self.period_s != before_s:
+            self._apply(self.period_s)

@@ -1,0 +1,74 @@
+"""The README and docs/ say what is there: what follows from the code is up to date, and links lead somewhere."""
+
+import ast
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import docs
+
+IMPORT_TEST = docs.ROOT / "tests/unit/test_imports.py"
+DRAWING = docs.ROOT / "docs/architecture.svg"
+PAGES = [docs.ROOT / "README.md", docs.ROOT / "CONTRIBUTING.md", *sorted(docs.ROOT.glob("docs/**/*.md"))]
+
+
+def page(path):
+    return (docs.ROOT / path).read_text(encoding="utf-8")
+
+
+def slug(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", docs.PAGES, ids=lambda path: path.name)
+def test_generated_parts_are_those_of_the_code(path):
+    assert docs.current(page(path)) == page(path), "run: python tools/docs.py"
+
+
+@pytest.mark.parametrize(("path", "old", "new"), [("faults.md", "| kept |", "| lost |"), ("tree.md", "magics", "magi")])
+def test_an_old_part_is_noticed_and_mended(path, old, new):
+    text = page(f"docs/{path}")
+    assert old in text
+    assert docs.current(text.replace(old, new)) == text
+
+
+def test_each_kind_of_fault_has_its_table():
+    parts = re.findall("<!-- generated: faults (.*) -->", page("docs/faults.md"))
+    assert sorted(parts) == sorted({"in all", *map(docs.kind_of, docs.rows())})
+
+
+def test_the_readme_is_short():
+    assert len(page("README.md").splitlines()) <= 150
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere_and_pictures_have_words(path):
+    for words, target in re.findall(r"\[([^\]]*)\]\(([^):]+)\)", page(path)):
+        name, _, anchor = target.partition("#")
+        there = path.parent / name if name else path
+        assert there.exists(), target
+        assert words, f"{target} needs alt text"
+        if anchor:
+            assert anchor in [slug(heading) for heading in re.findall("(?m)^#+ (.*)$", page(there))], target
+
+
+def test_the_drawing_has_words_and_no_script():
+    text = page(DRAWING)
+    assert ET.fromstring(text).find("{*}title").text  # noqa: S314 - our own file
+    assert not re.search(r"<script|\son\w+=|javascript:|https?://(?!www\.w3\.org)", text)
+
+
+def test_the_wings_are_those_that_the_imports_are_held_to():
+    if not IMPORT_TEST.exists():
+        pytest.skip("the test of the imports is not there yet")
+    tables = re.findall(r"(?ms)^MAY_IMPORT = (\{.*?^\})", page(IMPORT_TEST))
+    assert docs.wings() == ast.literal_eval(tables[0])
+
+
+def test_files_that_the_architecture_names_are_there():
+    if not (docs.PACKAGE / "engine/decide.py").exists():
+        pytest.skip("the engine that the page describes is not there yet")
+    for name in re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", page("docs/architecture.md")):
+        assert (docs.PACKAGE / name).exists() or (docs.ROOT / name).exists(), name
