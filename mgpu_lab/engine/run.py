@@ -94,10 +94,12 @@ class CellRun:
 
     def next_action(self) -> decide.Action:
         """Do what is to be done now; return what then is left: to wait, or nothing."""
-        self.collect()
-        while (action := decide.decide(self.facts(), time.monotonic())).kind not in (decide.WAIT, decide.DONE):
+        while True:
+            self.collect()
+            action = decide.decide(self.facts(), time.monotonic())
+            if action.kind in (decide.WAIT, decide.DONE):
+                return action
             self.perform(action)
-        return action
 
     def collect(self) -> None:
         """Take in deaths, what was printed, and where the ranks stand."""

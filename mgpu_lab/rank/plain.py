@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def is_plain(source: str, names: Mapping[str, Any]) -> bool:
     """Whether IPython would run ``source`` unchanged and without an event loop; ``names``: what the cell can see.
 
-    Whatever parses has no magic, no ``!``, no ``?`` and no top-level await in it. Left to IPython are also the cells
-    that it shifts or strips (leading blanks, ``In [1]:``) and single expressions that may be a magic's or a macro's
-    name, such as ``ls`` or ``exit``.
+    Whatever parses has no magic, no ``!`` and no ``?`` in it. Left to IPython are also the cells that may await, that
+    it shifts or strips (leading blanks, ``In [1]:``), and single expressions that may be a magic's or a macro's name,
+    such as ``ls`` or ``exit``.
     """
-    if source[:1].isspace() or source.startswith("In ["):
+    if source[:1].isspace() or source.startswith("In [") or "await" in source or "async" in source:
         return False
     try:
         body = ast.parse(source).body

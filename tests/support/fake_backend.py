@@ -1,0 +1,164 @@
+"""A backend without processes, for unit tests: its ranks answer from a script, at once or when told to."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.wire import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IDLE = messages.Position(None, "", "wait", None, waiting=False, mark=(), cpu_s=0.0)
+
+
+@dataclass
+class FakeEnd:
+    """How a fake process ended."""
+
+    code: int | None = None
+    decided_here: bool = False
+
+
+@dataclass
+class FakeProcess:
+    """Answers what ``FakeBackend.answers`` says for the kind of message; None keeps it waiting."""
+
+    rank: int
+    backend: FakeBackend
+    listener: Any
+    pid: int = 0
+    device_name: str = "cpu"
+    heard: list[Any] = field(default_factory=list)
+    signals: list[int] = field(default_factory=list)
+    ended: FakeEnd | None = None
+
+    def send(self, message: bytes, *, control: bool) -> None:
+        """Take a message as a rank would."""
+        if self.ended is not None:
+            return
+        request = pickle.loads(message)  # noqa: S301 - made by the test itself
+        assert control == isinstance(request, messages.CONTROL + (messages.Shutdown,) * control)
+        self.heard.append(request)
+        answer = self.backend.answers.get(type(request), lambda *_: messages.Answer(request.request))
+        found = answer(self, request)
+        if found is not None:
+            self.listener.heard(found)
+
+    def signal(self, number: int, *, children: bool = False) -> None:  # noqa: ARG002
+        """Note a signal; SIGKILL ends it."""
+        self.signals.append(number)
+        if number == signal.SIGKILL:
+            self.die(-9)
+        on_signal = self.backend.on_signal
+        if on_signal is not None and self.ended is None:
+            on_signal(self, number)
+
+    def kill(self) -> None:
+        """End it as a decision of the engine's."""
+        if self.ended is None:
+            self.die(-9, decided_here=True)
+
+    def die(self, code: int, *, decided_here: bool = False) -> None:
+        """End."""
+        self.ended = FakeEnd(code, decided_here)
+        self.listener.hung_up()
+
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.ended is None
+
+    def wait_ended(self, _timeout_s: float) -> bool:
+        """Whether it has."""
+        return self.ended is not None
+
+    def end(self) -> FakeEnd:
+        """How it ended."""
+        return self.ended or FakeEnd()
+
+    def starved(self) -> bool:
+        """Never."""
+        return False
+
+    def begin_clock(self) -> None:
+        """Nothing to note."""
+
+    def dump_stack(self) -> None:
+        """Noted as a signal."""
+        self.signals.append(0)
+
+    def stack_line(self) -> int | None:
+        """Line 7, once asked for."""
+        return 7 if 0 in self.signals else None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class FakeRendezvous:
+    """Counts what is done to it."""
+
+    def __init__(self) -> None:
+        self.generations: list[int] = []
+        self.broken = 0
+        self.closed = False
+
+    def next(self, generation: int) -> messages.FileMeeting:
+        """Note a generation."""
+        self.generations.append(generation)
+        return messages.FileMeeting("nowhere", generation, "127.0.0.1", 1)
+
+    def break_store(self) -> None:
+        """Note it."""
+        self.broken += 1
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
+
+class FakeBackend:
+    """Makes fake processes and keeps them in ``processes``, in the order of their start."""
+
+    def __init__(self) -> None:
+        self.answers: dict[type, Callable[[FakeProcess, Any], messages.Answer | None]] = {
+            messages.Where: lambda _, request: messages.Answer(request.request, IDLE),
+            messages.ListSockets: lambda _, request: messages.Answer(request.request, frozenset()),
+        }
+        self.on_signal: Callable[[FakeProcess, int], None] | None = None
+        self.processes: list[FakeProcess] = []
+        self.meeting = FakeRendezvous()
+        self.is_warm = True
+
+    def gpu_count(self) -> int:
+        """None."""
+        return 0
+
+    def alive(self) -> bool:
+        """Always."""
+        return True
+
+    def warm(self) -> bool:
+        """As the test says."""
+        return self.is_warm
+
+    def rendezvous(self) -> FakeRendezvous:
+        """The one."""
+        return self.meeting
+
+    def start(self, rank: int, _size: int, _device: str, join: messages.JoinGroup, listener: Any) -> FakeProcess:
+        """Start a rank that has joined its group at once."""
+        process = FakeProcess(rank, self, listener, pid=100 + len(self.processes))
+        self.processes.append(process)
+        joined = self.answers.get(messages.JoinGroup, lambda _, request: messages.Answer(request.request))
+        answer = joined(process, join)
+        if answer is not None:
+            listener.heard(answer)
+        return process
+
+    def of(self, rank: int) -> FakeProcess:
+        """Return the newest process of a rank."""
+        return next(each for each in reversed(self.processes) if each.rank == rank)

@@ -1,0 +1,259 @@
+"""Members, and a cell seen through to its end, on a backend without processes."""
+
+import re
+import signal
+import threading
+
+import pytest
+from fake_backend import FakeBackend
+
+from mgpu_lab.engine import decide
+from mgpu_lab.engine.member import Asked
+from mgpu_lab.engine.members import Members
+from mgpu_lab.engine.rescue import Rescue, mirrored
+from mgpu_lab.engine.run import CellRun
+from mgpu_lab.engine.sampling import Wishes
+from mgpu_lab.wire import messages
+from mgpu_lab.wire.errors import RanksError
+from mgpu_lab.wire.messages import Answer, Execute, Failure, GroupState, JoinGroup, Position, Pull, Where
+
+BARRIER = Position(2, "dist.barrier()", "barrier", "barrier()", waiting=True, mark=(1,), cpu_s=0.0)
+LOOP = Position(3, "while True: pass", "<module>", None, waiting=False, mark=(2,), cpu_s=0.0)
+JOINED = GroupState(1, initialized=True, calls=())
+OOPS = Failure("ValueError", "oops", ("tb",), 1)
+ECHO = Failure("RuntimeError", "Connection closed", (), 2, in_communication=True, collective="barrier()")
+
+
+@pytest.fixture
+def backend():
+    return FakeBackend()
+
+
+@pytest.fixture
+def members(backend):
+    made = Members(backend, 2, "cpu")
+    yield made
+    made.stop()
+    assert backend.meeting.closed
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Every patience is a fiftieth of what it is."""
+    for name in (
+        "TICK_S", "ALERT_TICK_S", "LOOK_S", "LOOK_PER_RANK_S", "STUCK_S", "RELEASE_AFTER_STOP_S", "INTERRUPT_AGAIN_S",
+        "KILL_SILENT_AFTER_STOP_S", "KILL_AFTER_STOP_S", "ECHO_S", "KILL_AFTER_RELEASE_S",
+    ):  # fmt: skip
+        monkeypatch.setattr(decide, name, getattr(decide, name) / 50)
+    monkeypatch.setattr("mgpu_lab.engine.rescue.ANSWER_S", 0.02)
+
+
+def run(members, timeout_s=None, note_after_s=10.0, stop_after_s=None, progress=lambda _: None):
+    cell = CellRun(members, list(members), timeout_s, note_after_s)
+    if stop_after_s is not None:
+        threading.Timer(stop_after_s, cell.stop, ["Stop was pressed"]).start()
+    return cell.run("pass", 1, progress)
+
+
+def answer_on(_process, request, *, failure=None, group=None):
+    return Answer(request.request, failure=failure, group=group)
+
+
+# ---- questions
+
+
+def test_a_question_wakes_once_when_all_have_answered():
+    woken = []
+    asked = Asked(5, [0, 1], lambda: woken.append(True))
+    asked.take(0, Answer(5, "a"))
+    assert (woken, asked.complete.is_set()) == ([], False)
+    asked.take(1, Answer(5, "b"))
+    assert (len(woken), asked.wait(0)) == (1, {0: Answer(5, "a"), 1: Answer(5, "b")})
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        lambda asked: asked.take(0, Answer(5, failure=OOPS)),
+        lambda asked: asked.take(0, Answer(5, group=GroupState(1, initialized=False, calls=()))),
+        lambda asked: asked.lose(0),
+    ],
+)
+def test_a_question_wakes_at_once_where_something_is_wrong(tell):
+    woken = []
+    tell(Asked(5, [0, 1], lambda: woken.append(True)))
+    assert woken
+
+
+def test_a_rank_that_is_gone_settles_every_question(members, backend):
+    backend.answers[Pull] = lambda *_: None
+    before = members.ask([0, 1], Pull, "x", 10)
+    backend.of(1).die(-9)
+    after = members.ask([0, 1], Pull, "x", 10)
+    assert (before.gone, before.pending, after.gone) == ({1}, {0}, {1})
+    assert (members.alive(), members.gone()) == ([0], [1])
+
+
+# ---- the group's life
+
+
+def test_one_rank_is_replaced_and_all_join_the_next_generation(members, backend):
+    first = backend.of(0)
+    members.replace([1])
+    assert [type(each) for each in first.heard] == [JoinGroup]
+    assert (backend.of(0) is first, len(backend.processes)) == (True, 3)
+    assert (backend.meeting.generations, members.generation) == ([1, 2], 2)
+
+
+def test_a_rank_that_does_not_come_up_is_named(backend):
+    backend.answers[JoinGroup] = lambda process, join: Answer(
+        join.request, failure=Failure("OSError", "no room", (), None) if process.rank else None
+    )
+    with pytest.raises(RanksError, match=r"rank 1 did not come up: OSError: no room"):
+        Members(backend, 2, "cpu")
+    assert not any(process.alive() for process in backend.processes)
+
+
+def test_samples_are_taken_as_often_as_the_most_impatient_reader_wants(members, backend):
+    wishes = Wishes(members.set_sampling)
+    slow, fast = wishes.add(1.0), wishes.add(0.25)
+    with wishes.add(0.5):
+        fast.close()
+    slow.close()
+    slow.close()
+    periods = [each.period_s for each in backend.of(0).heard if isinstance(each, messages.Sampling)]
+    assert periods == [1.0, 0.25, 0.5, 1.0, 0.0]
+
+
+# ---- a cell
+
+
+def test_a_cell_that_ends(members, backend):
+    members[0].printed("stdout", b"hello\n")
+    late = members[0].output.last_lines(1)
+    result = run(members)
+    assert (result.ok, late, result.notes) == (True, "hello", ("rank 0 printed after its last cell had ended:\nhello",))
+    assert [each.last_cell for each in members.values()] == [1, 1]
+    assert [type(each) for each in backend.of(1).heard] == [Execute]
+
+
+def test_a_rank_raises_while_the_other_waits(members, backend):
+    """The other is released, its error is an echo, and the group is renewed."""
+    waiting = {}
+
+    def execute(process, request):
+        if process.rank == 0:
+            waiting[0] = request
+            return None
+        return answer_on(process, request, failure=OOPS, group=JOINED)
+
+    def cut(process, request):
+        process.listener.heard(answer_on(process, waiting[0], failure=ECHO, group=JOINED))
+        return Answer(request.request, 1)
+
+    backend.answers |= {
+        Execute: execute,
+        Where: lambda _, request: Answer(request.request, BARRIER),
+        messages.CutSockets: cut,
+    }
+    result = run(members)
+    assert [each.error.kind for each in result] == ["released", "raised"]
+    assert result.notes == (
+        "rank 0 was waiting in barrier(), line 2: released.",
+        "The process group was recreated; variables are kept.",
+    )
+    assert (backend.meeting.broken, members.generation) == (1, 2)
+
+
+def test_a_rank_that_computes_is_left_alone_when_another_raises(members, backend):
+    held = {}
+
+    def execute(process, request):
+        if process.rank == 0:
+            held[0] = request
+            return None
+        return answer_on(process, request, failure=OOPS)
+
+    backend.answers |= {Execute: execute, Where: lambda _, request: Answer(request.request, LOOP)}
+    threading.Timer(0.1, lambda: members[0].heard(Answer(held[0].request))).start()
+    result = run(members)
+    assert (result[0].ok, result[1].error.ename, backend.meeting.broken) == (True, "ValueError", 0)
+
+
+def test_stop_kills_what_nothing_else_ends(members, backend):
+    backend.answers |= {Execute: lambda *_: None, Where: lambda _, request: Answer(request.request, LOOP)}
+    first = backend.of(0)
+    result = run(members, stop_after_s=0.02)
+    assert first.signals.count(signal.SIGINT) == 2
+    assert [each.error.kind for each in result] == ["killed", "killed"]
+    assert result.notes[0] == "Stop was pressed: the cell was interrupted on ranks 0-1."
+    assert "ranks 0-1 did not answer and were killed and started again: their variables are lost." in result.notes
+    assert members.alive() == [0, 1]
+
+
+def test_stop_interrupts(members, backend):
+    running = {}
+    backend.answers[Execute] = lambda process, request: running.update({process.rank: request})
+    stopped = Failure("KeyboardInterrupt", "", (), 3)
+    backend.on_signal = lambda process, _: process.listener.heard(
+        answer_on(process, running[process.rank], failure=stopped)
+    )
+    result = run(members, timeout_s=0.02)
+    assert [each.error.kind for each in result] == ["interrupted", "interrupted"]
+    assert result.notes == ("--timeout 0.02 s has passed: the cell was interrupted on ranks 0-1.",)
+
+
+def test_a_death_is_told(members, backend):
+    backend.answers[Execute] = lambda process, request: process.die(3) if process.rank else Answer(request.request)
+    result = run(members)
+    assert re.search("exited with code 3", result[1].error.evalue)
+    assert result.notes[0].startswith("rank 1 is gone. rank 0 keeps its variables")
+
+
+def test_silence_is_noted(members, backend):
+    running, notes = {}, []
+    backend.answers |= {
+        Execute: lambda process, request: running.update({process.rank: request}),
+        Where: lambda _, request: Answer(request.request, BARRIER),
+    }
+
+    def progress(cell):
+        notes.append(cell.note)
+        if cell.note:
+            for rank, request in running.items():
+                members[rank].heard(Answer(request.request))
+
+    run(members, note_after_s=0.05, progress=progress)
+    assert notes[-1] == "ranks 0-1 wait in barrier(), line 2."
+
+
+# ---- rescue
+
+
+def test_only_connections_between_ranks_are_cut():
+    pairs = {
+        0: frozenset({("a 1", "b 2"), ("a 3", "elsewhere 80")}),
+        1: frozenset({("b 2", "a 1"), ("b 4", "b 5"), ("b 5", "b 4")}),  # the last two: to itself
+    }
+    assert mirrored(pairs) == {0: frozenset({("a 1", "b 2")}), 1: frozenset({("b 2", "a 1")})}
+
+
+def test_a_rank_that_does_not_answer_is_silent_and_writes_its_stack(members, backend, monkeypatch):
+    monkeypatch.setattr("mgpu_lab.engine.rescue.SILENT_S", 0.0)
+    backend.answers[Where] = lambda *_: None
+    rescue = Rescue(members)
+    rescue.look([0])
+    rescue.look([0])
+    assert rescue.sight(0) == decide.Sight(silent=True)
+    assert (rescue.position(0).line, rescue.position(0).function) == (7, "C code that holds the interpreter")
+
+
+def test_a_thread_that_moves_or_computes_is_not_stuck(members, backend):
+    positions = [BARRIER, BARRIER, Position(2, "", "barrier", "barrier()", waiting=True, mark=(9,), cpu_s=0.0)]
+    backend.answers[Where] = lambda _, request: Answer(request.request, positions.pop(0))
+    rescue, since = Rescue(members), []
+    for _ in range(3):
+        rescue.look([0])
+        rescue.hear()
+        since.append(rescue.sight(0).still_since_s)
+    assert since[0] == since[1] < since[2]
