@@ -93,7 +93,7 @@ def watching(two, shown):  # noqa: ARG001 - nothing is printed in place of a dis
 
 def times(ranks: Ranks) -> list[list[float]]:
     """Return when each rank's samples were taken."""
-    return [[s.time_s for s in list(member.samples)] for member in ranks.workers.members.values()]
+    return [[s.time_s for s in taken] for taken in ranks.samples().values()]
 
 
 def counts_stand_still(ranks: Ranks) -> bool:
@@ -171,9 +171,9 @@ def test_pause_ends_the_samples_and_resume_begins_them(two, watching):
 
 def test_new_processes_are_watched_too(two, watching):
     assert until(lambda: all(times(two)))
-    old = [member.process.pid for member in two.workers.members.values()]
+    old = [each.pid for each in two.status()]
     two.restart()
-    assert old != [member.process.pid for member in two.workers.members.values()]
+    assert old != [each.pid for each in two.status()]
     begun_s = time.time()
     assert until(lambda: all(each and each[-1] > begun_s for each in times(two)))
     assert until(lambda: all(row[1].endswith(" MiB") for row in figures(watching)))

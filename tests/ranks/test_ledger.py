@@ -251,6 +251,26 @@ def test_a_tensor_that_only_the_backends_thread_still_holds_is_not_counted():
         assert max(others) < 1000
 
 
+def received():
+    """Let rank 0 drop a tensor that a message is still to be written into."""
+    ledger = None
+    if dist.get_rank() == 0:
+        tensor = torch.zeros(COUNT)
+        work = dist.irecv(tensor, 1)
+        del tensor
+        ledger = memory_ledger(nn.Linear(2, 2))
+        dist.barrier()
+        work.wait()
+    else:
+        dist.barrier()
+        dist.send(torch.ones(COUNT), 0)
+    return ledger
+
+
+def test_a_tensor_that_a_message_under_way_will_fill_is_counted():
+    assert close(on_ranks(2, received)[0].other, 4 * COUNT)
+
+
 def test_offload_shows_its_staging_buffers():
     zero = {"offload_optimizer": {"device": "cpu"}}
     (after, _, _), _ = (one["2"] for one in on_ranks(2, zero_bytes, {"2": (2, zero)}))
