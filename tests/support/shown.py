@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 
@@ -22,7 +23,7 @@ class Parsed:
     def aligned(self) -> list[str]:
         """Say for each cell of head and body what its own style says: "left" or "right"."""
         cells = [cell for cell in self.root.iter() if cell.tag in {"th", "td"}]
-        return [cell.get("style", "").partition(";")[0].removeprefix("text-align:") for cell in cells]
+        return [re.findall(r"text-align:(\w+)", cell.get("style", ""))[-1] for cell in cells]
 
 
 def words(element: ET.Element) -> str:
