@@ -24,7 +24,7 @@ _HOMES = {
     "RankError": "engine.results",
     "Meter": "metering.meter",
     "MeterResult": "metering.result",
-    "memory_ledger": "ledger.measure",
+    "memory_ledger": "ledger",
     "ledger_table": "ledger.table",
     "verify": "verification",
     "watch": "notebook.watch",

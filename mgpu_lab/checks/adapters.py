@@ -13,7 +13,7 @@ from torch import nn
 
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.on_ranks import off
-from mgpu_lab.ledger.measure import memory_ledger
+from mgpu_lab.ledger import memory_ledger
 
 RANK, ALPHA, STEPS = 4, 8, 3
 WIDTH, INNER, WORDS = 24, 40, 50

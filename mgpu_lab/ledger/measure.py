@@ -1,4 +1,4 @@
-"""`memory_ledger(model, optimizer)` counts the storages of this rank's live tensors, each once."""
+"""Counts the storages of this rank's live tensors, each once: now, or at the peak of a block."""
 
 from __future__ import annotations
 
@@ -15,17 +15,8 @@ from mgpu_lab.ledger.tracker import Tracker
 from mgpu_lab.wire.errors import UsageError
 
 
-def memory_ledger(model: Any, optimizer: Any = None) -> MemoryLedger:
-    """Count the bytes of this rank's live tensors by category.
-
-    `model` is a module, DDP, FSDP2 (`fully_shard`), a peft model or a DeepSpeed engine; `optimizer` a torch
-    or DeepSpeed optimizer, any object that holds one, or a list of several. It may be left out for a DeepSpeed engine.
-    Reference cycles are collected first, so that a second call finds the same.
-
-    >>> ledger = memory_ledger(model, optimizer)  # doctest: +SKIP
-    >>> ledger.optimizer_state / ledger.parameter_count  # doctest: +SKIP
-    8.0
-    """
+def measured(model: Any, optimizer: Any) -> MemoryLedger:
+    """Do what `memory_ledger` says."""
     subject = Subject(model, optimizer)
     return ledger_from(live_rows(subject.owners(), subject.bucket_sizes()), subject)
 

@@ -10,8 +10,8 @@ import torch.distributed as dist
 from gloo import on_ranks
 from torch import nn
 
+from mgpu_lab.ledger import memory_ledger
 from mgpu_lab.ledger.facts import CATEGORIES, LedgerRow
-from mgpu_lab.ledger.measure import memory_ledger
 from mgpu_lab.wire.errors import UsageError
 
 WIDTH, LAYERS = 256, 4
