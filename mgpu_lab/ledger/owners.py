@@ -58,8 +58,8 @@ class Owners:
 def survey(owners: Owners, bucket_sizes: list[int]) -> tuple[dict[Key, Live], list[LedgerRow]]:
     """Collect all live storages and find DDP's buckets among them; the rows are those of unseen buckets.
 
-    A thread of gloo lets go of a tensor a moment after the collective has returned. Such a tensor is waited out: it
-    is gone before the next line of the cell, or a busy machine would see it now and then.
+    gloo's threads let go of a tensor a moment after the collective has returned. On a busy machine that moment is long
+    enough to be seen, so what nobody else holds is waited for, `LET_GO_S` at most.
     """
     found, until_s = live_storages(), time.monotonic() + LET_GO_S
     while any(leaves(key, live, owners, bucket_sizes) for key, live in found.items()) and time.monotonic() < until_s:
