@@ -14,7 +14,7 @@ from torch import nn
 from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, off
-from mgpu_lab.ledger.ledger import memory_ledger
+from mgpu_lab.ledger import memory_ledger
 
 RANK, ALPHA, STEPS = 4, 8, 3
 WIDTH, INNER, WORDS = 24, 40, 50

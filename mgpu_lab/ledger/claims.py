@@ -1,7 +1,7 @@
 """Who claims what: the parts of a model and of an optimizer, each under a category and a name.
 
-Knows FSDP2, DeepSpeed's ZeRO optimizers, peft and bitsandbytes by their looks and imports none of them.
-Not covered: which model and optimizer it is about (`ledger_subject`), FSDP1, pipeline stages.
+Knows FSDP2, DeepSpeed's ZeRO optimizers, peft and bitsandbytes by their looks and imports none of them. FSDP1 and
+pipeline stages it does not know.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch.nn.parameter import is_lazy
 
-from mgpu_lab.ledger.owners import tensors_in
+from mgpu_lab.ledger.owners import Owners, tensors_in
 
 if TYPE_CHECKING:
     import torch
-
-    from mgpu_lab.ledger.owners import Owners
 
 # Attributes of an optimizer that wraps another: the first pattern found in the name decides.
 OPTIMIZER_ATTRIBUTES = (

@@ -1,24 +1,26 @@
-"""Claims on storages: which category and name a storage counts under. The first claim holds.
-
-Not covered: who makes the claims (`ledger_claims`), and what is alive (`ledger_storages`).
-"""
+"""Which category and name a storage counts under: the first claim on it holds, else its looks decide."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
-from mgpu_lab.ledger.ledger import LedgerRow
-from mgpu_lab.ledger.storages import Key, key_of, storages_of
+from mgpu_lab.ledger.facts import LedgerRow
+from mgpu_lab.ledger.storages import Key, Live, key_of, live_storages, outside_tensors, storages_of
 
 DTYPES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float64: "fp64"}
 OPAQUE: tuple[type, ...] = (str, bytes, int, float, type, torch.nn.Module, torch.device, torch.dtype)
 OPAQUE += (torch.Size, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
 DEPTH = 5  # how many containers deep a tensor is looked for
 BUCKETS = "DDP buckets"
+NAMED_UNOWNED = 3  # so many of the largest storages without an owner get a row of their own
+LET_GO_S = 0.5  # the longest wait for a backend's threads
+LOOK_S = 0.005
 
 
 class Owners:
@@ -51,6 +53,40 @@ class Owners:
                 left.remove(size)
                 self.found[key] = (owner[0] if owner else "other", BUCKETS)
         return [LedgerRow("other", BUCKETS, self.device, size) for size in left]
+
+
+def survey(owners: Owners, bucket_sizes: list[int]) -> tuple[dict[Key, Live], list[LedgerRow]]:
+    """Collect all live storages and find DDP's buckets among them; the rows are those of unseen buckets.
+
+    gloo's threads let go of a tensor a moment after the collective has returned. On a busy machine that moment is long
+    enough to be seen, so what nobody else holds is waited for, `LET_GO_S` at most.
+    """
+    found, until_s = live_storages(), time.monotonic() + LET_GO_S
+    while any(leaves(key, live, owners, bucket_sizes) for key, live in found.items()) and time.monotonic() < until_s:
+        del found
+        time.sleep(LOOK_S)
+        found = live_storages()
+    views = {key: live for key, live in found.items() if live.shapes & owners.shapes and not live.in_graph}
+    return found, owners.place_buckets(bucket_sizes, ((key, live.storage.nbytes()) for key, live in views.items()))
+
+
+def leaves(key: Key, live: Live, owners: Owners, bucket_sizes: list[int]) -> bool:
+    """Whether nobody that is known holds this storage: neither Python nor a graph, an owner or DDP."""
+    held = live.in_python or live.in_graph or key in owners.found or live.storage.nbytes() in bucket_sizes
+    return dist.is_initialized() and not held
+
+
+def live_rows(owners: Owners, bucket_sizes: list[int]) -> list[LedgerRow]:
+    """One row for each live storage, under its owner's name; those without an owner by their looks."""
+    found, unseen = survey(owners, bucket_sizes)
+    rows = [live.row(*owners.found[key]) for key, live in found.items() if key in owners.found]
+    unowned = [live for key, live in found.items() if key not in owners.found]
+    rows += [live.row("activations", "kept for backward") for live in unowned if live.in_graph]
+    rest = sorted((live for live in unowned if not live.in_graph), key=lambda live: -live.storage.nbytes())
+    for rank, live in enumerate(rest):
+        look = f"{str(live.dtype).removeprefix('torch.')} {list(max(live.shapes))}"
+        rows.append(live.row("other", look if rank < NAMED_UNOWNED else "smaller tensors"))
+    return [*rows, *unseen, *outside_tensors(live.storage for live in found.values())]
 
 
 def tensors_in(thing: Any, depth: int = DEPTH) -> Iterator[torch.Tensor]:

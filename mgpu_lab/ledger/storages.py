@@ -1,27 +1,25 @@
 """Which storages are alive in this process, and which of them an autograd graph keeps.
 
 Python's garbage collector knows every tensor that Python has seen; what only a graph holds is read from the
-graph's nodes without unpacking it (unpacking would run hooks: a checkpoint would recompute). Not covered:
-tensors that only C++ holds and no graph saves, such as DDP's buckets (`ledger_subject` asks DDP itself).
+graph's nodes without unpacking it (unpacking would run hooks: a checkpoint would recompute). Tensors that Python
+has never seen and no graph saves are not found, such as DDP's buckets (`subject` asks DDP itself).
 """
 
 from __future__ import annotations
 
 import gc
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.parameter import is_lazy
 
-from mgpu_lab.ledger.ledger import LedgerRow
+from mgpu_lab.ledger.facts import LedgerRow
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from mgpu_lab.ledger.owners import Owners
-
-NAMED_UNOWNED = 3  # so many of the largest storages without an owner get a row of their own
+YIELD_S = 0.001
 
 
 class Key(NamedTuple):
@@ -123,6 +121,7 @@ class Live:
     dtype: torch.dtype
     shapes: set[tuple[int, ...]] = field(default_factory=set)  # of the tensors that lie in it
     in_graph: bool = False
+    in_python: bool = False  # whether Python code holds one of them, and not C++ alone
 
     def row(self, category: str, name: str) -> LedgerRow:
         """Make its row in a ledger."""
@@ -132,7 +131,9 @@ class Live:
 def live_storages() -> dict[Key, Live]:
     """Collect all live storages. Garbage in reference cycles goes first, so that two calls agree."""
     gc.collect()
+    time.sleep(YIELD_S)  # a thread that is about to drop a tensor needs the interpreter for it
     tensors = live_tensors()
+    outside = outside_python(tensors)
     found: dict[Key, Live] = {}
     for in_graph, group in ((False, tensors), (True, list(graph_tensors(tensors)))):
         for tensor in group:
@@ -142,27 +143,16 @@ def live_storages() -> dict[Key, Live]:
                     live = found.setdefault(key, Live(storage, tensor.dtype))
                     live.shapes.add(shape_of(tensor))
                     live.in_graph |= in_graph
+                    live.in_python |= id(tensor) not in outside
     return found
 
 
-def survey(owners: Owners, bucket_sizes: list[int]) -> tuple[dict[Key, Live], list[LedgerRow]]:
-    """Collect all live storages and find DDP's buckets among them; the rows are those of unseen buckets."""
-    found = live_storages()
-    views = {key: live for key, live in found.items() if live.shapes & owners.shapes and not live.in_graph}
-    return found, owners.place_buckets(bucket_sizes, ((key, live.storage.nbytes()) for key, live in views.items()))
-
-
-def live_rows(owners: Owners, bucket_sizes: list[int]) -> list[LedgerRow]:
-    """One row for each live storage, under its owner's name; those without an owner by their looks."""
-    found, unseen = survey(owners, bucket_sizes)
-    rows = [live.row(*owners.found[key]) for key, live in found.items() if key in owners.found]
-    unowned = [live for key, live in found.items() if key not in owners.found]
-    rows += [live.row("activations", "kept for backward") for live in unowned if live.in_graph]
-    rest = sorted((live for live in unowned if not live.in_graph), key=lambda live: -live.storage.nbytes())
-    for rank, live in enumerate(rest):
-        look = f"{str(live.dtype).removeprefix('torch.')} {list(max(live.shapes))}"
-        rows.append(live.row("other", look if rank < NAMED_UNOWNED else "smaller tensors"))
-    return [*rows, *unseen, *outside_tensors(live.storage for live in found.values())]
+def outside_python(tensors: list[torch.Tensor]) -> set[int]:
+    """Tell which of `tensors`, by id, Python code no longer holds: besides this list at most C++ does."""
+    [alone] = [sys.getrefcount(one) for one in [torch.empty(0)]]
+    extra = [sys.getrefcount(one) - alone for one in tensors]
+    in_cpp: Any = torch.Tensor._use_count  # type: ignore[attr-defined]  # noqa: SLF001
+    return {id(one) for one, count in zip(tensors, extra, strict=True) if count < (2 if in_cpp(one) > 1 else 1)}
 
 
 def outside_tensors(storages: Iterable[torch.UntypedStorage]) -> list[LedgerRow]:

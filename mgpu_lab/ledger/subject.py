@@ -1,4 +1,4 @@
-"""Whose bytes are counted: a model and its optimizer, held weakly. Not covered: the counting."""
+"""Whose bytes are counted: a model and its optimizer, held weakly."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A dispatch mode sees every operation, forward and backward; after each it adds up the storages alive, and at a
 new maximum asks who owns them. What an operation takes and gives back within itself is not seen. A storage made
 in the block that nobody owns counts as an activation if autograd was recording or running backward, else as
-other. On a GPU the maximum is the GPU's. Not covered: torch.compile regions.
+other. On a GPU the maximum is the GPU's. What torch.compile makes inside a region is not seen.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ from __future__ import annotations
 import inspect
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import CodeType
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass_type
 from torch.utils._pytree import tree_iter
 
-from mgpu_lab.ledger.ledger import LedgerRow
-from mgpu_lab.ledger.owners import BUCKETS, dtype_name
-from mgpu_lab.ledger.storages import Key, key_of, outside_tensors, storages_of, survey
-
-if TYPE_CHECKING:
-    from types import CodeType
-
-    from mgpu_lab.ledger.owners import Owners
-    from mgpu_lab.ledger.subject import Subject
+from mgpu_lab.ledger.facts import LedgerRow
+from mgpu_lab.ledger.owners import BUCKETS, Owners, dtype_name, survey
+from mgpu_lab.ledger.storages import Key, key_of, outside_tensors, storages_of
+from mgpu_lab.ledger.subject import Subject
 
 Owner = tuple[str, str]
 WORKING: Owner = ("activations", "forward and backward")

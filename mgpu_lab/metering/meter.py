@@ -3,8 +3,7 @@
 `Meter.step` costs about a microsecond and takes no lock; a long record is thinned out, so memory stays
 bounded. Times are the host's: on a GPU a step is counted when its work has been handed over, not when it is
 done. Over many steps that makes no difference (the queue is short); for exact single steps call
-`torch.cuda.synchronize()` before `step`. Not covered: what the notebook shows of it (`meter_result`), time
-spent in communication.
+`torch.cuda.synchronize()` before `step`.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mgpu_lab.metering.result import WARMUP_STEPS, MeterRecord, MeterResult
-
-__all__ = ["Latest", "Meter", "MeterRecord", "MeterResult"]
+from mgpu_lab.metering.result import WARMUP_STEPS, MeterRecord
 
 KEPT_STEPS = 4096  # beyond so many every second one is dropped, and from then on every second one skipped
 RECENT_STEPS = 32  # a power of two

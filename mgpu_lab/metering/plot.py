@@ -1,17 +1,12 @@
-"""The plot of a meter result: throughput and metrics over steps. Not covered: the table (`meter_result`)."""
+"""The plot of a meter result: throughput and metrics over steps."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mgpu_lab.metering.result import MeterRecord
 
 LINES = ("-", "--", ":", "-.")  # colour is never the only sign
 
@@ -31,26 +26,20 @@ class MeterFigure(Figure):
         return self.summary
 
 
-def figure_of(records: Sequence[MeterRecord]) -> MeterFigure:
-    """Draw one panel for the throughput and one for each metric."""
-    names = list(dict.fromkeys(name for record in records for name in record.metrics))
-    figure = MeterFigure(figsize=(7, 2.2 * (1 + len(names))), layout="constrained")
-    figure.summary = f"Plot over steps: {', '.join(['throughput', *names])}; {len(records)} rank(s)"
-    panels = figure.subplots(1 + len(names), 1, sharex=True, squeeze=False)[:, 0]
-    for place, record in enumerate(records):
-        style = {"linestyle": LINES[place % len(LINES)], "label": f"rank {record.rank}", "linewidth": 1.2}
-        left_out = sum(number < record.warmup_steps for number in record.numbers)
-        rates = [items / step_s for items, step_s in zip(record.items, record.step_s, strict=True)]
-        panels[0].plot(record.numbers[left_out:], rates[left_out:], **style)
-        for panel, name in zip(panels[1:], names, strict=True):
-            points = zip(record.numbers, record.metrics.get(name, ()), strict=False)
-            known = [(number, value) for number, value in points if value == value]  # noqa: PLR0124 - drops nan
-            panel.plot([number for number, _ in known], [value for _, value in known], **style)
-    for panel, label in zip(panels, [f"{records[0].unit}/s", *names], strict=True):
-        panel.set_ylabel(label)
+def figure_of(panels: Sequence[tuple[str, Mapping[str, Sequence[tuple[float, float]]]]]) -> MeterFigure:
+    """Draw one panel below the other, each with a line of (step, value) for each rank; the first is the throughput."""
+    figure = MeterFigure(figsize=(7, 2.2 * len(panels)), layout="constrained")
+    names = ["throughput", *(name for name, _ in panels[1:])]
+    figure.summary = f"Plot over steps: {', '.join(names)}; {len(panels[0][1])} rank(s)"
+    drawn = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, (name, lines) in zip(drawn, panels, strict=True):
+        for place, (label, points) in enumerate(lines.items()):
+            style = {"linestyle": LINES[place % len(LINES)], "label": label, "linewidth": 1.2}
+            panel.plot([step for step, _ in points], [value for _, value in points], **style)
+        panel.set_ylabel(name)
         panel.grid(alpha=0.3)
-    panels[0].set_ylim(bottom=0)
-    panels[0].legend(loc="lower right", fontsize="small")
-    panels[-1].set_xlabel("step")
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    drawn[0].set_ylim(bottom=0)
+    drawn[0].legend(loc="lower right", fontsize="small")
+    drawn[-1].set_xlabel("step")
+    drawn[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure

@@ -1,21 +1,21 @@
 """What `meter` recorded: one record for each rank, and the group's result as a table and a plot.
 
-Plain numbers, so that it travels to the notebook's kernel, where no torch is. Not covered: taking the times.
+Plain numbers, so that it travels to the notebook's kernel, where no torch is.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mgpu_lab.tables import Table
 from mgpu_lab.wire.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.figure import Figure
 
 WARMUP_STEPS = 3  # left out of every figure, a quarter of the steps at most, but the first step always
@@ -74,14 +74,24 @@ class MeterRecord:
         ordered = sorted(self._measured_steps())
         return ordered[math.ceil(0.95 * len(ordered)) - 1] if ordered else math.nan
 
+    @staticmethod
+    def together(records: Sequence[MeterRecord]) -> MeterResult:
+        """Put the records of a group, in rank order, into one result."""
+        return MeterResult(tuple(records))
+
+    def rates(self) -> list[tuple[float, float]]:
+        """Give step and items a second of the steps kept, without the first ones."""
+        timed = zip(self.numbers, self.items, self.step_s, strict=True)
+        return [(number, items / step_s) for number, items, step_s in timed if number >= self.warmup_steps]
+
+    def points(self, metric: str) -> list[tuple[float, float]]:
+        """Give step and value of a metric where the loop gave one."""
+        values = zip(self.numbers, self.metrics.get(metric, ()), strict=False)
+        return [(number, value) for number, value in values if not math.isnan(value)]
+
     def _measured_steps(self) -> list[float]:
         left_out = self.warmup_steps
         return [step_s for number, step_s in zip(self.numbers, self.step_s, strict=True) if number >= left_out]
-
-    @staticmethod
-    def together(records: Sequence[MeterRecord]) -> MeterResult:
-        """Put the records of a group together."""
-        return MeterResult(tuple(records))
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,10 +129,13 @@ class MeterResult:
 
         if not self.stepped:
             raise UsageError("No rank has taken a step. Call meter.step(items) in the loop, then ranks.meter().plot().")
-        return figure_of(self.stepped)
+        panels = [(f"{self.stepped[0].unit}/s", {f"rank {one.rank}": one.rates() for one in self.stepped})]
+        names = dict.fromkeys(name for one in self.stepped for name in one.metrics)
+        panels += [(name, {f"rank {one.rank}": one.points(name) for one in self.stepped}) for name in names]
+        return figure_of(panels)
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Make the rows of the table: one for each rank, and the group's."""
+    def table(self) -> Table:
+        """Return the table: a row for each rank that took steps, and the group's."""
         rows = [
             (
                 f"{one.rank}",
@@ -135,33 +148,15 @@ class MeterResult:
             )
             for one in self.stepped
         ]
-        return [*rows, ("group", "", "", "", "", f"{self.items_per_s:,.1f}", self.unit)]
+        group = ("group", "", "", "", "", f"{self.items_per_s:,.1f}", self.unit)
+        caption = "Steps and throughput; the first steps are left out"
+        return Table(HEAD, [*rows, group], caption, numbers=range(1, len(HEAD) - 1))
 
     def __repr__(self) -> str:
         """Show the text table."""
         if not self.stepped:
             return "no rank has taken a step: call meter.step(items) in the training loop"
-        lines: list[tuple[str, ...]] = [HEAD, *self.rows()]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join("  ".join(_aligned(line, widths)).rstrip() for line in lines)
+        return self.table().text()
 
     def _repr_html_(self) -> str:
-        if not self.stepped:
-            return f"<p>{escape(repr(self))}</p>"
-        head = "".join(f'<th scope="col">{escape(text)}</th>' for text in HEAD)
-        body = "".join(
-            f'<tr><th scope="row">{escape(row[0])}</th>'
-            + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-            + "</tr>"
-            for row in self.rows()
-        )
-        caption = "Steps and throughput; the first steps are left out"
-        return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _aligned(line: tuple[Any, ...], widths: list[int]) -> list[str]:
-    """Text to the left, numbers to the right."""
-    return [
-        cell.ljust(width) if place in {0, len(line) - 1} else cell.rjust(width)
-        for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-    ]
+        return self.table().html() if self.stepped else f"<p>{escape(repr(self))}</p>"

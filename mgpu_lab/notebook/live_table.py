@@ -1,19 +1,17 @@
 """Tables of live figures: one row per rank, as HTML that reads without styles, and as text.
 
 Every row has the same height and every column the same width whatever the figures are, so that nothing moves
-while they change. Not covered: where the figures come from (``sampler``).
+while they change.
 """
 
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mgpu_lab.wire.messages import Sample
+from mgpu_lab.tables import Band, Cell, Table
+from mgpu_lab.wire.messages import Sample
 
 SPARK_S = 60.0
 SPARK_WIDTH, SPARK_HEIGHT = 100, 24
@@ -26,15 +24,15 @@ STYLE = """
 .mgpu-scroll{overflow-x:auto;line-height:1.3;margin:2px 0 4px}
 table.mgpu-watch{border-collapse:collapse;table-layout:fixed;width:100%;min-width:480px;max-width:860px;margin:0;
  font-size:var(--jp-ui-font-size1,13px);font-variant-numeric:tabular-nums;color:var(--jp-ui-font-color1,inherit)}
-table.mgpu-watch caption{caption-side:top;text-align:left;font-weight:600;padding:2px 4px;color:inherit}
-table.mgpu-watch th,table.mgpu-watch td{box-sizing:border-box;text-align:right;vertical-align:top;padding:3px 4px;
+table.mgpu-watch caption{caption-side:top;font-weight:600;padding:2px 4px;color:inherit}
+table.mgpu-watch th,table.mgpu-watch td{box-sizing:border-box;vertical-align:top;padding:3px 4px;
  overflow:hidden;text-overflow:ellipsis;white-space:nowrap;background:none;
  border:0;border-bottom:1px solid var(--jp-border-color2,#bbb)}
 table.mgpu-watch thead th{white-space:normal;vertical-align:bottom;font-weight:600}
 table.mgpu-watch tbody tr{background:none;height:calc(2.6em + 8px)}
 table.mgpu-watch tbody tr.mgpu-gpu{height:calc(1.3em + 8px)}
-table.mgpu-watch tr.mgpu-gpu td{text-align:left;padding-left:3.6em}
-table.mgpu-watch th:first-child{text-align:left;width:3.3em}
+table.mgpu-watch tr.mgpu-gpu td{padding-left:3.6em}
+table.mgpu-watch th:first-child{width:3.3em}
 table.mgpu-watch th:nth-child(2),table.mgpu-watch th:nth-child(3){width:15%}
 table.mgpu-watch th:nth-child(4){width:12.5%}
 table.mgpu-watch th:nth-child(5){width:15.5%}
@@ -91,10 +89,8 @@ class WatchTable:
 
     def __repr__(self) -> str:
         """Return the table as aligned text."""
-        rows = [HEADINGS, *(row.cells() for row in self.rows)]
-        widths = [max(least, *(len(row[i]) for row in rows)) for i, least in enumerate(TEXT_WIDTHS)]
-        lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([LAST, *lines, *(row.gpu() for row in self.rows if row.gpu())])
+        table = Table(HEADINGS, [row.cells() for row in self.rows], numbers=range(len(HEADINGS)))
+        return "\n".join([LAST, table.text(TEXT_WIDTHS), *(row.gpu() for row in self.rows if row.gpu())])
 
     def _repr_html_(self) -> str:
         return table_html(self, LAST, live=False)
@@ -154,26 +150,22 @@ def live_html(table: WatchTable, *, paused: bool = False) -> str:
 def table_html(table: WatchTable, caption: str, *, live: bool) -> str:
     """Return the table; every figure is text, the meter and the line only repeat it."""
     headings = [*HEADINGS, "last minute"] if live else HEADINGS
-    head = "".join(f'<th scope="col">{each}</th>' for each in headings)
     top = max((row.sample.peak_bytes for row in table.rows if row.sample is not None), default=0)
-    body = "".join(row_html(row, top, live=live) for row in table.rows)
-    return (
-        f'<style>{STYLE}</style><div class="mgpu-scroll"><table class="mgpu-watch"><caption>{caption}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    rows: list[tuple[str | Cell, ...] | Band] = []
+    for row in table.rows:
+        rows.append((*html_cells(row, top), *([Cell("", sparkline(row))] if live else [])))
+        if row.gpu():
+            rows.append(Band(Cell("", f"<small>{html.escape(row.gpu())}</small>"), css_class="mgpu-gpu"))
+    shown = Table(headings, rows, caption, numbers=range(1, len(headings)), css_class="mgpu-watch")
+    return f'<style>{STYLE}</style><div class="mgpu-scroll">{shown.html()}</div>'
 
 
-def row_html(row: RankRow, top_bytes: int, *, live: bool) -> str:
-    """Return one rank's row; its bar is full at the highest peak of all ranks."""
-    rank, now, peak, capacity, rate, *rest = (html.escape(cell) for cell in row.cells())
-    if rate.endswith("/s"):
-        number, _, unit = rate.partition(" ")
-        rate = f"{number}<br><small>{unit}</small>"
-    cells = [now + meter(row, top_bytes), peak, capacity, rate, *rest, *([sparkline(row)] if live else [])]
-    figures = "".join(f"<td>{cell}</td>" for cell in cells)
-    gpu = html.escape(row.gpu())
-    more = f'<tr class="mgpu-gpu"><td colspan="{len(cells) + 1}"><small>{gpu}</small></td></tr>' if gpu else ""
-    return f'<tr><th scope="row">{rank}</th>{figures}</tr>{more}'
+def html_cells(row: RankRow, top_bytes: int) -> tuple[str | Cell, ...]:
+    """Return one rank's cells; its bar is full at the highest peak of all ranks."""
+    rank, now, peak, capacity, rate, *rest = row.cells()
+    number, _, unit = map(html.escape, rate.partition(" "))
+    split = f"{number}<br><small>{unit}</small>" if rate.endswith("/s") else None
+    return rank, Cell(now, html.escape(now) + meter(row, top_bytes)), peak, capacity, Cell(rate, split), *rest
 
 
 def meter(row: RankRow, top_bytes: int) -> str:

@@ -1,13 +1,11 @@
-"""The table that ``%ranks`` shows: one row per rank, as an accessible HTML table and as text."""
+"""The table that ``%ranks`` shows: one row per rank."""
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mgpu_lab.engine.ranks import RankStatus
+from mgpu_lab.engine.ranks import RankStatus
+from mgpu_lab.tables import Table
 
 HEADINGS = ("rank", "pid", "device", "state", "memory", "last cell")
 
@@ -18,9 +16,9 @@ class StatusTable:
 
     ranks: tuple[RankStatus, ...]
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """Return the cells of the table as text."""
-        return [
+    def table(self) -> Table:
+        """Return the table: numbers to the right, unknown figures named so."""
+        rows = [
             (
                 str(each.rank),
                 str(each.pid),
@@ -31,19 +29,11 @@ class StatusTable:
             )
             for each in self.ranks
         ]
+        return Table(HEADINGS, rows, caption="Ranks", numbers={1, 4})
 
     def __repr__(self) -> str:
-        """Return the table as aligned text."""
-        rows = [HEADINGS, *self.rows()]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
-        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+        """Show the text."""
+        return self.table().text()
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{each}</th>' for each in HEADINGS)
-        body = "".join(
-            f'<tr><th scope="row">{html.escape(first)}</th>'
-            + "".join(f"<td>{html.escape(cell)}</td>" for cell in rest)
-            + "</tr>"
-            for first, *rest in self.rows()
-        )
-        return f"<table><caption>Ranks</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return self.table().html()

@@ -33,7 +33,7 @@ class Group:
         import torch
         import torch.distributed as dist
 
-        from mgpu_lab.ledger.ledger import memory_ledger
+        from mgpu_lab.ledger import memory_ledger
 
         self.memory_ledger = memory_ledger
         self.spec = spec

@@ -1,24 +1,24 @@
 """Live samples of a rank for the notebook: memory, throughput, waiting. Taken by the control thread.
 
 Memory on a CPU is the process's private memory: what this rank has for itself, without the pages it shares with
-the template (Linux: Private_Clean + Private_Dirty of /proc/self/smaps_rollup). The kernel counts page by page for
-that, 15 ms in a rank with torch, and holds up allocations meanwhile: four times a second that took 12% of a
-training's speed. So it is read as seldom as keeps it below 0.5% of the time, and between two readings the growth of
-the anonymous pages is added. On a GPU it is torch's count.
+the template (its unique set size). The system counts page by page for that, 15 ms in a rank with torch, and holds up
+allocations meanwhile: four times a second that took 12% of a training's speed. So it is read as seldom as keeps it
+below 0.5% of the time, and between two readings the growth of the anonymous pages is added. On a GPU it is torch's
+count.
 The share of time spent waiting is estimated by looking at the main thread at random moments: it waits when it
-stands in communication and its thread sleeps. Not covered: where the bytes are (``ledger``).
+stands in communication and its thread sleeps.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
-import os
 import pathlib
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from mgpu_lab.wire.messages import Sample
 
@@ -99,7 +99,7 @@ class Sampler:
         """Return the process's private memory, its peak, and the machine's memory."""
         used = self.private.read()
         self.peak_bytes = max(self.peak_bytes, used)
-        return {"memory_bytes": used, "peak_bytes": self.peak_bytes, "capacity_bytes": total_memory_bytes()}
+        return {"memory_bytes": used, "peak_bytes": self.peak_bytes, "capacity_bytes": psutil.virtual_memory().total}
 
     def gpu_memory(self) -> dict[str, Any]:
         """Return torch's and the driver's figures for this rank's GPU. Written from the documentation, not yet run."""
@@ -135,47 +135,35 @@ class PrivateMemory:
     """The bytes this process has for itself, at little cost."""
 
     def __init__(self) -> None:
-        """Nothing has been read yet."""
+        self.process = psutil.Process()
         self.exact_bytes = self.anonymous_bytes = 0
         self.next_s = 0.0
 
     def read(self) -> int:
         """Return the last exact figure, a new one if it is time for one, and what has been added since."""
-        now_s, anonymous = time.monotonic(), anonymous_bytes()
+        now_s, anonymous = time.monotonic(), anonymous_bytes(self.process)
         if now_s >= self.next_s:
             began_s = time.thread_time()
-            self.exact_bytes, self.anonymous_bytes = private_bytes(), anonymous
+            self.exact_bytes, self.anonymous_bytes = private_bytes(self.process), anonymous
             self.next_s = now_s + (time.thread_time() - began_s) / EXACT_SHARE
         return max(0, self.exact_bytes + anonymous - self.anonymous_bytes)
 
 
-def anonymous_bytes() -> int:
-    """Return the bytes in memory that belong to no file, also those shared with the template; 0 where unknown."""
-    if sys.platform != "linux":
-        return 0
-    resident, shared = pathlib.Path("/proc/self/statm").read_text(encoding="ascii").split()[1:3]
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
+def anonymous_bytes(process: psutil.Process) -> int:
+    """Return the bytes in memory that belong to no file, also those shared with the template."""
+    memory = process.memory_info()
+    return int(memory.rss - getattr(memory, "shared", 0))  # only Linux tells what is shared
 
 
-def private_bytes() -> int:
-    """Return the bytes this process has for itself; 0 where the system does not say."""
-    if sys.platform != "linux":
-        return 0
-    lines = pathlib.Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("Private_Clean:", "Private_Dirty:")))
+def private_bytes(process: psutil.Process) -> int:
+    """Return the bytes the process has for itself."""
+    return int(process.memory_full_info().uss)
 
 
 def thread_sleeps(task: int) -> bool:
-    """Whether a thread of this process is asleep; False where the system does not say."""
+    """Whether a thread of this process is asleep; False where the system does not say. psutil tells no thread's."""
     try:
-        return (
-            pathlib.Path(f"/proc/self/task/{task}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-            == "S"
-        )
+        stat = pathlib.Path(f"/proc/self/task/{task}/stat").read_text(encoding="ascii")
     except OSError:
         return False
-
-
-def total_memory_bytes() -> int:
-    """Return the machine's memory."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return stat.rpartition(")")[2].split()[0] == "S"

@@ -28,13 +28,10 @@ if TYPE_CHECKING:
 PRELOAD = (
     # what a rank itself needs, then what a first DDP or optimizer step would import, then the big libraries
     ("IPython.core.interactiveshell", "IPython.core.completer", "numpy", "torch", "torch.distributed"),
-    ("mgpu_lab.rank.process:prepare",),
+    ("mgpu_lab.ledger.measure", "mgpu_lab.rank.process:prepare"),
     ("stack_data", "executing", "pure_eval", "asttokens"),  # what showing the first error needs
     ("pygments.lexers.python", "pygments.formatters.terminal256", "IPython.core.guarded_eval"),
     (
-        "mgpu_lab.ledger.ledger",
-        "mgpu_lab.ledger.peak",
-        "mgpu_lab.ledger.table",
         "torch._dynamo",
         "torch.nn.parallel",
         "torch.optim",

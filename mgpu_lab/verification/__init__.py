@@ -6,8 +6,6 @@
 True
 >>> verify(example("rtx4090_no_peer")).find("peer access")[0].status
 'warn'
-
-Not covered: measuring anything; lesson 01 measures collectives after this.
 """
 
 from __future__ import annotations

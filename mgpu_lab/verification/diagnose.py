@@ -1,7 +1,6 @@
 """Turns the facts about a machine into the rows of the report, section by section.
 
-Nothing is a failure unless the course cannot run; what was not learned stays "unknown". Not covered: the
-judgements themselves, which stand in the ``*_rows`` modules.
+Nothing is a failure unless the course cannot run; what was not learned stays "unknown".
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""One judged fact, and how equal judgements on several GPUs become one.
-
-Not covered: the judgements themselves (``host_rows``, ``software_rows``, ``gpu_rows``, ``link_rows``) and how
-they are shown (``report``).
-"""
+"""One judged fact, and how equal judgements on several GPUs become one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Names sets of GPU pairs briefly: "among GPU 0-3, among GPU 4-7".
-
-Not covered: what the pairs have in common (``link_rows``).
-"""
+"""Names sets of GPU pairs briefly: "among GPU 0-3, among GPU 4-7"."""
 
 from __future__ import annotations
 

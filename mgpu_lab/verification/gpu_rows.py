@@ -1,7 +1,4 @@
-"""Judges every GPU on its own: memory, bf16, power, heat, clocks, MIG, torch's kernels for it.
-
-Not covered: its slot (``pcie_rows``) and what lies between GPUs (``link_rows``).
-"""
+"""Judges every GPU on its own: memory, bf16, power, heat, clocks, MIG, torch's kernels for it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Facts about the NVIDIA GPUs of a machine.
-
-Not covered: where the facts come from (``nvml``), what torch can do with the GPUs (``torch_probe``), and
-whether any of it is good or bad (``gpu_rows``, ``link_rows``).
-"""
+"""Facts about the NVIDIA GPUs of a machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What the operating system says about this machine: cores, memory, disks, limits, installed packages.
 
-Imports none of the packages it reports on. Not covered: GPUs (``nvml``), torch's build (``torch_probe``) and
-whether what was found is good or bad (``host_rows``, ``software_rows``).
+Imports none of the packages it reports on.
 """
 
 from __future__ import annotations

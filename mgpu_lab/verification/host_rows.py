@@ -1,7 +1,4 @@
-"""Judges the machine without its GPUs: system, cores, memory, shared memory, limits, disks, settings.
-
-Not covered: installed software (``software_rows``), GPUs (``gpu_rows``, ``link_rows``).
-"""
+"""Judges the machine without its GPUs: system, cores, memory, shared memory, limits, disks, settings."""
 
 from __future__ import annotations
 

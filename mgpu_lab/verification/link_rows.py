@@ -1,7 +1,7 @@
 """Judges what lies between the GPUs: NVLink, the PCIe path, peer access, CPU sockets.
 
 Rates of NVLink per link and direction: NVIDIA's data sheets (generation 4: 18 links of 25 GB/s on an H100 SXM
-make 450 GB/s per direction, sold as 900 GB/s both ways). Not covered: what a copy really reaches.
+make 450 GB/s per direction, sold as 900 GB/s both ways).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Everything known about one machine, as one value; to and from JSON, to report on a machine elsewhere.
 
-The examples in ``examples/`` are such files, written for this course. Not covered: what the facts
-mean (``diagnose``).
+The examples in ``examples/`` are such files, written for this course.
 """
 
 from __future__ import annotations

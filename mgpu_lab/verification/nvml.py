@@ -1,7 +1,7 @@
 """Asks the NVIDIA driver about its GPUs through NVML (``nvidia-ml-py``): no CUDA, no torch.
 
 A question that NVML refuses becomes None, and the refusal is kept in ``unknown``. Anything that answers like
-the module ``pynvml`` can stand in for it. Not covered: what the answers mean (``gpu_rows``, ``link_rows``).
+the module ``pynvml`` can stand in for it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Judges the PCIe slot of a GPU: how many lanes, of which generation.
 
 Rates: the specification's rate per lane and direction, less the encoding (8b/10b up to generation 2,
-128b/130b from 3, flits of 256 bytes with 242 used in 6); packet headers come off that too. Not covered:
-measuring.
+128b/130b from 3, flits of 256 bytes with 242 used in 6); packet headers come off that too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Says what ranks will run here, over which backend, and how CUDA_VISIBLE_DEVICES numbers their GPUs.
-
-Not covered: starting them.
-"""
+"""Says what ranks will run here, over which backend, and how CUDA_VISIBLE_DEVICES numbers their GPUs."""
 
 from __future__ import annotations
 

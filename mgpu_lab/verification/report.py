@@ -1,17 +1,19 @@
-"""The report of a setup verification: rows of data, and the text of it for terminals.
+"""The report of a setup verification: rows of data, shown as text in a terminal and as a table in a notebook.
 
-Not covered: the HTML (``html_table``) and how facts become rows (``diagnose``).
+The status is a word in its own column; colour only repeats it, as a bar beside the word.
 """
 
 from __future__ import annotations
 
+import html
+import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from mgpu_lab.verification import html_table
+from mgpu_lab.tables import Band, Cell, Table
 from mgpu_lab.verification.findings import Status
 from mgpu_lab.verification.machine import Machine, machine_to_data
 
@@ -22,6 +24,14 @@ _PLURALS: dict[Status, tuple[str, str]] = {
     "fail": ("failure", "failures"),
     "unknown": ("unknown", "unknown"),
 }
+_HEAD = ("Status", "Checked", "Found", "Why, and what to do")
+_COLOURS: dict[Status, str] = {
+    "ok": "--jp-success-color1, #388e3c",
+    "warn": "--jp-warn-color1, #f57c00",
+    "fail": "--jp-error-color1, #d32f2f",
+    "unknown": "--jp-content-font-color2, #888",
+}
+_TOP = "vertical-align:top"
 _WIDTH = 110
 _NAME_WIDTH = 28
 
@@ -84,7 +94,12 @@ class Report:
         return "\n".join(self._lines())
 
     def _repr_html_(self) -> str:
-        return html_table.render(self)
+        title = f"Setup verification: {self.machine.label}"
+        caption = f"<strong>{_markup(title)}</strong><br>{_markup(self.headline)}<br>{_markup(self.summary)}"
+        rows: list[tuple[Cell, ...] | Band] = []
+        for section, found in groupby(self.rows, key=lambda row: row.section):
+            rows += [Band(section, heading=True), *map(_cells, found)]
+        return Table(_HEAD, rows, caption=Cell(title, caption), heading=1).html()
 
     def _lines(self) -> Iterator[str]:
         yield f"Setup verification: {self.machine.label}"
@@ -106,3 +121,21 @@ def _row_lines(row: Row) -> Iterator[str]:
             yield from textwrap.wrap(
                 text, _WIDTH, initial_indent=indent + label, subsequent_indent=indent + " " * len(label)
             )
+
+
+def _cells(row: Row) -> tuple[Cell, ...]:
+    word = row.status.upper()
+    status = word if row.status == "ok" else f"<strong>{word}</strong>"
+    bar = f"{_TOP};border-left:6px solid var({_COLOURS[row.status]})"
+    advice = [_markup(row.reason), f"<strong>Do:</strong> {_markup(row.remedy)}" if row.remedy else ""]
+    return (
+        Cell(word, status, bar),
+        Cell(row.name, style=f"{_TOP};font-weight:normal;white-space:nowrap"),
+        Cell(row.found, _markup(row.found), _TOP),
+        Cell(row.reason, "<br>".join(filter(None, advice)), _TOP),
+    )
+
+
+def _markup(text: str) -> str:
+    """Escape the text; what stands in backquotes becomes code."""
+    return re.sub(r"`([^`]+)`", r'<code style="white-space:nowrap">\1</code>', html.escape(text))

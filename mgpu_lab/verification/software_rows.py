@@ -1,6 +1,6 @@
 """Judges what is installed: Python, torch and its CUDA, NCCL and gloo, the course's packages.
 
-Driver numbers: CUDA compatibility guide, table of minor version compatibility. Not covered: the GPUs.
+Driver numbers: CUDA compatibility guide, table of minor version compatibility.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads single values from /sys, where Linux describes PCI cards, NUMA nodes and control groups.
 
-Not covered: other systems; there every answer is None.
+On other systems every answer is None.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the installed torch can do, found out in a short-lived process of its own.
 
 The calling process imports no torch and initialises no CUDA. Run as a program, this file prints the facts as
-one line of JSON. Not covered: whether they are good or bad (``software_rows``, ``link_rows``).
+one line of JSON.
 """
 
 from __future__ import annotations

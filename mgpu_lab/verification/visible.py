@@ -1,8 +1,8 @@
 """What CUDA_VISIBLE_DEVICES leaves visible, and how it renumbers the GPUs.
 
 The rules are those of the CUDA programming guide ("CUDA Environment Variables"): the list is read up to the
-first entry that names no GPU, and what is left is numbered anew from cuda:0. As in torch, a repeated entry
-hides all. Not covered: entries that name MIG slices, and what torch really saw (``torch_probe``).
+first entry that names no GPU, and what is left is renumbered from cuda:0. As in torch, a repeated entry
+hides all. An entry that names a MIG slice counts as one that names no GPU.
 """
 
 from __future__ import annotations

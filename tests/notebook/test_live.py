@@ -1,58 +1,52 @@
-"""The live view of the ranks: when samples flow, what its tables hold, and what it leaves behind in a notebook.
-
-Not covered: how it looks and behaves in a browser (``test_browser_live``), what it costs (``benchmarks``).
-"""
+"""The live view of the ranks: when samples flow, and what it leaves behind in a notebook."""
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import time
 from itertools import pairwise
-from xml.etree import ElementTree as ET
 
 import nbformat
 import pytest
 from kernel import Kernel
+from shown import Parsed
 
 from mgpu_lab import Ranks
-from mgpu_lab.notebook.live_table import HEADINGS, LAST, RankRow, WatchTable, live_html, rank_rows
 from mgpu_lab.notebook.watch import PERIOD_S, Watch
 from mgpu_lab.wire.errors import RanksError
-from mgpu_lab.wire.messages import Sample
 from mgpu_lab.wire.transfer import WIDGET_MIME
 
-GIB, MIB = 2**30, 2**20
-LIVE_HEADINGS = [*HEADINGS, "last minute"]
+MIB = 2**20
 OWN_MODELS = ("VBoxModel", "HTMLModel", "ButtonModel")
-THREADS = "import threading\nprint(sum('watch' in t.name for t in threading.enumerate()), 'threads')"
-STEPS = "import time\nfor step in range({count}):\n    meter.step(512)\n    time.sleep({pause_s})"
-
-
-def sample(**changes) -> Sample:
-    """Return a sample of a rank on a CPU."""
-    facts = {"time_s": 1000.0, "busy": True, "memory_bytes": 100 * MIB, "peak_bytes": 200 * MIB}
-    return Sample(**{**facts, "capacity_bytes": 8 * GIB, **changes})
-
-
-class Parsed:
-    """What a table's HTML says."""
-
-    def __init__(self, text: str) -> None:
-        markup = text.replace("<br>", "<br/>")
-        self.root = ET.fromstring(f"<div>{markup}</div>")  # noqa: S314 - our own text
-        self.caption = self.root.findtext(".//table/caption")
-        self.columns = [th.text for th in self.root.findall(".//thead/tr/th[@scope='col']")]
-        self.rows = [[words(cell) for cell in row] for row in self.root.findall(".//tbody/tr")]
-        self.row_headings = [words(th) for th in self.root.findall(".//tbody/tr/th[@scope='row']")]
-        self.meters = [meter.attrib for meter in self.root.iter("meter")]
-        self.lines = [svg.attrib for svg in self.root.iter("svg")]
-
-
-def words(cell) -> str:
-    """Return the text of an element in one line."""
-    return " ".join(part.strip() for part in cell.itertext() if part.strip())
+THREADS = """
+import threading
+print(sum("watch" in t.name for t in threading.enumerate()), "threads")
+"""
+STEPS = """
+import time
+for step in range({count}):
+    meter.step(512)
+    time.sleep({pause_s})
+"""
+FAILS = """%%ranks --watch
+meter.step(4)
+if rank == 1:
+    raise ValueError("a wrong shard")
+"""
+LOADS = """
+%load_ext mgpu_lab
+import mgpu_lab
+%ranks start -n 2 --device cpu
+"""
+OPENS = """
+view = mgpu_lab.watch()
+view
+"""
+SLEEPS = """
+import time
+time.sleep(1)
+"""
 
 
 def until(holds, patience_s: float = 20.0) -> bool:
@@ -61,98 +55,6 @@ def until(holds, patience_s: float = 20.0) -> bool:
     while not (true := holds()) and time.monotonic() < deadline:
         time.sleep(0.01)
     return bool(true)
-
-
-# ---- tables
-
-
-@pytest.mark.parametrize("count", range(1, 9))
-@pytest.mark.parametrize("live", [True, False])
-def test_columns_stay_whatever_the_figures_are(count, live):
-    long = sample(memory_bytes=123_456 * MIB, peak_bytes=234_567 * MIB, capacity_bytes=1_234 * GIB)
-    huge = sample(memory_bytes=1, items_per_s=123_456_789.0, unit="packed <tokens> & more", step_s=98_765.0)
-    for samples in ([long, huge], [long, None], [None, huge], [None, None]):
-        rows = tuple(RankRow(rank, samples[rank % 2], ((1.0, 5), (2.0, 9))) for rank in range(count))
-        table = WatchTable(rows)
-        parsed = Parsed(live_html(table) if live else table._repr_html_())
-        assert parsed.columns == (LIVE_HEADINGS if live else list(HEADINGS))
-        assert parsed.row_headings == [str(rank) for rank in range(count)]
-        assert {len(row) for row in parsed.rows} == {len(parsed.columns)}
-        assert len(repr(table).splitlines()) == count + 2
-
-
-def test_every_figure_is_text_and_the_rest_has_names():
-    facts = {"items_per_s": 12_345.6, "unit": "tokens", "step_s": 0.0123, "waiting_share": 0.256}
-    row = RankRow(3, sample(**facts), ((940.5, 50 * MIB), (1000.0, 100 * MIB)))
-    parsed = Parsed(live_html(WatchTable((row,))))
-    expected = ["3", "100 MiB", "200 MiB", "8.0 GiB", "12,346 tokens/s", "12 ms", "26%", ""]
-    assert parsed.rows == [expected]
-    assert parsed.caption == "Ranks, live"
-    (meter,), (line,) = parsed.meters, parsed.lines
-    assert (meter["min"], meter["value"], meter["max"]) == ("0", str(100 * MIB), str(200 * MIB))
-    assert meter["aria-label"] == "rank 3: memory now, against the highest peak of all ranks"
-    assert (line["role"], line["aria-label"]) == ("img", "rank 3: memory over the last minute")
-    plain = Parsed(WatchTable((row,))._repr_html_())
-    assert plain.rows == [expected[:-1]]
-    assert plain.caption == LAST
-    assert plain.lines == []
-    assert re.split(" {2,}", repr(WatchTable((row,))).split("\n")[2].strip()) == expected[:-1]
-
-
-def test_unknown_stays_unknown():
-    assert RankRow(0, None).cells() == ("0", *["unknown"] * 6)
-    not_told = RankRow(0, sample(memory_bytes=0, peak_bytes=0))
-    assert not_told.cells() == ("0", "unknown", "unknown", "8.0 GiB", "none yet", "none yet", "unknown")
-    assert Parsed(live_html(WatchTable((not_told,)))).meters == []
-
-
-def test_a_rank_that_has_gone_shows_no_old_figures():
-    (row,) = rank_rows([(1, [sample(items_per_s=5.0)])], gone=[1])
-    assert row.cells() == ("1", *["gone"] * 6)
-    assert Parsed(live_html(WatchTable((row,)))).meters == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "rate", "step"),
-    [
-        ({}, "none yet", "none yet"),
-        ({"items_per_s": 0.5, "step_s": 2.0}, "0.50 items/s", "2,000 ms"),
-        ({"items_per_s": 9_999_999.0, "unit": "bytes", "step_s": 0.00049}, "9,999,999 bytes/s", "490 µs"),
-        ({"items_per_s": 10.0, "step_s": 123.45}, "10 items/s", "123.5 s"),
-    ],
-)
-def test_speed_in_two_digits_at_least(changes, rate, step):
-    assert RankRow(0, sample(**changes)).cells()[4:6] == (rate, step)
-
-
-def test_what_only_a_gpu_tells_has_a_line_of_its_own():
-    facts = {"memory_bytes": 0, "reserved_bytes": 20 * MIB, "free_bytes": 70_000 * MIB, "utilisation": 0.97}
-    row = RankRow(0, sample(**facts, power_w=301.4))
-    told = "GPU of rank 0: reserved 20 MiB, free 70,000 MiB, busy 97%, power 301 W, temperature unknown"
-    parsed = Parsed(live_html(WatchTable((row,))))
-    assert parsed.rows[0][1] == "0 MiB"
-    assert parsed.rows[1] == [told]
-    assert repr(WatchTable((row,))).endswith(told)
-    assert RankRow(0, sample()).gpu() == ""
-
-
-def test_just_after_a_cell_its_speed_stands():
-    during = sample(items_per_s=500.0, step_s=0.1)
-    after = sample(time_s=1000.5, busy=False, items_per_s=90.0, step_s=0.1, memory_bytes=MIB)
-    (row,) = rank_rows([(0, [during, after])])
-    assert (row.sample.items_per_s, row.sample.memory_bytes) == (500.0, MIB)
-    much_later = sample(time_s=1002.0, busy=False, items_per_s=30.0)
-    assert rank_rows([(0, [during, after, much_later])])[0].sample.items_per_s == 30.0
-    begun = sample(time_s=1000.5, items_per_s=None)
-    assert rank_rows([(0, [during, begun])])[0].sample.items_per_s is None
-
-
-def test_line_has_a_minute_in_few_points():
-    taken = [sample(time_s=1000 + i / 4, memory_bytes=i) for i in range(300)]
-    (row,) = rank_rows([(0, taken)])
-    assert row.history[-1] == (taken[-1].time_s, 299)
-    assert row.history[0][0] > taken[-1].time_s - 60
-    assert 59 <= len(row.history) <= 61
 
 
 # ---- samples
@@ -192,7 +94,7 @@ def watching(two, shown):  # noqa: ARG001 - nothing is printed in place of a dis
 
 def times(ranks: Ranks) -> list[list[float]]:
     """Return when each rank's samples were taken."""
-    return [[s.time_s for s in list(member.samples)] for member in ranks.workers.members.values()]
+    return [[s.time_s for s in taken] for taken in ranks.samples().values()]
 
 
 def counts_stand_still(ranks: Ranks) -> bool:
@@ -230,7 +132,7 @@ first = memory.read()
 memory.next_s = float("inf")  # from here on no exact reading
 kept = torch.ones(2**24)
 grown = memory.read() - first
-off = memory.read() - private_bytes()
+off = memory.read() - private_bytes(memory.process)
 del kept
 left = memory.read() - first
 """
@@ -270,9 +172,9 @@ def test_pause_ends_the_samples_and_resume_begins_them(two, watching):
 
 def test_new_processes_are_watched_too(two, watching):
     assert until(lambda: all(times(two)))
-    old = [member.process.pid for member in two.workers.members.values()]
+    old = [each.pid for each in two.status()]
     two.restart()
-    assert old != [member.process.pid for member in two.workers.members.values()]
+    assert old != [each.pid for each in two.status()]
     begun_s = time.time()
     assert until(lambda: all(each and each[-1] > begun_s for each in times(two)))
     assert until(lambda: all(row[1].endswith(" MiB") for row in figures(watching)))
@@ -330,7 +232,7 @@ def notebook(tmp_path_factory):
             return message
 
         kernel.client.get_iopub_msg = noted
-        shown = kernel.run("%load_ext mgpu_lab\nimport mgpu_lab\n%ranks start -n 2 --device cpu", timeout=120)
+        shown = kernel.run(LOADS, timeout=120)
         assert not shown.error
         yield kernel
 
@@ -342,7 +244,7 @@ def since(notebook: Kernel, kind: str, start: int) -> list[dict]:
 
 def test_watched_cell_leaves_a_plain_table(notebook):
     start = len(notebook.said)
-    shown = notebook.run(f"%%ranks --watch\n{STEPS.format(count=12, pause_s=0.1)}\nprint('done')")
+    shown = notebook.run(f"%%ranks --watch{STEPS.format(count=12, pause_s=0.1)}print('done')")
     assert not shown.error
     assert shown.stdout == "[0-1] done\n"
     assert [sorted(bundle) for bundle in shown.bundles] == [["text/html", "text/plain"]]
@@ -359,7 +261,7 @@ def test_watched_cell_leaves_a_plain_table(notebook):
 
 
 def test_watched_cell_that_fails_leaves_table_and_error(notebook):
-    shown = notebook.run("%%ranks --watch\nmeter.step(4)\nif rank == 1:\n    raise ValueError('a wrong shard')")
+    shown = notebook.run(FAILS)
     assert shown.ename
     assert "a wrong shard" in shown.error
     assert [sorted(bundle) for bundle in shown.bundles] == [["text/html", "text/plain"]]
@@ -368,11 +270,11 @@ def test_watched_cell_that_fails_leaves_table_and_error(notebook):
 
 def test_open_view_prints_nothing_into_other_cells_and_is_replaced(notebook):
     start = len(notebook.said)
-    shown = notebook.run("view = mgpu_lab.watch()\nview")
+    shown = notebook.run(OPENS)
     assert [sorted(bundle) for bundle in shown.bundles] == [[WIDGET_MIME, "text/html", "text/plain"]]
-    assert notebook.run("import time\ntime.sleep(1)").text == ""
+    assert notebook.run(SLEEPS).text == ""
     assert notebook.run("%ranks restart").stdout.startswith("Started 2 ranks")
-    assert notebook.run("time.sleep(1)").text == ""
+    assert notebook.run(SLEEPS).text == ""
     assert notebook.run("%%ranks\npass").text == ""
     shown = notebook.run("view.close()")
     assert (shown.text, shown.bundles) == ("", [])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
-from html.parser import HTMLParser
 
 import pytest
+from shown import Parsed
 
 from mgpu_lab.verification import Machine, Report, example, examples, verify
 from mgpu_lab.verification.host import UNLIMITED
@@ -255,50 +255,22 @@ def test_an_order_of_cuda_that_differs_from_the_drivers_is_seen_by_uuid():
 # the report
 
 
-class Table(HTMLParser):
-    """Collects the cells of a table by tag and attributes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[list[tuple[str, dict[str, str | None], str]]] = []
-        self.tags: list[str] = []
-        self.text: dict[str, str] = {}
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in {"td", "th"}:
-            self.rows[-1].append((tag, dict(attrs), ""))
-        self.now = tag
-
-    def handle_data(self, data):
-        self.text[self.now] = self.text.get(self.now, "") + data
-        if self.rows and self.rows[-1]:
-            tag, attrs, text = self.rows[-1][-1]
-            self.rows[-1][-1] = (tag, attrs, (text + data).strip())
-
-
 @pytest.mark.parametrize("name", ["torch_missing", "shm_64mb"])
 def test_html_is_a_table_that_reads_without_colour(name):
     report = verify(example(name))
-    table = Table()
-    table.feed(report._repr_html_())
-    assert table.tags.count("table") == table.tags.count("caption") == 1
-    assert "Setup verification" in table.text["strong"]
-    head, *body = table.rows
-    assert [(tag, attrs["scope"]) for tag, attrs, _ in head] == [("th", "col")] * 4
-    sections = [cells for cells in body if len(cells) == 1]
-    assert [cells[0][2] for cells in sections] == list(dict.fromkeys(each.section for each in report.rows))
-    assert all(cells[0][1]["scope"] == "rowgroup" for cells in sections)
+    table = Parsed(report._repr_html_())
+    assert table.caption.startswith("Setup verification: ")
+    assert table.columns == ["Status", "Checked", "Found", "Why, and what to do"]
+    assert table.groups == list(dict.fromkeys(each.section for each in report.rows))
+    assert table.row_headings == [each.name for each in report.rows]
     words = {"ok": "OK", "warn": "WARN", "fail": "FAIL", "unknown": "UNKNOWN"}
-    shown = [(cells[0][2], cells[1][1].get("scope"), cells[1][2]) for cells in body if len(cells) == 4]
-    assert shown == [(words[each.status], "row", each.name) for each in report.rows]
+    assert [row[0] for row in table.rows if len(row) == 4] == [words[each.status] for each in report.rows]
+    assert set(table.aligned()) == {"left"}
 
 
 def test_html_needs_nothing_that_an_untrusted_view_strips():
     html = verify(example("h100_nvlink"))._repr_html_()
-    assert not [word for word in ("<svg", "role=", "aria-", "<script", "onclick") if word in html]
+    assert not [word for word in ("<svg", "role=", "aria-", "<style", "class=", "<script", "onclick") if word in html]
 
 
 def test_html_escapes_what_was_found():

@@ -5,10 +5,10 @@ Linux only; elsewhere every process counts as having had its share.
 
 from __future__ import annotations
 
-import os
-import pathlib
 import time
 from dataclasses import dataclass
+
+import psutil
 
 FAIR_SHARE = 0.5  # of a core; less than that while wanting to run is starvation
 
@@ -24,14 +24,15 @@ class Usage:
 
 def usage(pid: int) -> Usage | None:
     """Read a process's state; None where the system does not tell."""
-    try:
-        fields = (
-            pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        )
-    except OSError:
+    if not psutil.LINUX:
         return None
-    ticks = int(fields[11]) + int(fields[12])
-    return Usage(time.monotonic(), fields[0] == "R", ticks / os.sysconf("SC_CLK_TCK"))
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times, runnable = process.cpu_times(), process.status() == psutil.STATUS_RUNNING
+    except psutil.Error:
+        return None
+    return Usage(time.monotonic(), runnable, times.user + times.system)
 
 
 def starved(pid: int, since: Usage | None) -> bool:

@@ -1,17 +1,45 @@
-"""The outcome of `with ledger.peak() as peak:`. Not covered: how the block is followed (`ledger_tracker`)."""
+"""Counts the storages of this rank's live tensors, each once: now, or at the peak of a block."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+import copy
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Self
 
-from mgpu_lab.ledger.ledger import MemoryLedger, ledger_from, same
+from mgpu_lab.ledger.facts import CATEGORIES, LedgerRow
+from mgpu_lab.ledger.ledger import MemoryLedger
+from mgpu_lab.ledger.owners import live_rows
+from mgpu_lab.ledger.subject import Subject
 from mgpu_lab.ledger.tracker import Tracker
 from mgpu_lab.wire.errors import UsageError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from mgpu_lab.ledger.subject import Subject
+def measured(model: Any, optimizer: Any) -> MemoryLedger:
+    """Do what `memory_ledger` says."""
+    subject = Subject(model, optimizer)
+    return ledger_from(live_rows(subject.owners(), subject.bucket_sizes()), subject)
+
+
+def ledger_from(rows: Iterable[LedgerRow], subject: Subject, *, at_peak: bool = False) -> MemoryLedger:
+    """Add up rows; rows of the same name and device become one."""
+    sums: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        key = (row.category, row.name, row.device)
+        sums[key] = sums.get(key, 0) + row.size_bytes
+    order = sorted(sums, key=lambda key: (CATEGORIES.index(key[0]), -sums[key], key))
+    details = tuple(LedgerRow(*key, sums[key]) for key in order if sums[key])
+    totals = {name: sum(row.size_bytes for row in details if row.category == name) for name in CATEGORIES}
+    return MemoryLedger(
+        total=sum(totals.values()),
+        details=details,
+        parameter_count=subject.parameter_count,
+        quantised_count=subject.quantised_count,
+        rank=subject.rank,
+        at_peak=at_peak,
+        follow=partial(Peak, subject),
+        **totals,
+    )
 
 
 class Peak:
@@ -50,7 +78,7 @@ class Peak:
 
     def __reduce__(self) -> tuple[Callable[[MemoryLedger], MemoryLedger], tuple[MemoryLedger]]:
         """Travel to the kernel as a plain ledger."""
-        return same, (self.ledger,)
+        return copy.copy, (self.ledger,)
 
     def __repr__(self) -> str:
         """Show the table, or that there is none yet."""
