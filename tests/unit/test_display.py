@@ -8,7 +8,6 @@ from mgpu_lab.engine.output import CellOutput
 from mgpu_lab.engine.results import DIED, RELEASED, CellError, RankError, RunResult, rank_result
 from mgpu_lab.notebook import display
 from mgpu_lab.notebook.live_table import WatchTable
-from mgpu_lab.notebook.status import StatusTable
 from mgpu_lab.notebook.watch import Watch, watch
 from mgpu_lab.wire.errors import RanksError
 from mgpu_lab.wire.messages import Display
@@ -128,18 +127,6 @@ def test_the_live_view_waits_for_something_to_show_and_goes_away(shell):
         silent.update(run)
         silent.close(more_follows=False)
         assert silent.widget is None
-
-
-def test_status_is_a_table_with_what_is_unknown():
-    rank = {"rank": 0, "pid": 17, "device": "cpu", "state": "<idle>", "memory_bytes": 3 * 2**20, "last_cell": 4}
-    table = StatusTable((SimpleNamespace(**rank), SimpleNamespace(**rank | {"memory_bytes": None, "last_cell": None})))
-    assert [line.split() for line in repr(table).splitlines()] == [
-        ["rank", "pid", "device", "state", "memory", "last", "cell"],
-        ["0", "17", "cpu", "<idle>", "3", "MiB", "[4]"],
-        ["0", "17", "cpu", "<idle>", "unknown", "none"],
-    ]
-    assert table._repr_html_().count('<th scope="row">0</th><td>17</td>') == 2
-    assert "<idle>" not in table._repr_html_()
 
 
 def test_watching_no_ranks_is_refused_and_a_closed_view_stays_closed():

@@ -38,20 +38,6 @@ HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelera
 MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening"}
 TORCH_IN_A_CHILD = {"verification.torch_probe"}  # is run as a program
 IN_KERNEL = {"notebook", "engine", "wire", "verification", "tables", *DOORS}
-LEDGER = ("claims", "ledger", "owners", "peak", "storages", "subject", "table", "tracker")
-STILL_TO_MEND = {
-    "engine.ranks -> metering.meter",
-    "engine.ranks -> notebook.export",
-    "engine.rescue -> rank.stacks",
-    "engine.run <-> engine.sentences",
-    "ledger." + " <-> ledger.".join(LEDGER),
-    "metering.plot <-> metering.result",
-    "rank.board -> engine.results",
-    "rank.position <-> rank.shell",
-    "verification.html_table <-> verification.report",
-    "wire.errors -> engine.results",
-}
-TESTS_STILL_TO_MEND = {"course.test_check_variants", "course.test_check_zero"}
 
 
 @dataclass(frozen=True)
@@ -201,7 +187,7 @@ FOUND = imports(SOURCES)
 
 def test_imports_go_one_way():
     assert {wing(module) for module in SOURCES} <= {*MAY_IMPORT, *DOORS}, "a wing that the table does not know"
-    assert faults(FOUND) == STILL_TO_MEND
+    assert faults(FOUND) == set()
 
 
 def test_the_kernel_loads_no_torch():
@@ -220,7 +206,7 @@ def test_test_modules_import_no_other():
     tests = read(Path(__file__).parents[1])
     assert len(tests) > 30
     found = {each.importer for each in imports(tests) if each.imported.startswith("test_") and each.when != "by name"}
-    assert found == TESTS_STILL_TO_MEND
+    assert found == set()
 
 
 def test_exceptions_are_still_needed():
