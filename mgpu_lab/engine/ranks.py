@@ -354,6 +354,6 @@ class Ranks:
             self._busy.release()
 
 
-def prepare() -> None:
-    """Begin to import in the background what ranks will need; returns at once."""
-    local_backend()
+def prepare(wait_s: float = 0.0) -> bool:
+    """Begin to import in the background what ranks will need; return whether all of it is there within ``wait_s``."""
+    return local_backend().warm(wait_s)

@@ -111,7 +111,7 @@ def test_killed_kernel_leaves_no_process(tmp_path, state):
         assert len(processes) >= 3, "a template and two ranks"
         os.kill(kernel.pid, signal.SIGKILL)
         assert all_gone(processes, 2.0 * SLOWNESS)
-    program = "from mgpu_lab.engine.backends.local import shared_template as start; start().stop()"
+    program = "from mgpu_lab.engine.backends.local import local_backend as start; start().server.stop()"
     environ = {**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=60)
     assert lab_directories(scratch) == []

@@ -278,7 +278,7 @@ def test_status_is_a_table(notebook):
     shown = notebook.run("%ranks")
     bundle = shown.bundles[-1]
     assert bundle["text/plain"].split("\n")[0].split() == ["rank", "pid", "device", "state", "memory", "last", "cell"]
-    assert bundle["text/html"].count('<th scope="row">') == 2
+    assert bundle["text/html"].count('<th scope="row"') == 2
     assert notebook.run("%ranks status").bundles[-1]["text/plain"].count("idle") == 2
     assert notebook.run("%ranks where").stdout == "ranks 0-1 are idle.\n"
 

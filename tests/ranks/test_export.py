@@ -17,6 +17,7 @@ import pytest
 from cells import cell
 
 from mgpu_lab import Ranks
+from mgpu_lab.notebook.export import write_script
 from mgpu_lab.notebook.magics import make_parsers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +67,7 @@ def test_a_training_prints_the_same(tmp_path):
         shown = "".join(each[0].stdout for each in results) + results[-1][0].displays[0]["text/plain"] + "\n"
         assert not ranks.run("raise ValueError('left out')").ok
         ranks.push([1], only=3)
-        told = ranks.export(str(path))
+        told = write_script(str(path), ranks.journal, len(ranks))
     assert told.startswith(f"Wrote 3 cells (1 that failed left out) to {path}.")
     assert "# cell 5 failed in the notebook and is left out\n\nif rank in (1,):\n    only = 3\n" in path.read_text()
     assert shown.count("loss") == 3
@@ -104,7 +105,7 @@ def test_a_lesson_prints_the_same(tmp_path, lesson):
             result = ranks.run(code, on, limit_s)
             assert result.ok or limit_s or "leftover" in code, (code, result)
             shown += result[0].stdout
-        ranks.export(str(path))
+        write_script(str(path), ranks.journal, len(ranks))
     assert {"01": "sum over the ranks: 2.0", "03": "loss after 20 steps: 3.904"}[lesson[:2]] in shown
     assert without_times(under_torchrun(path)) == without_times(shown)
 

@@ -34,7 +34,7 @@ def two():
 @pytest.fixture
 def ranks(two):
     """Two ranks in order: a group that works, ``kept`` set before and untouched after the test."""
-    if two.workers.gone():
+    if two.members.gone():
         two.restart()
     assert two.run("kept = rank + 0.5").ok
     yield two
@@ -458,11 +458,11 @@ def test_rank_that_is_gone(ranks):
 ELSEWHERE = """
 import pathlib, sys
 from mgpu_lab import Ranks
-from mgpu_lab.engine.backends.local import shared_template
+from mgpu_lab.engine.backends.local import local_backend
 if "gone" in sys.argv:
     pathlib.Path.cwd().rmdir()
-assert shared_template().ready.wait(100)
-assert "numpy" not in shared_template().failed, shared_template().failed
+assert local_backend().warm(100)
+assert "numpy" not in local_backend().server.failed, local_backend().server.failed
 with Ranks(2, "cpu") as ranks:
     print(ranks.run("import os; t = torch.ones(2, 2); dist.all_reduce(t @ t); print(os.getcwd())"))
 """

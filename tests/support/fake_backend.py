@@ -141,7 +141,7 @@ class FakeBackend:
         """Always."""
         return True
 
-    def warm(self) -> bool:
+    def warm(self, _wait_s: float = 0.0) -> bool:
         """As the test says."""
         return self.is_warm
 

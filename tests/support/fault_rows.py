@@ -16,7 +16,7 @@ ALL = (0, 1, 2, 3)
 ONE_AGAIN = "%ranks restart --on 1"
 ALL_AGAIN = "%ranks restart"
 WAITING = r"{others} waiting in"  # "rank 0 was waiting in", "ranks 0, 2-3 were waiting in"
-RENEWED = "process group was made anew; variables are kept"
+RENEWED = "process group was recreated; variables are kept"
 UNHARMED = r"\[0-{last}\] ranks 0-{last} raised CollectiveMismatchError"  # all noticed it before they entered gloo
 SETTLED = f"{RENEWED}|{UNHARMED}"
 STOPPED = "Stop was pressed"
@@ -498,7 +498,7 @@ DAMAGES = (
             def __str__(self): raise RuntimeError('no')
         stamp()
         raise Mute()""", ("Mute",)),
-    Row("damage: DTensor made before the process group was made anew", "stamp(); whole.full_tensor()",
+    Row("damage: DTensor made before the process group was recreated", "stamp(); whole.full_tensor()",
         ("StaleGroupError: this DeviceMesh was made before",), before=(MESH, """
         from torch.distributed.tensor import distribute_tensor, Shard
         whole = distribute_tensor(torch.ones(8), mesh, [Shard(0)])

@@ -17,8 +17,8 @@ from jupyter_client.kernelspec import KernelSpec
 ROOT = Path(__file__).resolve().parents[2]
 SHOWING = ("stream", "display_data", "execute_result", "error")
 WARM = """
-    from mgpu_lab.engine.backends.local import shared_template
-    assert shared_template().ready.wait(50)
+    from mgpu_lab.engine.ranks import prepare
+    assert prepare(50)
 """
 STARTED = """
     %load_ext mgpu_lab

@@ -137,9 +137,9 @@ class LocalBackend:
         """Whether the template lives."""
         return self.server.alive()
 
-    def warm(self) -> bool:
+    def warm(self, wait_s: float = 0.0) -> bool:
         """Whether the template has imported everything."""
-        return self.server.ready.is_set()
+        return self.server.ready.wait(wait_s)
 
     def rendezvous(self) -> FileRendezvous:
         """Make a directory for one group's files."""

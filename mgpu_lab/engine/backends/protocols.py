@@ -94,8 +94,8 @@ class Backend(Protocol):
     def alive(self) -> bool:
         """Whether processes can be started."""
 
-    def warm(self) -> bool:
-        """Whether a process started now comes with every package imported."""
+    def warm(self, wait_s: float = 0.0) -> bool:
+        """Whether a process started now, or ``wait_s`` from now at the latest, comes with every package imported."""
 
     def rendezvous(self) -> Rendezvous:
         """Make a meeting place for one group of ranks."""
