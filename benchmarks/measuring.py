@@ -2,7 +2,6 @@
 
 Run by itself it prints the machine. Numbers are medians; a benchmark reports and never fails, since a busy
 machine is no bug.
-Not covered: what is measured (each other file here).
 """
 
 from __future__ import annotations
@@ -18,6 +17,28 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+FIRST_ALL_REDUCE = "%%ranks\nones = torch.ones(1)\ndist.all_reduce(ones)"
+RAISE = """%%ranks
+import time
+if rank == 0:
+    time.sleep(0.3)
+    print("raised at", time.monotonic())
+    raise ValueError("on purpose")
+dist.barrier()
+"""
+WAIT = """
+import time
+try:
+    from mgpu_lab.engine.backends.local import local_backend
+
+    loaded = lambda: local_backend().warm()
+except ImportError:  # an older checkout, to compare with
+    from mgpu_lab.processes import shared_template
+
+    loaded = lambda: shared_template().ready.is_set()
+while not loaded():
+    time.sleep(0.05)
+"""
 
 
 @dataclass(frozen=True)
@@ -73,7 +94,7 @@ def ratio(name: str, over: Row, under: Row) -> None:
     print(f"{name:<62} {over.median / under.median:9.2f} x", flush=True)
 
 
-def make_kernel(directory: Path) -> Any:
+def make_kernel(directory: Path, **environ: str) -> Any:
     """Start a Jupyter kernel that knows this checkout: the one the tests use."""
     spec = importlib.util.spec_from_file_location("kernel", ROOT / "tests" / "support" / "kernel.py")
     if spec is None or spec.loader is None:
@@ -81,7 +102,7 @@ def make_kernel(directory: Path) -> Any:
         raise FileNotFoundError(msg)
     module = sys.modules["kernel"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Kernel(directory)
+    return module.Kernel(directory, **environ)
 
 
 def cell(kernel: Any, source: str, timeout_s: float = 120) -> str:
@@ -102,8 +123,19 @@ def timed(kernel: Any, source: str, timeout_s: float = 120) -> float:
 
 def load_and_warm(kernel: Any) -> None:
     """Load the extension and wait until everything is preloaded."""
-    cell(kernel, "%load_ext mgpu_lab\nfrom mgpu_lab.engine.backends.local import shared_template")
-    cell(kernel, "assert shared_template().ready.wait(280)", timeout_s=300)
+    cell(kernel, "%load_ext mgpu_lab")
+    cell(kernel, WAIT, timeout_s=300)
+
+
+def raise_to_idle(kernel: Any) -> float:
+    """Have rank 0 raise while the others wait in a barrier; return the seconds until the kernel is idle again."""
+    shown = kernel.run(RAISE, timeout=120)
+    ended_s = time.monotonic()
+    if shown.ename != "CellError":
+        msg = f"the failing cell showed {shown.text!r}"
+        raise RuntimeError(msg)
+    cell(kernel, FIRST_ALL_REDUCE)  # the group works again
+    return ended_s - float(shown.stdout.split("raised at")[1].split()[0])
 
 
 if __name__ == "__main__":

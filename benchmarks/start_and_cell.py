@@ -2,7 +2,6 @@
 
 Everything is timed from outside a real Jupyter kernel, as the learner at the front end waits for it, in one
 run with ipyparallel's %%px and !torchrun doing the same.
-Not covered: training speed and memory (``training``), imports (``imports``).
 """
 
 from __future__ import annotations
@@ -10,14 +9,12 @@ from __future__ import annotations
 import importlib.util
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from measuring import Row, begin, cell, load_and_warm, make_kernel, ratio, show, timed
+from measuring import FIRST_ALL_REDUCE, Row, begin, cell, load_and_warm, make_kernel, raise_to_idle, ratio, show, timed
 
 STARTS, CELLS, WARM_UPS, RAISES, SLOW_STARTS = 10, 40, 5, 10, 3
-FIRST_ALL_REDUCE = "%%ranks\nones = torch.ones(1)\ndist.all_reduce(ones)"
 SCRIPT = """
 import torch
 import torch.distributed as dist
@@ -25,14 +22,6 @@ dist.init_process_group("gloo")
 ones = torch.ones(1)
 dist.all_reduce(ones)
 dist.destroy_process_group()
-"""
-RAISE = """%%ranks
-import time
-if rank == 0:
-    time.sleep(0.3)
-    print("raised at", time.monotonic())
-    raise ValueError("on purpose")
-dist.barrier()
 """
 PX_START = """
 import ipyparallel as ipp
@@ -93,15 +82,7 @@ def empty_cells(kernel: Any, heads: dict[str, str]) -> dict[str, Row]:
 
 def raise_while_others_wait(kernel: Any) -> Row:
     """Time from a rank's raise, the other waiting in a barrier, to the kernel being idle."""
-    values = []
-    for _ in range(RAISES):
-        shown = kernel.run(RAISE)
-        ended_s = time.monotonic()
-        if shown.ename != "CellError":
-            msg = f"the failing cell showed {shown.text!r}"
-            raise RuntimeError(msg)
-        values.append(ended_s - float(shown.stdout.split("raised at")[1].split()[0]))
-        cell(kernel, FIRST_ALL_REDUCE)  # the group works again
+    values = [raise_to_idle(kernel) for _ in range(RAISES)]
     return show(Row("a rank raises, the other waits: raise to kernel idle", tuple(values), "s"))
 
 
