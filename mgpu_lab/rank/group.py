@@ -68,8 +68,9 @@ class Group:
         if spec.interface:  # gloo would listen on the address of the host's name
             os.environ["GLOO_SOCKET_IFNAME"] = spec.interface
 
+    @functools.cached_property
     def namespace(self) -> dict[str, Any]:
-        """Return the names every rank starts with."""
+        """The names every rank starts with."""
         return {
             "rank": self.spec.rank,
             "world_size": self.spec.world_size,

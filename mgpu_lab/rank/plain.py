@@ -10,25 +10,27 @@ from IPython.core.autocall import IPyAutocall
 from IPython.core.macro import Macro
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
-def is_plain(source: str, names: Mapping[str, Any]) -> bool:
-    """Whether IPython would run ``source`` unchanged and without an event loop; ``names``: what the cell can see.
+def plain_tree(
+    source: str, names: Mapping[str, Any], parse: Callable[[str], ast.Module] = ast.parse
+) -> ast.Module | None:
+    """Return the syntax tree of a cell that IPython would run unchanged and without an event loop; else None.
 
-    Whatever parses has no magic, no ``!`` and no ``?`` in it. Left to IPython are also the cells that may await, that
-    it shifts or strips (leading blanks, ``In [1]:``), and single expressions that may be a magic's or a macro's name,
-    such as ``ls`` or ``exit``.
+    ``names`` are those that the cell can see. Whatever parses has no magic, no ``!`` and no ``?`` in it. Left to
+    IPython are also the cells that may await, that it shifts or strips (leading blanks, ``In [1]:``), and single
+    expressions that may be a magic's or a macro's name, such as ``ls`` or ``exit``.
     """
     if source[:1].isspace() or source.startswith("In [") or "await" in source or "async" in source:
-        return False
+        return None
     try:
-        body = ast.parse(source).body
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    if "\n" in source.strip("\n") or not (body and isinstance(body[0], ast.Expr)):
-        return True
-    return is_known(body[0].value, names)
+        return None
+    first = tree.body[0] if tree.body else None
+    one_line = "\n" not in source.strip("\n")
+    return None if one_line and isinstance(first, ast.Expr) and not is_known(first.value, names) else tree
 
 
 def is_known(expression: ast.expr, names: Mapping[str, Any]) -> bool:

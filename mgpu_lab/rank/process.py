@@ -89,7 +89,7 @@ class Rank:
         self.cut_generation = 0
         self.told: messages.GroupState | None = None  # what the kernel knows of the group
         self.group = Group(spec)
-        self.shell = RankShell(self.show, self.group.namespace(), spec.scratch)
+        self.shell = RankShell(self.show, self.group.namespace, spec.scratch)
         self.lookout = Lookout(threading.get_ident(), self.group.collectives, lambda: self.shell.cell)
         self.sampler = Sampler(self.group, self.lookout)
 
@@ -164,7 +164,7 @@ class Rank:
 
     def execute(self, request: messages.Execute) -> messages.Failure | None:
         """Run a cell with the standard names in place and Ctrl-C let through."""
-        for name, value in self.group.namespace().items():
+        for name, value in self.group.namespace.items():
             self.shell.user_ns.setdefault(name, value)
         self.group.meter.begin_cell()
         self.sampler.begin_cell()

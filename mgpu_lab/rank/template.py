@@ -62,9 +62,11 @@ class Template:
     def serve(self) -> NoReturn:
         """Load one module after another, answering between any two; then only answer."""
         self.watch_parent_and_children()
+        gc.disable()  # what is imported is no garbage: a sixth of the time
         for module in (name for stage in PRELOAD for name in stage):
             self.load(module)
             self.answer(timeout=0)
+        gc.collect()
         self.report("ready")
         while True:
             self.answer(timeout=None)
@@ -182,6 +184,7 @@ class Template:
             os.dup2(err, 2)
             os.close(out)
             os.close(err)
+            gc.enable()
             code = run_child(spec, Connection(requests), Connection(control))
         except BaseException:  # noqa: BLE001 - last resort of a forked child: never run the parent's code
             import traceback

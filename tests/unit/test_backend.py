@@ -10,7 +10,7 @@ from IPython.core.autocall import ExitAutocall
 from mgpu_lab.engine.backends import forkserver, local
 from mgpu_lab.engine.backends.files import FileRendezvous
 from mgpu_lab.engine.journal import PUSHED_BYTES, pushed
-from mgpu_lab.rank.plain import is_plain
+from mgpu_lab.rank.plain import plain_tree
 from mgpu_lab.rank.rendezvous import meet
 
 
@@ -115,9 +115,9 @@ IPYTHONS = [
 
 @pytest.mark.parametrize("source", PLAIN)
 def test_plain_python_is_known(source):
-    assert is_plain(source, NAMES)
+    assert plain_tree(source, NAMES) is not None
 
 
 @pytest.mark.parametrize("source", IPYTHONS)
 def test_what_ipython_treats_otherwise_is_left_to_it(source):
-    assert not is_plain(source, NAMES)
+    assert plain_tree(source, NAMES) is None
