@@ -103,7 +103,7 @@ def memory_gb(pid: int) -> float:
     """Add up the memory of a process and all its descendants; a page that several share counts once."""
     kernel = psutil.Process(pid)
     family = [kernel, *kernel.children(recursive=True)]
-    return sum(process.memory_full_info().pss for process in family) / 1e9
+    return float(sum(process.memory_full_info().pss for process in family)) / 1e9
 
 
 def measured_by(python: str, checkout: Path) -> Values:
