@@ -54,6 +54,8 @@ class Capture:
 
     def text(self) -> str:
         """Return what was written; where too much was, the head, a line about the cut, and the tail."""
+        if not self.total_bytes and not self.line:
+            return ""
         line = overwritten(self.line).rstrip(b"\r")
         tail = bytes(self.tail[-TAIL_BYTES:])
         cut = self.total_bytes - len(self.head) - len(tail)
@@ -63,6 +65,8 @@ class Capture:
 
     def last_lines(self, count: int) -> str:
         """Return the last lines, for a live view or a report of a death."""
+        if not self.total_bytes and not self.line:
+            return ""
         recent = bytes(self.tail[-8192:]) or bytes(self.head[-8192:])
         line = overwritten(self.line).rstrip(b"\r")
         return "\n".join(decode(recent + line).splitlines()[-count:])
