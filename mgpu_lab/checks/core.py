@@ -20,13 +20,11 @@ import difflib
 import dis
 import importlib
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mgpu_lab.wire.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LESSONS = {
     "lesson_01_setup": "narrow-slot hot-card small-shm any-length",

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import fitting, judge_number, number_of
+from mgpu_lab.checks.spy import Spy
 from mgpu_lab.verification import example
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from mgpu_lab.checks.spy import Spy
 
 TOLERANCE = 0.02
 LENGTHS = (8, 7, 1, 1001)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.mistakes import close, fitting, number_from
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
 # parameters, bytes of a weight, bytes of a gradient, fp32 master weights

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -12,9 +13,6 @@ from torch.distributed import distributed_c10d as c10d
 
 from mgpu_lab.checks.core import refuse
 from mgpu_lab.wire.errors import CollectiveMismatchError, LabError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 class CheckStoppedError(LabError):

@@ -6,11 +6,8 @@ interrupt, then release, then kill, each only where the step before did not do. 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 TICK_S, ALERT_TICK_S = 0.1, 0.04
 ATTEND_AFTER_S = 0.1

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import collections
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from mgpu_lab.engine.backends.protocols import Process
 from mgpu_lab.engine.output import CellOutput
 from mgpu_lab.wire import messages
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from mgpu_lab.engine.backends.protocols import Process
 
 SAMPLES_KEPT = 300
 

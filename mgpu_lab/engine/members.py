@@ -7,18 +7,14 @@ import itertools
 import pickle
 import queue
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
+from mgpu_lab.engine.backends.protocols import Backend
 from mgpu_lab.engine.interrupts import held_back
 from mgpu_lab.engine.member import Asked, Member
 from mgpu_lab.wire import messages
 from mgpu_lab.wire.errors import RanksError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mgpu_lab.engine.backends.protocols import Backend
 
 START_TIMEOUT_S = 120.0
 LEAVE_TIMEOUT_S = 1.0

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from mgpu_lab.wire.messages import MARK_BEGIN, MARK_END
-
-if TYPE_CHECKING:
-    from mgpu_lab.wire.messages import Display
+from mgpu_lab.wire.messages import MARK_BEGIN, MARK_END, Display
 
 MARK = re.compile(re.escape(MARK_BEGIN) + rb"(\d{1,18})" + MARK_END)
 MARK_BYTES = len(MARK_BEGIN) + 20

@@ -7,26 +7,23 @@ import signal
 import threading
 import time
 import weakref
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from mgpu_lab.engine.arguments import check_source, check_timeout, choose, rank_numbers
 from mgpu_lab.engine.backends.local import local_backend
 from mgpu_lab.engine.journal import Step, pushed
+from mgpu_lab.engine.member import Member
 from mgpu_lab.engine.members import Members
 from mgpu_lab.engine.rescue import Rescue
+from mgpu_lab.engine.results import RunResult
 from mgpu_lab.engine.run import CellRun, death_of
 from mgpu_lab.engine.sampling import Sampling, Wishes
 from mgpu_lab.engine.sentences import death_text, where_text
 from mgpu_lab.wire import messages, transfer
 from mgpu_lab.wire.errors import RanksError, UsageError
 from mgpu_lab.wire.naming import named, tag_of, verb
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from mgpu_lab.engine.member import Member
-    from mgpu_lab.engine.results import RunResult
 
 MAX_PULL_BYTES = 256 * 2**20
 ANSWER_TIMEOUT_S = 60.0

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from mgpu_lab.engine.decide import Sight
+from mgpu_lab.engine.member import Asked
+from mgpu_lab.engine.members import Members
 from mgpu_lab.wire import messages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mgpu_lab.engine.member import Asked
-    from mgpu_lab.engine.members import Members
-    from mgpu_lab.wire.messages import Position
+from mgpu_lab.wire.messages import Position
 
 IDLE_SHARE = 0.2  # below this share of a core a process makes no progress of its own
 SILENT_S = 0.6

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mgpu_lab.engine.output import CellOutput
 from mgpu_lab.wire.errors import LabError
 from mgpu_lab.wire.messages import Display
 from mgpu_lab.wire.naming import tag_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mgpu_lab.engine.output import CellOutput
 
 INTERRUPTED = "interrupted"  # ended by Stop or --timeout
 RELEASED = "released"  # was blocked in communication and let go by us

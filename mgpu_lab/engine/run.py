@@ -6,11 +6,15 @@ What to do is ``decide``'s word; here the facts are put together for it, and wha
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mgpu_lab.engine import decide
 from mgpu_lab.engine.interrupts import HELD_BACK_S, noted
+from mgpu_lab.engine.member import Asked, Member
+from mgpu_lab.engine.members import Members
+from mgpu_lab.engine.output import CellOutput
 from mgpu_lab.engine.rescue import Rescue
 from mgpu_lab.engine.results import DIED, INTERRUPTED, KILLED, RAISED, RELEASED, RankError, RunResult, rank_result
 from mgpu_lab.engine.sentences import (
@@ -24,13 +28,6 @@ from mgpu_lab.engine.sentences import (
     where_text,
 )
 from mgpu_lab.wire import messages
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mgpu_lab.engine.member import Asked, Member
-    from mgpu_lab.engine.members import Members
-    from mgpu_lab.engine.output import CellOutput
 
 LATE_LINES = 20
 

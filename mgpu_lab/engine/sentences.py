@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from mgpu_lab.wire.messages import Failure, GroupState, Position
 from mgpu_lab.wire.naming import named, tag_of, verb
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from mgpu_lab.wire.messages import Failure, GroupState, Position
 
 LEFT = "left"
 

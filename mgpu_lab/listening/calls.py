@@ -11,10 +11,8 @@ import functools
 import inspect
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Any, Protocol
 
 POINT_TO_POINT = ("send", "recv", "isend", "irecv")
 HEARD = (

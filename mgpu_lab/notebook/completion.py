@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 from IPython.utils.tokenutil import token_at_cursor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from mgpu_lab.engine.ranks import Ranks
 
+if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
-
-    from mgpu_lab.engine.ranks import Ranks
 
 MAGIC = "%%ranks"
 

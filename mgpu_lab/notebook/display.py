@@ -14,18 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from mgpu_lab.engine.output import cut_note
-from mgpu_lab.engine.results import DIED, KILLED, RAISED, CellError, tag_lines
+from mgpu_lab.engine.output import CellOutput, cut_note
+from mgpu_lab.engine.results import DIED, KILLED, RAISED, CellError, RankError, RankResult, RunResult, tag_lines
+from mgpu_lab.engine.run import CellRun
+from mgpu_lab.wire.messages import Display
 from mgpu_lab.wire.naming import named, tag_of
 from mgpu_lab.wire.transfer import WIDGET_MIME
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
-
-    from mgpu_lab.engine.output import CellOutput
-    from mgpu_lab.engine.results import RankError, RankResult, RunResult
-    from mgpu_lab.engine.run import CellRun
-    from mgpu_lab.wire.messages import Display
 
 LIVE_AFTER_S = 0.1
 LIVE_EVERY_S = 0.1

@@ -11,12 +11,9 @@ import io
 import pathlib
 import re
 import tokenize
-from typing import TYPE_CHECKING
 
+from mgpu_lab.engine.journal import Step
 from mgpu_lab.wire.errors import UsageError
-
-if TYPE_CHECKING:
-    from mgpu_lab.engine.journal import Step
 
 HEADER = '''"""Cells of a notebook as a script. Run it with: torchrun --nproc_per_node={size} {name}"""
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from mgpu_lab.engine.ranks import Ranks
+from mgpu_lab.engine.sampling import Sampling
 from mgpu_lab.notebook.live_table import WatchTable, live_html, rank_rows
 from mgpu_lab.wire.errors import RanksError
 from mgpu_lab.wire.transfer import WIDGET_MIME
-
-if TYPE_CHECKING:
-    from mgpu_lab.engine.ranks import Ranks
-    from mgpu_lab.engine.sampling import Sampling
 
 PERIOD_S = 0.25  # at most four updates a second
 LAST_PERIOD_S = 0.001  # has a rank that waits for its next sample take it at once

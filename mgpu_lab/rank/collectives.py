@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 from mgpu_lab.listening import calls as listening
 from mgpu_lab.listening.calls import POINT_TO_POINT, Call
 from mgpu_lab.rank.board import told
+from mgpu_lab.rank.rendezvous import CallLog
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.errors import CollectiveMismatchError, StaleGroupError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
-    from mgpu_lab.rank.rendezvous import CallLog
 
 # function -> (argument whose size and type must agree, further arguments that must agree)
 COMPARED = {

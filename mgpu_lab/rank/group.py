@@ -8,16 +8,14 @@ import functools
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from mgpu_lab.metering.meter import Meter
 from mgpu_lab.rank.collectives import Collectives
 from mgpu_lab.rank.rendezvous import Rendezvous, meet
 from mgpu_lab.wire.errors import StaleGroupError
 from mgpu_lab.wire.messages import GroupState, JoinGroup, RankSpec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 JOIN_TIMEOUT = dt.timedelta(seconds=60)
 TWO = 2  # init_process_group(backend, init_method, ...): a second positional argument is an init_method

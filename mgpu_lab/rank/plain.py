@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from IPython.core.autocall import IPyAutocall
 from IPython.core.macro import Macro
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 def plain_tree(

@@ -10,15 +10,11 @@ import faulthandler
 import pathlib
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
+from mgpu_lab.rank.collectives import Collectives
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.messages import STACK_SIGNAL, Position
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mgpu_lab.rank.collectives import Collectives
 
 COMMUNICATION_FILES = (
     "torch/distributed/",

@@ -16,7 +16,8 @@ import signal
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
 
 from mgpu_lab.listening import calls as listening
 from mgpu_lab.rank import release
@@ -26,9 +27,6 @@ from mgpu_lab.rank.sampler import Sampler
 from mgpu_lab.rank.shell import RankShell, warm_up
 from mgpu_lab.rank.tracebacks import chain, own_frames
 from mgpu_lab.wire import messages, transfer
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 
 class Voice:

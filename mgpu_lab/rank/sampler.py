@@ -16,15 +16,13 @@ import contextlib
 import pathlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 
+from mgpu_lab.rank.group import Group
+from mgpu_lab.rank.position import Lookout
 from mgpu_lab.wire.messages import Sample
-
-if TYPE_CHECKING:
-    from mgpu_lab.rank.group import Group
-    from mgpu_lab.rank.position import Lookout
 
 LOOK_S = 0.1  # between two looks at a running cell
 LIVE_LOOK_S = 0.05

@@ -13,7 +13,9 @@ import os
 import sys
 import traceback
 import warnings
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, ClassVar
 
 from IPython.core import page
 from IPython.core.displayhook import DisplayHook
@@ -28,10 +30,6 @@ from mgpu_lab.rank.tracebacks import chain, own_frames, presentable, words
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.errors import LabError
 from mgpu_lab.wire.messages import Failure
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from types import TracebackType
 
 FRAMES_KEPT = 10  # at either end of a traceback
 LINES_KEPT = 200

@@ -16,14 +16,12 @@ import shutil
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recvfds
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mgpu_lab.wire.messages import RankSpec
+from mgpu_lab.wire.messages import RankSpec
 
 PRELOAD = (
     # what a rank itself needs, then what a first DDP or optimizer step would import, then the big libraries

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sized
 
 
 def tag_of(ranks: Iterable[int]) -> str:

@@ -13,12 +13,10 @@ import numbers
 import pickle
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from mgpu_lab.wire.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pickle
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mgpu_lab.wire import messages
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 IDLE = messages.Position(None, "", "wait", None, waiting=False, mark=(), cpu_s=0.0)
 

@@ -13,12 +13,10 @@ import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from multiprocessing.connection import Connection
+from typing import Any
 
 PRELOAD = ["torch", "torch._dynamo", "torch.distributed.fsdp", "deepspeed", "peft", "bitsandbytes"]
 

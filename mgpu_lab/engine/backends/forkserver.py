@@ -13,19 +13,16 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import sendfds
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mgpu_lab.engine.backends.directories import make_private_directory, sweep_stale_directories, working_directory
 from mgpu_lab.engine.interrupts import held_back
 from mgpu_lab.wire.errors import RanksError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mgpu_lab.wire.messages import RankSpec
+from mgpu_lab.wire.messages import RankSpec
 
 FORK_TIMEOUT_S = 120.0
 TEMPLATE = "from mgpu_lab.rank.template import main; main()"  # started by name: the engine imports no rank

@@ -12,19 +12,16 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mgpu_lab.engine.backends import load
 from mgpu_lab.engine.backends.directories import working_directory
 from mgpu_lab.engine.backends.files import FileRendezvous
-from mgpu_lab.engine.backends.forkserver import FORK_TIMEOUT_S, ForkServer
+from mgpu_lab.engine.backends.forkserver import FORK_TIMEOUT_S, Forked, ForkServer
 from mgpu_lab.engine.backends.pipes import Channel, Line, Pipes
+from mgpu_lab.engine.backends.protocols import Listener
 from mgpu_lab.wire.cells import CELL_FILE_PREFIX
 from mgpu_lab.wire.messages import STACK_SIGNAL, JoinGroup, RankSpec
-
-if TYPE_CHECKING:
-    from mgpu_lab.engine.backends.forkserver import Forked
-    from mgpu_lab.engine.backends.protocols import Listener
 
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu")
 CELL_FRAME = re.compile(rf'File "{re.escape(CELL_FILE_PREFIX)}[^"]*", line (\d+) in (\S+)')

@@ -16,13 +16,10 @@ import selectors
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mgpu_lab.engine.backends.protocols import Listener
+from mgpu_lab.engine.backends.protocols import Listener
 
 READ_BYTES = 1 << 16
 MOST_BYTES = 1 << 22

@@ -6,10 +6,9 @@ implementation (several machines) takes the place of the local one without a lin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from mgpu_lab.wire.messages import FileMeeting, JoinGroup
+from mgpu_lab.wire.messages import FileMeeting, JoinGroup
 
 
 class Listener(Protocol):
