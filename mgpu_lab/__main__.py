@@ -4,8 +4,6 @@ Exit status: 0 when the course can run, 1 when something keeps it from running, 
 understood. Not covered: anything but parsing and printing.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

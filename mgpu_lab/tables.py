@@ -9,8 +9,6 @@ RTX 4090  24 GiB
 T4        16 GiB
 """
 
-from __future__ import annotations
-
 import html
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -14,8 +14,6 @@ line, or raises ``Wrong(hint)``. One that runs on ranks ends every phase with ``
 which raises on all ranks what any rank found. What is checked in the notebook's kernel imports no torch.
 """
 
-from __future__ import annotations
-
 import difflib
 import dis
 import importlib

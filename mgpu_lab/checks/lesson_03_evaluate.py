@@ -1,7 +1,5 @@
 """The check of lesson 03's exercise ``evaluate(loss_of, items)``: a mean over ranks that counts each item once."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -5,8 +5,6 @@ trains small float64 models (``lesson_03_models``) on all ranks at hand, and on 
 compares with one process that sees the whole batch.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The small float64 models on which MiniDDP is checked, and the one process that it must be equal to."""
 
-from __future__ import annotations
-
 import copy
 import functools
 from collections.abc import Callable

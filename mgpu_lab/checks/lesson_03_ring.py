@@ -1,7 +1,5 @@
 """The check of lesson 03's exercise that is plain arithmetic, for the notebook's kernel: bytes of a ring all-reduce."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mgpu_lab.checks.core import Wrong

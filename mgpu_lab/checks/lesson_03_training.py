@@ -1,7 +1,5 @@
 """Checks of lesson 03's exercises around a training step: gradients weighted by tokens, and accumulation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The check of lesson 04's exercise that is plain arithmetic, for the notebook's kernel: bytes of each ZeRO stage."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mgpu_lab.checks.core import Wrong

@@ -1,7 +1,5 @@
 """The check of lesson 04's ``FlatOptimizer``: equal to the plain optimizer, with state for 1/N of the numbers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -3,8 +3,6 @@
 Both compare with one process, and look at what is sent.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

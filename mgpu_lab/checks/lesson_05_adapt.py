@@ -3,8 +3,6 @@
 Each rank checks for itself, on small models without 4-bit layers.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of lesson 06's exercises on ranks: a mean with bf16 on the wire, and a step that all take or none."""
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Name the mistake behind a wrong answer: compare it with what the usual mistakes lead to."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """What checks on ranks share: agree on a hint, and try an answer on 1, 2, ... of the running ranks."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Callable, Iterator

@@ -8,8 +8,6 @@
 ``DistributedDataParallel``'s buckets are not among them (C++ calls those): register a communication hook instead.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any, Self

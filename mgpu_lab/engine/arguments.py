@@ -1,7 +1,5 @@
 """What may be asked of the ranks: how many, where, which of them, for how long. All else is refused in one line."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Iterable
 

@@ -4,8 +4,6 @@ A rank that raised, died or left while all others wait in communication: the oth
 interrupt, then release, then kill, each only where the step before did not do. A rank that computes is left alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ Elsewhere than in the main thread Python allows no signal handlers; there everyt
 Not covered: how a cell is ended (``run``, ``rescue``).
 """
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading

@@ -1,7 +1,5 @@
 """What was done to the ranks, step by step: the journal that an exported script is made of."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass

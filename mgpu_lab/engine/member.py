@@ -1,7 +1,5 @@
 """What the kernel knows of one rank, and a question put to several: who has answered, who has gone."""
 
-from __future__ import annotations
-
 import collections
 import threading
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """The ranks of one group: start them, ask them, renew their process group, replace one, stop."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import pickle

@@ -1,7 +1,5 @@
 """What one rank writes during one cell, kept within bounds: the head, the tail, and how much lay between."""
 
-from __future__ import annotations
-
 import re
 
 from mgpu_lab.wire.messages import MARK_BEGIN, MARK_END, Display

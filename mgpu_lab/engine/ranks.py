@@ -1,7 +1,5 @@
 """``Ranks``: N persistent processes joined to one process group, driven from Python."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 import threading

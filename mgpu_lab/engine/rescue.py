@@ -3,8 +3,6 @@
 When to do what is decided elsewhere (``decide``); how a rank cuts its own sockets is the rank's affair.
 """
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """What a cell came to: per-rank output and errors as data."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any

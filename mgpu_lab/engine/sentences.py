@@ -1,7 +1,5 @@
 """The sentences about ranks: where they wait, how one died, what was done to end a cell. Pure: facts in, words out."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Where the bytes of a rank are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mgpu_lab.ledger.ledger import MemoryLedger

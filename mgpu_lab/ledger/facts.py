@@ -1,7 +1,5 @@
 """Bytes by category and by name: what a ledger holds, and what can be read off it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 CATEGORIES = ("parameters", "gradients", "optimizer_state", "buffers", "activations", "other")

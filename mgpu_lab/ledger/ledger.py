@@ -4,8 +4,6 @@ Not in it: memory that is no tensor (Python objects, libraries; on a GPU the all
 its own), what torch.compile makes in its regions, FSDP1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field

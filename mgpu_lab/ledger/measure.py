@@ -1,7 +1,5 @@
 """Counts the storages of this rank's live tensors, each once: now, or at the peak of a block."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterable
 from functools import partial

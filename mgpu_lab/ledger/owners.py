@@ -1,7 +1,5 @@
 """Which category and name a storage counts under: the first claim on it holds, else its looks decide."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType

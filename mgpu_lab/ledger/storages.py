@@ -5,8 +5,6 @@ graph's nodes without unpacking it (unpacking would run hooks: a checkpoint woul
 has never seen and no graph saves are not found, such as DDP's buckets (`subject` asks DDP itself).
 """
 
-from __future__ import annotations
-
 import gc
 import sys
 import time

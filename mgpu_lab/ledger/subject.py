@@ -1,7 +1,5 @@
 """Whose bytes are counted: a model and its optimizer, held weakly."""
 
-from __future__ import annotations
-
 import os
 import re
 import weakref

@@ -6,8 +6,6 @@ in the block that nobody owns counts as an activation if autograd was recording 
 other. On a GPU the maximum is the GPU's. What torch.compile makes inside a region is not seen.
 """
 
-from __future__ import annotations
-
 import inspect
 import weakref
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Calls that C++ makes (DistributedDataParallel's buckets, functional collectives)
 not heard, nor are functions that were taken out of torch.distributed by name before ``install``.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import threading

@@ -6,8 +6,6 @@ done. Over many steps that makes no difference (the queue is short); for exact s
 `torch.cuda.synchronize()` before `step`.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The plot of a meter result: throughput and metrics over steps."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 

@@ -4,8 +4,6 @@ What only a notebook can do (magics, ``!commands``) becomes a comment that says 
 kernel are left out.
 """
 
-from __future__ import annotations
-
 import ast
 import io
 import pathlib

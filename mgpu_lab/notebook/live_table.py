@@ -4,8 +4,6 @@ Every row has the same height and every column the same width whatever the figur
 while they change.
 """
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

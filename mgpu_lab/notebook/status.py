@@ -1,7 +1,5 @@
 """The table that ``%ranks`` shows: one row per rank."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from mgpu_lab.engine.ranks import RankStatus

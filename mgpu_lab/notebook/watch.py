@@ -4,8 +4,6 @@ The thread here only reads what the ranks have sent and rewrites one widget; it 
 nothing on the ranks but their samples. Not covered: how a table looks (``live_table``).
 """
 
-from __future__ import annotations
-
 import contextlib
 import threading
 import time

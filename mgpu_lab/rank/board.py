@@ -5,8 +5,6 @@ waits and nothing is locked: each rank writes first and reads then, so at least 
 difference. Not covered: which calls are compared (``collectives``).
 """
 
-from __future__ import annotations
-
 import os
 import pathlib
 import struct

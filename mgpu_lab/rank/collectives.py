@@ -6,8 +6,6 @@ else for the same call of the same group, and raises before gloo is entered. Poi
 compared; calls that C++ makes are not heard (``listening``).
 """
 
-from __future__ import annotations
-
 import sys
 import threading
 from collections.abc import Callable

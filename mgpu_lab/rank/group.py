@@ -1,7 +1,5 @@
 """A rank's process group: joined, left and joined again after a release, and torchrun's environment."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime as dt
 import functools

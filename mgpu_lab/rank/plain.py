@@ -1,7 +1,5 @@
 """Which cells are Python as they stand: IPython need not look for magics, prompts and shell commands in them."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 from collections.abc import Callable, Mapping

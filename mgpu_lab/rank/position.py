@@ -4,8 +4,6 @@ A main thread in C code that holds the interpreter keeps the control thread from
 of it by the missing answer, and a fault handler (``write_stacks_on_signal``), which needs no interpreter, says where.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import pathlib
 import sys

@@ -3,8 +3,6 @@
 Each has a channel of its own to the kernel, so that a request wakes one thread and no more.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import itertools

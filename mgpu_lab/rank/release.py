@@ -7,8 +7,6 @@ Waits on the store hold no socket; the kernel ends them by replacing the store's
 On GPUs NCCL's groups are aborted by torch itself. That path has not been run: no GPU was at hand.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import resource

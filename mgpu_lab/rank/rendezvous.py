@@ -1,7 +1,5 @@
 """How a rank meets the others: the store they share, and the log of calls that they compare."""
 
-from __future__ import annotations
-
 import functools
 import pathlib
 from typing import Any, Protocol

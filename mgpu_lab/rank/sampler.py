@@ -9,8 +9,6 @@ The share of time spent waiting is estimated by looking at the main thread at ra
 stands in communication and its thread sleeps.
 """
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import pathlib

@@ -3,8 +3,6 @@
 Not covered: prompts. A rank has no keyboard: ``input()`` and ``%debug`` give a clear error instead of waiting.
 """
 
-from __future__ import annotations
-
 import builtins
 import contextlib
 import inspect

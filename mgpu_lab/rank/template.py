@@ -5,8 +5,6 @@ its parent, the notebook's kernel (when that is gone, every rank is killed and t
 and its children (each death is reported before the process id can be used again).
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import importlib

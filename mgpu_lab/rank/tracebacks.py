@@ -1,7 +1,5 @@
 """The part of an error that a learner sees: frames from the cell on, and text that any front end can show."""
 
-from __future__ import annotations
-
 import os
 from types import TracebackType
 

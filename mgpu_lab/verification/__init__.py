@@ -8,8 +8,6 @@ True
 'warn'
 """
 
-from __future__ import annotations
-
 from mgpu_lab.verification.diagnose import diagnose
 from mgpu_lab.verification.machine import Machine, example, examples, load, read_machine
 from mgpu_lab.verification.report import Report, Row

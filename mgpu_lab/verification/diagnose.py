@@ -3,8 +3,6 @@
 Nothing is a failure unless the course cannot run; what was not learned stays "unknown".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from mgpu_lab.verification.findings import Finding, Status, merge, name_gpus

@@ -1,7 +1,5 @@
 """One judged fact, and how equal judgements on several GPUs become one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal

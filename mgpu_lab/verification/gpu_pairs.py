@@ -1,7 +1,5 @@
 """Names sets of GPU pairs briefly: "among GPU 0-3, among GPU 4-7"."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import combinations, product
 

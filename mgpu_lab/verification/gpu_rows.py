@@ -1,7 +1,5 @@
 """Judges every GPU on its own: memory, bf16, power, heat, clocks, MIG, torch's kernels for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Facts about the NVIDIA GPUs of a machine."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

@@ -3,8 +3,6 @@
 Imports none of the packages it reports on.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

@@ -1,7 +1,5 @@
 """Judges the machine without its GPUs: system, cores, memory, shared memory, limits, disks, settings."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mgpu_lab.verification.findings import GIB, MIB, Finding, size, unknown

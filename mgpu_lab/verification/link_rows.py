@@ -4,8 +4,6 @@ Rates of NVLink per link and direction: NVIDIA's data sheets (generation 4: 18 l
 make 450 GB/s per direction, sold as 900 GB/s both ways).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from mgpu_lab.verification.findings import Finding, name_gpus, unknown

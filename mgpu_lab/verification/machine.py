@@ -3,8 +3,6 @@
 The examples in ``examples/`` are such files, written for this course.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import types

@@ -4,8 +4,6 @@ A question that NVML refuses becomes None, and the refusal is kept in ``unknown`
 the module ``pynvml`` can stand in for it.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable, Mapping
 from itertools import combinations

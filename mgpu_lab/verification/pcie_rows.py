@@ -4,8 +4,6 @@ Rates: the specification's rate per lane and direction, less the encoding (8b/10
 128b/130b from 3, flits of 256 bytes with 242 used in 6); packet headers come off that too.
 """
 
-from __future__ import annotations
-
 from mgpu_lab.verification.findings import Finding, unknown
 from mgpu_lab.verification.hardware import Gpu
 

@@ -1,7 +1,5 @@
 """Says what ranks will run here, over which backend, and how CUDA_VISIBLE_DEVICES numbers their GPUs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mgpu_lab.verification.findings import Finding, unknown

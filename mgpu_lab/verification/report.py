@@ -3,8 +3,6 @@
 The status is a word in its own column; colour only repeats it, as a bar beside the word.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import textwrap

@@ -3,8 +3,6 @@
 Driver numbers: CUDA compatibility guide, table of minor version compatibility.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from mgpu_lab.verification.findings import Finding, Status, unknown

@@ -3,8 +3,6 @@
 On other systems every answer is None.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

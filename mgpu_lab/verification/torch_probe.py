@@ -4,8 +4,6 @@ The calling process imports no torch and initialises no CUDA. Run as a program, 
 one line of JSON.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import json

@@ -5,8 +5,6 @@ first entry that names no GPU, and what is left is renumbered from cuda:0. As in
 hides all. An entry that names a MIG slice counts as one that names no GPU.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

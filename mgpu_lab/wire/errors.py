@@ -3,8 +3,6 @@
 An error inside a cell is data (``engine.results.RankError``), carried by ``engine.results.CellError``.
 """
 
-from __future__ import annotations
-
 
 class LabError(Exception):
     """Base of every error this package raises on purpose. Shown as one line, without a traceback."""

@@ -1,7 +1,5 @@
 """Ranks in words: ``0,2-3`` for a tag, ``ranks 0, 2-3`` in a sentence, and the verb that goes with them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sized
 
 

@@ -3,8 +3,6 @@
 A tensor on a GPU travels as a copy in host memory, so that the notebook's kernel never initialises CUDA.
 """
 
-from __future__ import annotations
-
 import base64
 import datetime as dt
 import io

@@ -1,7 +1,5 @@
 """%%ranks in a real JupyterLab: what a learner sees while a cell runs, at its end, on Stop, in the saved file."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The live view of the ranks in a real JupyterLab: seen updating, steady, readable, reachable, and plain when saved."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any

@@ -6,8 +6,6 @@ want to run than there are cores it grows with the load, or by a factor of your 
 The whole matrix on four ranks, and again and again: ``MGPU_LAB_RANKS=2,4 MGPU_LAB_REPEAT=20``.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

@@ -3,8 +3,6 @@
 By default the numbers are small; ``MGPU_LAB_CYCLES=200 MGPU_LAB_CELLS=5000`` is the full run.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The live view of the ranks: when samples flow, and what it leaves behind in a notebook."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

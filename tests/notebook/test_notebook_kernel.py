@@ -1,7 +1,5 @@
 """The magics in a real Jupyter kernel: what a learner sees in the notebook."""
 
-from __future__ import annotations
-
 import re
 import statistics
 import time

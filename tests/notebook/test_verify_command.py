@@ -1,7 +1,5 @@
 """Setup verification: this machine, and the command line with its exit status."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

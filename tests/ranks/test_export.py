@@ -1,7 +1,5 @@
 """Cells exported as a script print the same under torchrun, those of whole lessons too."""
 
-from __future__ import annotations
-
 import gc
 import os
 import random

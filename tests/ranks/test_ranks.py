@@ -1,7 +1,5 @@
 """The Python API: what ``Ranks`` does and returns on real ranks, without a notebook."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -4,8 +4,6 @@ An answer is a function or class, or the source of a cell that defines one. In a
 where a rank's process can import it.
 """
 
-from __future__ import annotations
-
 import ast
 import sys
 import textwrap

@@ -3,8 +3,6 @@
 Not covered: NVML's own bookkeeping beyond ``nvmlInit`` and ``nvmlShutdown``.
 """
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -6,8 +6,6 @@ The rank that misbehaves is rank 1. ``stamp()`` in a cell notes the moment from 
 A cell is an indented block, or a tuple of blocks that follow each other.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from textwrap import dedent
 

@@ -4,8 +4,6 @@ For tests of what runs inside a rank: it needs nothing of the engine. The proces
 that has imported the heavy packages once.
 """
 
-from __future__ import annotations
-
 import gc
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """A real Jupyter kernel for tests: run cells as a front end would, press Stop, look at what was shown."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

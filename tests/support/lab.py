@@ -5,8 +5,6 @@ keeps an event loop running, which other modules' tests must not meet.
 PYTEST_DONT_REWRITE: nothing is asserted here, and test modules import this one before pytest could rewrite it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """What the HTML of a table says, for tests."""
 
-from __future__ import annotations
-
 import re
 from xml.etree import ElementTree as ET
 

@@ -1,7 +1,5 @@
 """The tables of live figures: what their rows say, and that their columns stay."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Setup verification: what the examples and single changed facts lead to, and how the report is written."""
 
-from __future__ import annotations
-
 from dataclasses import FrozenInstanceError, replace
 
 import pytest

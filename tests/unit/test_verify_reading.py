@@ -1,7 +1,5 @@
 """Setup verification: how NVML, the system, the environment and JSON are read."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The kernel's private temp directory: made, locked as long as the kernel lives, swept if it did not clean up."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import os

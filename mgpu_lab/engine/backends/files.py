@@ -1,7 +1,5 @@
 """How the ranks of one machine meet: a store and a call log, both files in a private directory."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os

@@ -1,7 +1,5 @@
 """The kernel's handle of its template, the process that ranks are forked from: start it, fork, hear of deaths."""
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import itertools

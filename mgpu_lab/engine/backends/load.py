@@ -3,8 +3,6 @@
 Linux only; elsewhere every process counts as having had its share.
 """
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The backend of one machine: every rank is forked from one template, and bytes go through pipes."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

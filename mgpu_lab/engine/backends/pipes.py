@@ -5,8 +5,6 @@ reads again, so a rank that reads nothing (stopped, say) holds nobody up. A fram
 ``Connection`` at the rank's end understands: a length in four bytes (or -1 and eight bytes), then a pickle.
 """
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import os
