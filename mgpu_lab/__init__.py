@@ -36,8 +36,7 @@ __all__ = [*_HOMES, "load_ipython_extension", "unload_ipython_extension"]  # noq
 def __getattr__(name: str) -> Any:
     """Import a public name's module when it is first used."""
     if name not in _HOMES:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -12,11 +12,9 @@ MAX_RANKS = 64
 def choose(n: int | None, device: str, gpu_count: Callable[[], int]) -> tuple[str, int, str]:
     """Choose device and number of ranks; return both and one sentence that says why."""
     if device not in DEVICES:
-        msg = f"device is one of {', '.join(DEVICES)}, not {device!r}."
-        raise UsageError(msg)
+        raise UsageError(f"device is one of {', '.join(DEVICES)}, not {device!r}.")
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MAX_RANKS):
-        msg = f"the number of ranks is a whole number from 1 to {MAX_RANKS}, not {n!r}."
-        raise UsageError(msg)
+        raise UsageError(f"the number of ranks is a whole number from 1 to {MAX_RANKS}, not {n!r}.")
     gpus = gpu_count() if device != "cpu" else 0
     if device == "cuda":
         if gpus < (n or 1):
@@ -36,20 +34,17 @@ def rank_numbers(on: Iterable[int]) -> list[int]:
     try:
         return sorted({operator.index(rank) for rank in on})
     except TypeError:
-        msg = f"ranks are named by a list of their numbers, for example on=[0], not {on!r}."
-        raise UsageError(msg) from None
+        raise UsageError(f"ranks are named by a list of their numbers, for example on=[0], not {on!r}.") from None
 
 
 def check_timeout(timeout: float | None) -> None:
     """Refuse a timeout that is no positive number."""
     number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (number and timeout > 0):
-        msg = f"the timeout is a positive number of seconds, not {timeout!r}."
-        raise UsageError(msg)
+        raise UsageError(f"the timeout is a positive number of seconds, not {timeout!r}.")
 
 
 def check_source(source: object) -> None:
     """Refuse a cell that is no text."""
     if not isinstance(source, str):
-        msg = f"a cell is text, not {source!r:.80}."
-        raise UsageError(msg)
+        raise UsageError(f"a cell is text, not {source!r:.80}.")

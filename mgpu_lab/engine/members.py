@@ -162,8 +162,7 @@ class Members(Mapping[int, Member]):
         for rank in self:
             if why := why_not_joined(answers.get(rank), gone=rank in asked.gone):
                 printed = self[rank].output.last_lines(5)
-                msg = f"rank {rank} did not come up: {why}. {printed}".strip()
-                raise RanksError(msg)
+                raise RanksError(f"rank {rank} did not come up: {why}. {printed}".strip())
         self.retired = tuple(sorted({kind for answer in answers.values() for kind in answer.value or ()}))
         if self.sampling_s:
             self.set_sampling(self.sampling_s)

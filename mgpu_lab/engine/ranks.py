@@ -102,8 +102,7 @@ class Ranks:
     def members(self) -> Members:
         """The processes behind the ranks; RanksError once they have been stopped."""
         if self._members is None:
-            msg = "no ranks run: start them with `%ranks start` or Ranks(2)."
-            raise RanksError(msg)
+            raise RanksError("no ranks run: start them with `%ranks start` or Ranks(2).")
         return self._members
 
     def stop(self) -> None:
@@ -122,8 +121,7 @@ class Ranks:
                 missing = [rank for rank in members.gone() if rank not in chosen]
                 if missing:
                     also = f"{named(missing)} {verb(missing, 'is', 'are')} gone too"
-                    msg = f"{also}: `%ranks restart --on {tag_of({*chosen, *missing})}`."
-                    raise RanksError(msg)
+                    raise RanksError(f"{also}: `%ranks restart --on {tag_of({*chosen, *missing})}`.")
             else:
                 self.journal.clear()
             if members.backend.alive() or chosen != everyone:
@@ -306,8 +304,7 @@ class Ranks:
         everyone = list(members)
         chosen = everyone if on is None else rank_numbers(on)
         if not chosen:
-            msg = "name at least one rank, for example on=[0]."
-            raise UsageError(msg)
+            raise UsageError("name at least one rank, for example on=[0].")
         absent = [rank for rank in chosen if rank not in everyone]
         if absent:
             msg = f"there is no {named(absent)}: {len(everyone)} ranks run, numbered 0 to {len(everyone) - 1}."
@@ -315,11 +312,10 @@ class Ranks:
         gone = members.gone()
         if must_live and (lost := [rank for rank in chosen if rank in gone]):
             left = f", or run on the others with `--on {tag_of(members.alive())}`" if members.alive() else ""
-            msg = (
+            raise RanksError(
                 f"{named(lost)} {verb(lost, 'is', 'are')} gone ({death_text(death_of(members[lost[0]]))}) "
                 f"`%ranks restart` starts all ranks again, `%ranks restart --on {tag_of(gone)}` only the missing{left}."
             )
-            raise RanksError(msg)
         return chosen
 
     def _put_in_order(self) -> None:
@@ -341,8 +337,7 @@ class Ranks:
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._busy.acquire(blocking=False):
-            msg = "the ranks are busy with another cell: wait for it, or press Stop."
-            raise RanksError(msg)
+            raise RanksError("the ranks are busy with another cell: wait for it, or press Stop.")
         try:
             yield
         finally:

@@ -56,21 +56,18 @@ def write_script(path: str, steps: list[Step], world_size: int, *, force: bool =
     try:
         target = pathlib.Path(path).expanduser()
     except RuntimeError as error:  # ~somebody
-        msg = f"{path} cannot be written: {error}"
-        raise UsageError(msg) from None
+        raise UsageError(f"{path} cannot be written: {error}") from None
     cells = [step for step in steps if not step.is_push]
     failed = sum(step.failed for step in cells)
     if failed == len(steps):
-        msg = "nothing to export yet: run %%ranks cells first."
-        raise UsageError(msg)
+        raise UsageError("nothing to export yet: run %%ranks cells first.")
     if target.exists() and not force:
         msg = f"{path} exists already: choose another name, or overwrite it with `%ranks export {path} --force`."
         raise UsageError(msg)
     try:
         target.write_text(script(steps, world_size, target.name), encoding="utf-8")
     except OSError as error:
-        msg = f"{path} cannot be written: {error.strerror}."
-        raise UsageError(msg) from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     left_out = f" ({failed} that failed left out)" if failed else ""
     wrote = f"Wrote {len(cells) - failed} cells{left_out} to {path}."
     return f"{wrote} Run them with: torchrun --nproc_per_node={world_size} {path}"

@@ -43,8 +43,7 @@ def rank_list(text: str) -> list[int]:
     for part in text.split(","):
         first, dash, last = part.partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            msg = f"{text!r} names no ranks; write for example 0 or 0,2-3"
-            raise argparse.ArgumentTypeError(msg)
+            raise argparse.ArgumentTypeError(f"{text!r} names no ranks; write for example 0 or 0,2-3")
         low, high = int(first), int(last or first)
         if not low <= high < MAX_RANKS:
             msg = f"{part!r} names no ranks: a range goes up, and ranks are numbered from 0 to {MAX_RANKS - 1} at most"
@@ -58,8 +57,7 @@ def whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        msg = f"{text!r} is no whole number"
-        raise argparse.ArgumentTypeError(msg) from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
 
 
 def seconds(text: str) -> float:
@@ -69,8 +67,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not value > 0:
-        msg = f"{text!r} is no positive number of seconds"
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
     return value
 
 
@@ -114,20 +111,17 @@ class RanksMagics(Magics):
             return None
         name = words[0] if words else "status"
         if name not in COMMANDS:
-            msg = f"%ranks knows no {name!r}; it knows {', '.join(COMMANDS)}."
-            raise UsageError(msg)
+            raise UsageError(f"%ranks knows no {name!r}; it knows {', '.join(COMMANDS)}.")
         options = self.parsers[name].parse_args(words[1:])
         try:
             return getattr(self, name)(options)
         except KeyboardInterrupt:
-            msg = f"Stop was pressed during `%ranks {name}`; `%ranks` shows what runs now."
-            raise RanksError(msg) from None
+            raise RanksError(f"Stop was pressed during `%ranks {name}`; `%ranks` shows what runs now.") from None
 
     def running(self) -> Ranks:
         """Return the ranks; RanksError where none run."""
         if self.ranks is None:
-            msg = "no ranks run: start them with `%ranks start`."
-            raise RanksError(msg)
+            raise RanksError("no ranks run: start them with `%ranks start`.")
         return self.ranks
 
     # ---- commands
@@ -178,8 +172,7 @@ class RanksMagics(Magics):
     def run_cell(self, options: argparse.Namespace, cell: str) -> None:
         """Run a cell on the ranks and show what came of it."""
         if not cell.strip():
-            msg = "the cell is empty: write the code for the ranks below the %%ranks line."
-            raise UsageError(msg)
+            raise UsageError("the cell is empty: write the code for the ranks below the %%ranks line.")
         if self.ranks is None:
             self.start(self.parsers["start"].parse_args([]))
         ranks, typed = self.running(), self.typed()

@@ -45,8 +45,7 @@ class Watch:
         from IPython.display import display
 
         if self.closed.is_set():
-            msg = "this view is closed: watch() makes a new one."
-            raise RanksError(msg)
+            raise RanksError("this view is closed: watch() makes a new one.")
         self.html.value = self._html()
         view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         bundle: dict[str, Any] = {WIDGET_MIME: view}
@@ -158,8 +157,7 @@ def watch(ranks: Ranks | None = None) -> Watch:
 
         magics = getattr(get_ipython(), "_mgpu_lab_magics", None)
         if magics is None or magics.ranks is None:
-            msg = "no ranks run: start them with `%ranks start`, then watch() them."
-            raise RanksError(msg)
+            raise RanksError("no ranks run: start them with `%ranks start`, then watch() them.")
         ranks = magics.ranks
     return ShownWatch(ranks)
 

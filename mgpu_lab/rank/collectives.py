@@ -119,11 +119,10 @@ class Collectives:
         if group is None or group == self.c10d.GroupMember.NON_GROUP_MEMBER:
             return None
         if group not in world.pg_map:
-            msg = (
+            raise StaleGroupError(
                 "this process group is not alive any more: it was destroyed, or made before the ranks' "
                 "connection was renewed. Make it again with dist.new_group(...)."
             )
-            raise StaleGroupError(msg)
         return str(group.group_name)
 
 

@@ -220,10 +220,9 @@ def refusal(kind: str) -> Callable[..., Any]:
 
     def refuse(*_: Any, **__: Any) -> Any:
         __tracebackhide__ = True
-        msg = (
+        raise StaleGroupError(
             f"this {kind} was made before the ranks' connection was renewed and cannot communicate any more. "
             "Its parameters are intact: wrap the model again (run the cell that made it), then go on."
         )
-        raise StaleGroupError(msg)
 
     return refuse

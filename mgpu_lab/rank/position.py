@@ -14,20 +14,8 @@ from mgpu_lab.rank.collectives import Collectives
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.messages import STACK_SIGNAL, Position
 
-COMMUNICATION_FILES = (
-    "torch/distributed/",
-    "deepspeed/comm/",
-    "torch/autograd/graph.py",
-    "torch/nn/parallel/",
-)
-COMMUNICATION_CALLS = (
-    ".wait(",
-    ".synchronize(",
-    "backward(",
-    "init_process_group(",
-    "store.get(",
-    "barrier(",
-)
+COMMUNICATION_FILES = ("torch/distributed/", "deepspeed/comm/", "torch/autograd/graph.py", "torch/nn/parallel/")
+COMMUNICATION_CALLS = (".wait(", ".synchronize(", "backward(", "init_process_group(", "store.get(", "barrier(")
 
 
 class Lookout:

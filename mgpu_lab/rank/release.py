@@ -58,8 +58,7 @@ def descriptors() -> list[int]:
 def borrowed(fd: int):  # type: ignore[no-untyped-def] # noqa: ANN201 - a generator of socket
     """Look at a descriptor as a socket without ever closing it."""
     if not is_socket(fd):
-        msg = f"descriptor {fd} is no socket"
-        raise OSError(msg)
+        raise OSError(f"descriptor {fd} is no socket")
     sock = socket.socket(fileno=fd)
     try:
         yield sock

@@ -62,8 +62,7 @@ class FileRendezvous:
 @functools.singledispatch
 def meet(meeting: object, _rank: int, _world_size: int) -> Rendezvous:
     """Return the rendezvous that a meeting of this kind describes."""
-    msg = f"a rank knows no meeting {type(meeting).__name__}"
-    raise TypeError(msg)
+    raise TypeError(f"a rank knows no meeting {type(meeting).__name__}")
 
 
 @meet.register

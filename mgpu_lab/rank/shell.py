@@ -116,8 +116,7 @@ class _Shell(InteractiveShell):
         """Leave the streams to ``RankShell``."""
 
     def ask_exit(self) -> None:
-        msg = "exit ends nothing here: `%ranks stop` ends the ranks, `%ranks restart` begins again."
-        raise ExitRequestedError(msg)
+        raise ExitRequestedError("exit ends nothing here: `%ranks stop` ends the ranks, `%ranks restart` begins again.")
 
     def showtraceback(self, *_: Any, **__: Any) -> None:
         """Show nothing here: the error travels to the kernel as data."""
@@ -303,5 +302,4 @@ def same_file(fd: int, other: int) -> bool:
 
 def refuse_input(*_: Any, **__: Any) -> str:
     """Stand in for ``input()`` and ``breakpoint()``."""
-    msg = "a rank has no keyboard: set the value in the cell, or send it with ranks.push(name=value)."
-    raise NoKeyboardError(msg)
+    raise NoKeyboardError("a rank has no keyboard: set the value in the cell, or send it with ranks.push(name=value).")

@@ -27,11 +27,7 @@ PRELOAD = (
     ("mgpu_lab.ledger.measure", "mgpu_lab.rank.process:prepare"),
     ("stack_data", "executing", "pure_eval", "asttokens"),  # what showing the first error needs
     ("pygments.lexers.python", "pygments.formatters.terminal256", "IPython.core.guarded_eval"),
-    (
-        "torch._dynamo",
-        "torch.nn.parallel",
-        "torch.optim",
-    ),
+    ("torch._dynamo", "torch.nn.parallel", "torch.optim"),
     ("torch.utils.data", "torch.distributed.tensor", "torch.distributed.fsdp", "torch.distributed.optim"),
     ("multiprocessing.popen_fork", "matplotlib.figure", "matplotlib.backends.backend_agg"),
     ("transformers", "transformers.models.llama.modeling_llama", "transformers.trainer"),

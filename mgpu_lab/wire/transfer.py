@@ -60,8 +60,7 @@ def plain_display(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple
     try:
         bundle, about = json.loads(json.dumps((data, metadata), default=plain))
     except Exception as error:  # noqa: BLE001 - the values' own code runs here
-        msg = f"this display cannot be sent ({error}): show text, HTML, images or plain values."
-        raise UsageError(msg) from None
+        raise UsageError(f"this display cannot be sent ({error}): show text, HTML, images or plain values.") from None
     bundle.pop(WIDGET_MIME, None)  # its state stays in the rank: the notebook would show an error in its place
     return bundle, about
 
@@ -76,8 +75,7 @@ def plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, numbers.Real):
         return float(value)
-    msg = f"it holds a {type(value).__name__}"
-    raise TypeError(msg)
+    raise TypeError(f"it holds a {type(value).__name__}")
 
 
 def pack(name: str, namespace: Mapping[str, Any], max_bytes: int) -> bytes:
@@ -86,8 +84,7 @@ def pack(name: str, namespace: Mapping[str, Any], max_bytes: int) -> bytes:
     Raises ``UsageError`` where the name is missing, cannot be pickled, or holds more than ``max_bytes``.
     """
     if name not in namespace:
-        msg = f"no variable {name!r} here."
-        raise UsageError(msg)
+        raise UsageError(f"no variable {name!r} here.")
     buffer = _LimitedBuffer(max_bytes)
     try:
         _Pickler(buffer).dump(namespace[name])
@@ -96,11 +93,10 @@ def pack(name: str, namespace: Mapping[str, Any], max_bytes: int) -> bytes:
         raise UsageError(msg) from None
     except Exception as error:
         why = re.sub(r" at 0x[0-9a-f]+", "", str(error))
-        msg = (
+        raise UsageError(
             f"{name!r} holds a {type(namespace[name]).__name__} that cannot be pickled ({why}): "
             "send plain values such as numbers, lists, arrays or tensors."
-        )
-        raise UsageError(msg) from error
+        ) from error
     return buffer.getvalue()
 
 

@@ -27,11 +27,7 @@ def notebook():
 
 @pytest.mark.parametrize(
     ("text", "line", "column", "cursor"),
-    [
-        ("%%ranks\nonly_", 1, 5, 5),
-        ("%%ranks --on 0\nx = 1\nonly_", 2, 5, 11),
-        ("%%ranks\n'🙂é'; only_ + 1", 1, 11, 11),
-    ],
+    [("%%ranks\nonly_", 1, 5, 5), ("%%ranks --on 0\nx = 1\nonly_", 2, 5, 11), ("%%ranks\n'🙂é'; only_ + 1", 1, 11, 11)],
 )
 def test_completion_inside(notebook, text, line, column, cursor):
     ranks = Ranks()

@@ -116,8 +116,7 @@ class ForkServer:
         if not event.wait(FORK_TIMEOUT_S) or self.gone.is_set():
             log = pathlib.Path(self.directory, "template.log")
             tail = log.read_text(errors="replace")[-400:].strip() if log.exists() else ""
-            msg = f"no rank could be forked: the template process ended or does not answer. {tail}"
-            raise RanksError(msg)
+            raise RanksError(f"no rank could be forked: the template process ended or does not answer. {tail}")
 
     def _listen(self) -> None:
         try:
