@@ -38,13 +38,11 @@ def rank_numbers(on: Iterable[int]) -> list[int]:
 
 
 def check_timeout(timeout: float | None) -> None:
-    """Refuse a timeout that is no positive number."""
     number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (number and timeout > 0):
         raise UsageError(f"the timeout is a positive number of seconds, not {timeout!r}.")
 
 
 def check_source(source: object) -> None:
-    """Refuse a cell that is no text."""
     if not isinstance(source, str):
         raise UsageError(f"a cell is text, not {source!r:.80}.")

@@ -73,7 +73,6 @@ class Facts:
 
     @property
     def running(self) -> tuple[int, ...]:
-        """The ranks that have not answered yet."""
         return tuple(self.sights)
 
 

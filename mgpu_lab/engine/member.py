@@ -25,7 +25,6 @@ class Asked:
         self._settle()
 
     def take(self, rank: int, answer: messages.Answer) -> None:
-        """Take in a rank's answer."""
         self.answers[rank] = answer
         self.pending.discard(rank)
         left = answer.group is not None and not answer.group.initialized
@@ -65,7 +64,6 @@ class Member:
 
     @property
     def alive(self) -> bool:
-        """Whether the process lives, as far as is known."""
         return self.process.alive()
 
     def ask(self, asked: Asked, message: bytes, *, control: bool) -> None:
@@ -90,7 +88,6 @@ class Member:
     # ---- what a backend's Listener is told
 
     def heard(self, message: Any) -> None:
-        """Sort what the rank says."""
         match message:
             case messages.Answer():
                 if message.group is not None:
@@ -104,10 +101,8 @@ class Member:
                 self.samples.append(message)
 
     def printed(self, stream: str, data: bytes) -> None:
-        """Take in what it prints."""
         self.output.write(stream, data)
 
     def hung_up(self) -> None:
-        """Take in that it will say nothing more."""
         self.deaf = True
         self.give_up()

@@ -70,11 +70,9 @@ class Members(Mapping[int, Member]):
                 self.news.get_nowait()
 
     def alive(self) -> list[int]:
-        """List the ranks whose process lives."""
         return [rank for rank, member in self.items() if member.alive]
 
     def gone(self) -> list[int]:
-        """List the ranks whose process has ended."""
         return [rank for rank, member in self.items() if not member.alive]
 
     def set_sampling(self, period_s: float) -> None:
@@ -169,7 +167,6 @@ class Members(Mapping[int, Member]):
 
 
 def why_not_joined(answer: messages.Answer | None, *, gone: bool) -> str:
-    """Say why a rank is not in the new group; empty where it is."""
     if answer is None:
         return "its process ended" if gone else f"no answer within {START_TIMEOUT_S:.0f} s"
     return f"{answer.failure.ename}: {answer.failure.evalue}" if answer.failure else ""

@@ -16,7 +16,6 @@ class Capture:
     """One stream: bytes in, text out, bounded, with carriage returns carried out."""
 
     def __init__(self) -> None:
-        """Begin empty."""
         self.head = bytearray()
         self.tail = bytearray()
         self.line = b""  # an unfinished line that has a carriage return: a progress bar
@@ -140,7 +139,6 @@ class CellOutput:
         return "\n".join("\n".join(part for part in printed if part).splitlines()[-count:])
 
     def total_bytes(self) -> int:
-        """Return how many bytes of text came in."""
         return self.stderr.total_bytes + sum(each.total_bytes for each in self.segments if isinstance(each, Capture))
 
 
@@ -166,5 +164,4 @@ def decode(data: bytes) -> str:
 
 
 def cut_note(cut_bytes: int) -> str:
-    """Say how much is missing."""
     return f"[... {cut_bytes:,} bytes of output cut here ...]"

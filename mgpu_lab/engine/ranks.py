@@ -81,7 +81,6 @@ class Ranks:
     # ---- life
 
     def __enter__(self) -> Self:
-        """Return self."""
         return self
 
     def __exit__(self, *_: object) -> None:

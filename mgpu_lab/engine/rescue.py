@@ -66,7 +66,6 @@ class Rescue:
                 self.members[rank].process.dump_stack()
 
     def hear(self) -> None:
-        """Take in what has been answered."""
         now = time.monotonic()
         for rank, (asked, _) in list(self.asked.items()):
             if rank in asked.pending:
@@ -81,7 +80,6 @@ class Rescue:
         return asked is not None and rank in asked.pending and time.monotonic() - asked_s > SILENT_S
 
     def sight(self, rank: int) -> Sight:
-        """Return what is known of one rank."""
         watched, silent = self.watched.get(rank), self.silent(rank)
         starved = rank in self.clocked and self.members[rank].process.starved()
         if watched is None or watched.position is None:
@@ -131,7 +129,6 @@ class Rescue:
             asked.wait(max(0.0, began + ANSWER_S - time.monotonic()))
 
     def kill(self, ranks: Iterable[int]) -> None:
-        """End processes that answered nothing else."""
         for rank in ranks:
             self.killed.add(rank)
             self.members[rank].process.signal(signal.SIGKILL, children=True)

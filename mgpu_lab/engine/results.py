@@ -122,7 +122,6 @@ class CellError(LabError):
 
 
 def rank_result(rank: int, output: CellOutput, error: RankError | None) -> RankResult:
-    """Turn what was captured into data."""
     items = tuple(output.items())
     displays = tuple(item.data for item in items if isinstance(item, Display))
     return RankResult(
@@ -131,11 +130,9 @@ def rank_result(rank: int, output: CellOutput, error: RankError | None) -> RankR
 
 
 def fingerprint(result: RankResult) -> Any:
-    """Return a key that is equal for identical output."""
     parts = [item if isinstance(item, str) else repr(sorted(item.data.items())) for item in result.items]
     return (tuple(parts), result.stderr)
 
 
 def tag_lines(text: str, tag: str) -> list[str]:
-    """Put ``[tag]`` before each line."""
     return [f"[{tag}] {line}" for line in text.rstrip("\n").split("\n")] if text.strip("\n") else []

@@ -39,7 +39,6 @@ class CellRun:
     """
 
     def __init__(self, members: Members, ranks: list[int], timeout_s: float | None, note_after_s: float) -> None:
-        """Nothing is sent yet."""
         self.members, self.ranks = members, ranks
         self.took_part: dict[int, Member] = {rank: members[rank] for rank in ranks}  # one that dies is replaced there
         self.rescue = Rescue(members)
@@ -79,11 +78,9 @@ class CellRun:
         self.members.notify()
 
     def outputs(self) -> dict[int, CellOutput]:
-        """Return what each rank has given out so far."""
         return {rank: member.output for rank, member in self.took_part.items()}
 
     def running(self) -> list[int]:
-        """List the ranks that have not answered yet."""
         asked = self.asked
         return [rank for rank in self.ranks if rank in asked.pending] if asked is not None else []
 
@@ -117,7 +114,6 @@ class CellRun:
         return RankError(rank, "RankDied", death_text(death_of(self.took_part[rank])), kind=DIED)
 
     def facts(self) -> decide.Facts:
-        """Put together what is known now."""
         running = self.running()
         self.learn(
             sights={rank: self.rescue.sight(rank) for rank in running},
@@ -128,11 +124,9 @@ class CellRun:
         return self._facts
 
     def learn(self, **facts: Any) -> None:
-        """Replace facts by newer ones."""
         self._facts = replace(self._facts, **facts)
 
     def perform(self, action: decide.Action) -> None:
-        """Carry out one step."""
         now = time.monotonic()
         match action.kind:
             case decide.ATTEND:
@@ -160,7 +154,6 @@ class CellRun:
                 self.rescue.kill(action.ranks)
 
     def where_text(self) -> str:
-        """Tell where everybody is."""
         running = self.running()
         positions = {rank: self.rescue.position(rank) for rank in running}
         silent = [rank for rank in running if self.rescue.silent(rank)]
@@ -169,7 +162,6 @@ class CellRun:
     # ---- what came of it
 
     def failures(self) -> dict[int, messages.Failure]:
-        """Return the errors that ranks have reported."""
         answers = dict(self.asked.answers) if self.asked is not None else {}
         return {rank: answer.failure for rank, answer in answers.items() if answer.failure is not None}
 
@@ -197,7 +189,6 @@ class CellRun:
         return outcome_notes(self.outcome(killed, died, stood, uneven))
 
     def outcome(self, killed: list[int], died: list[int], stood: dict[int, messages.Position], uneven: str) -> Outcome:
-        """Put together what the notes are to tell."""
         echoes, leavers, failures = self.echoes(), self.leavers(), self.failures()
         waited = {rank: place(where) for rank, where in self.rescue.released.items() if rank not in killed}
         waited |= {rank: echo_place(failures[rank]) for rank in echoes if rank not in waited}
@@ -216,7 +207,6 @@ class CellRun:
         )
 
     def result(self, notes: tuple[str, ...], late: dict[int, CellOutput]) -> RunResult:
-        """Put everything together."""
         ranks = {}
         for rank, member in self.took_part.items():
             error = self.buried.get(rank) or self.error_of(rank)
@@ -236,7 +226,6 @@ class CellRun:
 
 
 def death_of(member: Member) -> Death:
-    """Put together how a rank's process ended."""
     end = member.process.end()
     memory_bytes = member.samples[-1].memory_bytes if member.samples else None
     return Death(end.code, end.decided_here, memory_bytes, member.output.last_lines(3))

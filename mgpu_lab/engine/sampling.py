@@ -37,14 +37,12 @@ class Wishes:
         return min((each.period_s for each in self._open), default=0.0)
 
     def add(self, period_s: float) -> Sampling:
-        """Begin to want samples."""
         before, made = self.period_s, Sampling(period_s, self)
         self._open.append(made)
         self._tell(before)
         return made
 
     def drop(self, wish: Sampling) -> None:
-        """Forget a wish."""
         before = self.period_s
         if wish in self._open:
             self._open.remove(wish)

@@ -46,7 +46,6 @@ def place(position: Position | None) -> str:
 
 
 def grouped_by_place(positions: Mapping[int, Position | None]) -> list[tuple[list[int], str]]:
-    """Group ranks that stand at the same place."""
     groups: dict[str, list[int]] = {}
     for rank, position in sorted(positions.items()):
         groups.setdefault(place(position), []).append(rank)

@@ -21,7 +21,6 @@ class CellHelp:
     """Answer the notebook's questions about names in a %%ranks cell."""
 
     def __init__(self, shell: InteractiveShell, ranks: Callable[[], Ranks | None]) -> None:
-        """Remember whom to ask."""
         self.shell, self.ranks = shell, ranks
         self.matcher = self.make_matcher()
         self.inspect_before: Any = None
@@ -44,7 +43,6 @@ class CellHelp:
             kernel.do_inspect = self.inspect
 
     def remove(self) -> None:
-        """Undo ``install``."""
         if self.matcher in self.shell.Completer.custom_matchers:
             self.shell.Completer.custom_matchers.remove(self.matcher)
         if self.inspect_before is not None:

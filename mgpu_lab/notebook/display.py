@@ -105,12 +105,10 @@ def show_result(shell: InteractiveShell, result: RunResult, table: Any = None) -
 
 
 def tags(ranks: list[RankResult]) -> list[int]:
-    """Return the ranks' numbers."""
     return [each.rank for each in ranks]
 
 
 def only_text(result: RankResult) -> bool:
-    """Whether a rank gave out nothing but lines."""
     return all(isinstance(item, str) for item in result.items)
 
 
@@ -129,7 +127,6 @@ def show_texts(texts: list[tuple[str, list[int]]], room: int, stream: Any) -> No
 
 
 def show_rank(shell: InteractiveShell, result: RankResult, tag: str, room: int) -> None:
-    """Show one rank's items in the order they came."""
     for item in result.items:
         if isinstance(item, str):
             print_tagged(clip(item, room), tag, sys.stdout)
@@ -141,20 +138,17 @@ def show_rank(shell: InteractiveShell, result: RankResult, tag: str, room: int) 
 
 
 def show_rich(shell: InteractiveShell, item: Display, tag: str) -> None:
-    """Show a figure, table or other bundle under its tag."""
     print(f"[{tag}]:", flush=True)
     shell.display_pub.publish(item.data, item.metadata)
 
 
 def print_tagged(text: str, tag: str, stream: Any) -> None:
-    """Print lines, each behind its tag."""
     lines = tag_lines(text, tag)
     if lines:
         print("\n".join(lines), file=stream, flush=True)
 
 
 def texts_of(result: RankResult) -> list[str]:
-    """Return all that is shown of a rank as text."""
     plain = [item if isinstance(item, str) else item.data.get("text/plain", "") for item in result.items]
     return [*map(str, plain), result.stderr]
 

@@ -74,7 +74,6 @@ def write_script(path: str, steps: list[Step], world_size: int, *, force: bool =
 
 
 def script(steps: list[Step], world_size: int, name: str = "train.py") -> str:
-    """Return the script's text."""
     parts = [exported(step, number) for number, step in enumerate(steps, 1)]
     body = "\n".join(parts)
     uses = "".join(text for word, text in USES.items() if re.search(rf"\b{word}\b", body))
@@ -83,7 +82,6 @@ def script(steps: list[Step], world_size: int, name: str = "train.py") -> str:
 
 
 def exported(step: Step, number: int) -> str:
-    """Return one step as code."""
     if step.failed:
         return f"# cell {number} failed in the notebook and is left out\n"
     source = step.source if step.is_push else exported_cell(step.source)
@@ -157,7 +155,6 @@ def lines_inside_strings(source: str) -> set[int]:
 
 
 def parses(source: str, flags: int = 0) -> bool:
-    """Whether this is Python."""
     try:
         compile(source, "cell", "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError):

@@ -95,7 +95,6 @@ class WatchTable:
 
 
 def mebibytes(count: int) -> str:
-    """Return bytes in MiB."""
     return f"{count / MIB:,.0f} MiB"
 
 
@@ -118,7 +117,6 @@ def step_text(step_s: float | None) -> str:
 
 
 def rank_rows(samples: Iterable[tuple[int, Sequence[Sample]]], gone: Iterable[int] = ()) -> list[RankRow]:
-    """Build the rows from each rank's samples of the last minutes."""
     return [
         RankRow(rank, newest(taken), last_minute(taken), rank in set(gone)) if taken else RankRow(rank, None)
         for rank, taken in samples
@@ -141,7 +139,6 @@ def last_minute(taken: Sequence[Sample]) -> tuple[tuple[float, int], ...]:
 
 
 def live_html(table: WatchTable, *, paused: bool = False) -> str:
-    """Return the live view: the table with sparklines of the last minute."""
     return table_html(table, "Ranks, paused" if paused else "Ranks, live", live=True)
 
 

@@ -38,7 +38,6 @@ class Parser(argparse.ArgumentParser):
 
 
 def rank_list(text: str) -> list[int]:
-    """Parse ``0,2-3``."""
     ranks: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
@@ -53,7 +52,6 @@ def rank_list(text: str) -> list[int]:
 
 
 def whole(text: str) -> int:
-    """Parse the number of ranks."""
     try:
         return int(text)
     except ValueError:
@@ -61,7 +59,6 @@ def whole(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """Parse a positive number of seconds."""
     try:
         value = float(text)
     except ValueError:
@@ -92,7 +89,6 @@ class RanksMagics(Magics):
     """The magics of one notebook and the ranks they drive."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        """No ranks run yet."""
         super().__init__(shell)
         self.notebook = shell
         self.ranks: Ranks | None = None
@@ -170,7 +166,6 @@ class RanksMagics(Magics):
     # ---- cells
 
     def run_cell(self, options: argparse.Namespace, cell: str) -> None:
-        """Run a cell on the ranks and show what came of it."""
         if not cell.strip():
             raise UsageError("the cell is empty: write the code for the ranks below the %%ranks line.")
         if self.ranks is None:
@@ -197,7 +192,6 @@ class RanksMagics(Magics):
         return str(code).lstrip().startswith(CELL)
 
     def close(self) -> None:
-        """Stop the ranks, if any run."""
         if self.ranks is not None:
             ranks, self.ranks = self.ranks, None
             if self.notebook.user_ns.get(VARIABLE) is ranks:
@@ -206,7 +200,6 @@ class RanksMagics(Magics):
 
 
 def stopped(count: int) -> str:
-    """Say how many ranks were stopped."""
     return f"Stopped {count} rank{'s' if count != 1 else ''}."
 
 
@@ -220,7 +213,6 @@ def register(shell: InteractiveShell) -> None:
 
 
 def unregister(shell: InteractiveShell) -> None:
-    """Stop the ranks and take the magics away."""
     magics = getattr(shell, INSTANCE, None)
     if magics is not None:
         if magics.ranks is not None:

@@ -30,7 +30,6 @@ class StatusTable:
         return Table(HEADINGS, rows, caption="Ranks", numbers={1, 4})
 
     def __repr__(self) -> str:
-        """Show the text."""
         return self.table().text()
 
     def _repr_html_(self) -> str:

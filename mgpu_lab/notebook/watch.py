@@ -24,7 +24,6 @@ class Watch:
     """A live view of ranks. ``close()`` (or the end of a ``with`` block) leaves a plain table in its place."""
 
     def __init__(self, ranks: Ranks) -> None:
-        """Show nothing yet."""
         from ipywidgets import HTML, Button, VBox
 
         self.ranks = ranks
@@ -66,7 +65,6 @@ class Watch:
         return self.sampling is not None
 
     def toggle(self, _: Any = None) -> None:
-        """Answer the button."""
         if self.live:
             self.pause()
         else:

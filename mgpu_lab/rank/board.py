@@ -27,7 +27,6 @@ class Board:
         self.fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
     def close(self) -> None:
-        """Close the file."""
         os.close(self.fd)
 
     def differing(self, number: int, text: str) -> dict[int, str]:

@@ -73,7 +73,6 @@ class Collectives:
         return text_of(call) if call else None
 
     def install(self) -> None:
-        """Listen to this process's calls from now on."""
         import torch.distributed.distributed_c10d as c10d
 
         self.c10d = c10d
@@ -143,7 +142,6 @@ def text_of(call: Call) -> str:
 
 
 def describe(tensor: Any) -> str:
-    """Describe a tensor as ``4 x float32``."""
     if not hasattr(tensor, "numel"):
         return type(tensor).__name__
     return f"{tensor.numel()} x {str(tensor.dtype).removeprefix('torch.')}"

@@ -48,7 +48,6 @@ class Group:
         self.watch_initialization()
 
     def set_environment(self) -> None:
-        """Name rank, size and rendezvous as torchrun does."""
         spec = self.spec
         os.environ.update(
             RANK=str(spec.rank),
@@ -206,12 +205,10 @@ class RefusedNames(list[str]):
     """The group names of a mesh whose groups are gone."""
 
     def __init__(self, refuse: Callable[..., Any]) -> None:
-        """Hold no name."""
         super().__init__()
         self.refuse = refuse
 
     def __getitem__(self, _: Any) -> Any:
-        """Say why there is none."""
         self.refuse()
 
 

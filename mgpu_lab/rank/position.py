@@ -47,7 +47,6 @@ class Lookout:
         return Position(line, source, innermost, current, waiting and line is not None, tuple(mark), cpu_s)
 
     def source_line(self, line: int | None) -> str:
-        """Return the text of a line of the running cell."""
         lines = self.cell().splitlines()
         return lines[line - 1].strip() if line is not None and 0 < line <= len(lines) else ""
 

@@ -47,7 +47,6 @@ class Voice:
             self.end()
 
     def hear(self) -> Any:
-        """Return the next message."""
         try:
             return self.connection.recv()
         except (EOFError, OSError):
@@ -138,7 +137,6 @@ class Rank:
             self.in_cell = False
 
     def value_of(self, request: Any) -> Any:
-        """Dispatch on the kind of request."""
         value: Any = None
         match request:
             case messages.JoinGroup():
@@ -207,7 +205,6 @@ class Rank:
         return self.sampler.period_s if self.sampler.live else None
 
     def hear(self, message: Any) -> None:
-        """Answer a control message."""
         value: Any = None
         match message:
             case messages.Where():
@@ -225,7 +222,6 @@ class Rank:
         self.control.say(messages.Answer(message.request, value))
 
     def tick(self) -> None:
-        """Do what is due between messages."""
         if self.in_cell:
             with contextlib.suppress(Exception):
                 self.shell.flush()
@@ -258,7 +254,6 @@ def main(spec: messages.RankSpec, requests: Connection, control: Connection) -> 
 
 
 def is_open(fd: int) -> bool:
-    """Whether a descriptor is one."""
     try:
         os.fstat(fd)
     except OSError:

@@ -67,7 +67,6 @@ def borrowed(fd: int):  # type: ignore[no-untyped-def] # noqa: ANN201 - a genera
 
 
 def is_socket(fd: int) -> bool:
-    """Whether an open descriptor is a socket."""
     try:
         return stat.S_ISSOCK(os.fstat(fd).st_mode)
     except OSError:

@@ -39,7 +39,6 @@ class FileRendezvous:
         self.directory = pathlib.Path(meeting.directory)
 
     def environ(self) -> dict[str, str]:
-        """Return an address on this machine."""
         return {"MASTER_ADDR": self.meeting.master_addr, "MASTER_PORT": str(self.meeting.master_port)}
 
     def store(self, attempt: int) -> Any:
@@ -50,7 +49,6 @@ class FileRendezvous:
         return dist.FileStore(str(path), self.world_size)  # type: ignore[attr-defined]
 
     def call_log(self, attempt: int, group: str) -> Board | None:
-        """Open the group's board."""
         safe = "".join(c if c.isalnum() else "_" for c in group)
         path = self.directory / f"calls-{self.meeting.generation}.{attempt}-{safe}"
         try:

@@ -52,12 +52,10 @@ class Sampler:
         self.period_s, self.look_s = (period_s, LIVE_LOOK_S) if self.live else (IDLE_PERIOD_S, LOOK_S)
 
     def begin_cell(self) -> None:
-        """Note that a cell runs."""
         self.looks.clear()
         self.busy = True
 
     def end_cell(self) -> None:
-        """Note that it has ended."""
         self.busy = False
 
     def due(self) -> Sample | None:
@@ -74,11 +72,9 @@ class Sampler:
         return None
 
     def waits(self) -> bool:
-        """Whether the main thread waits in communication at this moment."""
         return thread_sleeps(self.main_task) and self.lookout.position().waiting
 
     def sample(self) -> Sample:
-        """Take one sample."""
         latest = self.group.meter.latest()
         memory = self.gpu_memory() if self.group.spec.device == "cuda" else self.cpu_memory()
         return Sample(

@@ -47,7 +47,6 @@ class RankPublisher(DisplayPublisher):
     show: ClassVar[Callable[..., None]]
 
     def publish(self, data: Any, metadata: Any = None, **options: Any) -> None:  # type: ignore[override]
-        """Send one bundle."""
         display_id = (options.get("transient") or {}).get("display_id")
         type(self).show(data, metadata or {}, display_id, update=bool(options.get("update")))
 
@@ -69,7 +68,6 @@ class RankDisplayHook(DisplayHook):
         """Print no prompt."""
 
     def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
-        """Send one bundle."""
         type(self).show(format_dict, md_dict or {}, None, update=False)
 
     def finish_displayhook(self) -> None:
@@ -146,7 +144,6 @@ class RankShell:
 
     @property
     def user_ns(self) -> dict[str, Any]:
-        """The namespace cells run in."""
         namespace: dict[str, Any] = self.shell.user_ns
         return namespace
 
@@ -174,7 +171,6 @@ class RankShell:
         self.flush()
 
     def flush(self) -> None:
-        """Push half-written lines into the pipes."""
         for stream in (self.stdout, self.stderr):
             with contextlib.suppress(ValueError, OSError):
                 stream.flush()
@@ -187,7 +183,6 @@ class RankShell:
     # ---- cells
 
     def run(self, source: str, execution_count: int) -> BaseException | None:
-        """Run a cell; return its error, if any."""
         self.cell = RankDisplayHook.cell = source
         self.shell.execution_count = execution_count
         result = self.shell.run_cell(source, store_history=False)
@@ -301,5 +296,4 @@ def same_file(fd: int, other: int) -> bool:
 
 
 def refuse_input(*_: Any, **__: Any) -> str:
-    """Stand in for ``input()`` and ``breakpoint()``."""
     raise NoKeyboardError("a rank has no keyboard: set the value in the cell, or send it with ranks.push(name=value).")

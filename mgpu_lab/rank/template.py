@@ -108,7 +108,6 @@ class Template:
             self.end()
 
     def answer(self, timeout: float | None) -> None:
-        """Handle one round of requests and deaths."""
         readable, _, _ = select.select([self.sock.fileno(), self.wake_read], [], [], timeout)
         if self.wake_read in readable:
             os.read(self.wake_read, 4096)

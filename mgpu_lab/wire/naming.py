@@ -21,5 +21,4 @@ def named(ranks: Iterable[int]) -> str:
 
 
 def verb(ranks: Sized, one: str, many: str) -> str:
-    """Pick the verb's form."""
     return one if len(ranks) == 1 else many

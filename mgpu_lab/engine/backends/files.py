@@ -39,12 +39,10 @@ class FileRendezvous:
                 loop.rename(path)
 
     def close(self) -> None:
-        """Remove the directory."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
 def free_port() -> int:
-    """Return a port that is free on the loopback address now."""
     with socket.socket() as sock:
         sock.bind((LOOPBACK, 0))
         return int(sock.getsockname()[1])

@@ -62,7 +62,6 @@ class ForkServer:
         atexit.register(self.stop)
 
     def alive(self) -> bool:
-        """Whether forks can be asked for."""
         return self.owner_pid == os.getpid() and not self.gone.is_set() and self.process.poll() is None
 
     def fork(self, spec: RankSpec | None) -> Forked:
@@ -157,7 +156,6 @@ def connections() -> tuple[list[int], list[int]]:
 
 
 def close_all(fds: list[int]) -> None:
-    """Close descriptors."""
     for fd in fds:
         with contextlib.suppress(OSError):
             os.close(fd)

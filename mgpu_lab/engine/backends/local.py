@@ -27,8 +27,6 @@ CELL_FRAME = re.compile(rf'File "{re.escape(CELL_FILE_PREFIX)}[^"]*", line (\d+)
 
 @dataclass
 class LocalEnd:
-    """How a process ended."""
-
     code: int | None = None
     decided_here: bool = False
 
@@ -64,20 +62,16 @@ class LocalProcess:
                 os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End the process and its children."""
         self._end.decided_here |= self.alive()
         self.signal(signal.SIGKILL, children=True)
 
     def alive(self) -> bool:
-        """Whether its end has not been heard of."""
         return not self.ended.is_set()
 
     def wait_ended(self, timeout_s: float) -> bool:
-        """Wait until its end has been heard of."""
         return self.ended.wait(timeout_s)
 
     def end(self) -> LocalEnd:
-        """Return how it ended."""
         return self._end
 
     def has_ended(self, code: int) -> None:
@@ -87,11 +81,9 @@ class LocalProcess:
         self.pipes.do(self.line.hang_up)
 
     def begin_clock(self) -> None:
-        """Note how much processor time it has had up to now."""
         self._usage = load.usage(self.pid)
 
     def starved(self) -> bool:
-        """Whether it has wanted to run since then and had less than its share."""
         return load.starved(self.pid, self._usage)
 
     def dump_stack(self) -> None:
@@ -108,7 +100,6 @@ class LocalProcess:
         return int(found[0][0]) if found else None
 
     def close(self) -> None:
-        """Stop listening and close this end of everything."""
         self.pipes.remove(self.line, self._close)
 
     def _close(self) -> None:
@@ -129,15 +120,12 @@ class LocalBackend:
         self.pipes = Pipes()
 
     def alive(self) -> bool:
-        """Whether the template lives."""
         return self.server.alive()
 
     def warm(self, wait_s: float = 0.0) -> bool:
-        """Whether the template has imported everything."""
         return self.server.ready.wait(wait_s)
 
     def rendezvous(self) -> FileRendezvous:
-        """Make a directory for one group's files."""
         return FileRendezvous(self.server.directory)
 
     def start(self, rank: int, world_size: int, device: str, join: JoinGroup, listener: Listener) -> LocalProcess:
@@ -189,7 +177,6 @@ class Answered:
         self.first: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def heard(self, message: Any) -> None:
-        """Take it."""
         self.first.put(int(message))
 
     def printed(self, stream: str, data: bytes) -> None:
@@ -201,7 +188,6 @@ class Answered:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -154,7 +154,6 @@ class Pipes:
             os.write(self.wake_write, b"x")
 
     def add(self, line: Line) -> None:
-        """Begin to read."""
         self.do(partial(self._register, line))
 
     def send(self, channel: Channel, message: bytes) -> None:
