@@ -15,8 +15,6 @@ IDLE = messages.Position(None, "", "wait", None, waiting=False, mark=(), cpu_s=0
 
 @dataclass
 class FakeEnd:
-    """How a fake process ended."""
-
     code: int | None = None
     decided_here: bool = False
 
@@ -35,7 +33,6 @@ class FakeProcess:
     ended: FakeEnd | None = None
 
     def send(self, message: bytes, *, control: bool) -> None:
-        """Take a message as a rank would."""
         if self.ended is not None:
             return
         request = pickle.loads(message)  # noqa: S301 - made by the test itself
@@ -47,7 +44,6 @@ class FakeProcess:
             self.listener.heard(found)
 
     def signal(self, number: int, *, children: bool = False) -> None:  # noqa: ARG002
-        """Note a signal; SIGKILL ends it."""
         self.signals.append(number)
         if number == signal.SIGKILL:
             self.die(-9)
@@ -56,29 +52,23 @@ class FakeProcess:
             on_signal(self, number)
 
     def kill(self) -> None:
-        """End it as a decision of the engine's."""
         if self.ended is None:
             self.die(-9, decided_here=True)
 
     def die(self, code: int, *, decided_here: bool = False) -> None:
-        """End."""
         self.ended = FakeEnd(code, decided_here)
         self.listener.hung_up()
 
     def alive(self) -> bool:
-        """Whether it has not ended."""
         return self.ended is None
 
     def wait_ended(self, _timeout_s: float) -> bool:
-        """Whether it has."""
         return self.ended is not None
 
     def end(self) -> FakeEnd:
-        """How it ended."""
         return self.ended or FakeEnd()
 
     def starved(self) -> bool:
-        """Never."""
         return False
 
     def begin_clock(self) -> None:
@@ -89,7 +79,6 @@ class FakeProcess:
         self.signals.append(0)
 
     def stack_line(self) -> int | None:
-        """Line 7, once asked for."""
         return 7 if 0 in self.signals else None
 
     def close(self) -> None:
@@ -97,24 +86,19 @@ class FakeProcess:
 
 
 class FakeRendezvous:
-    """Counts what is done to it."""
-
     def __init__(self) -> None:
         self.generations: list[int] = []
         self.broken = 0
         self.closed = False
 
     def next(self, generation: int) -> messages.FileMeeting:
-        """Note a generation."""
         self.generations.append(generation)
         return messages.FileMeeting("nowhere", generation, "127.0.0.1", 1)
 
     def break_store(self) -> None:
-        """Note it."""
         self.broken += 1
 
     def close(self) -> None:
-        """Note it."""
         self.closed = True
 
 
@@ -132,23 +116,18 @@ class FakeBackend:
         self.is_warm = True
 
     def gpu_count(self) -> int:
-        """None."""
         return 0
 
     def alive(self) -> bool:
-        """Always."""
         return True
 
     def warm(self, _wait_s: float = 0.0) -> bool:
-        """As the test says."""
         return self.is_warm
 
     def rendezvous(self) -> FakeRendezvous:
-        """The one."""
         return self.meeting
 
     def start(self, rank: int, _size: int, _device: str, join: messages.JoinGroup, listener: Any) -> FakeProcess:
-        """Start a rank that has joined its group at once."""
         process = FakeProcess(rank, self, listener, pid=100 + len(self.processes))
         self.processes.append(process)
         joined = self.answers.get(messages.JoinGroup, lambda _, request: messages.Answer(request.request))
@@ -158,5 +137,4 @@ class FakeBackend:
         return process
 
     def of(self, rank: int) -> FakeProcess:
-        """Return the newest process of a rank."""
         return next(each for each in reversed(self.processes) if each.rank == rank)

@@ -37,10 +37,7 @@ def test_too_few_gpus(gpus, found):
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        *(
-            (lambda n=n: arguments.choose(n, "cpu", int), "whole number from 1 to 64")
-            for n in (0, -2, "two", 1.5, True, 65)
-        ),
+        *((lambda n=n: arguments.choose(n, "cpu", int), "from 1 to 64") for n in (0, -2, "two", 1.5, True, 65)),
         (lambda: arguments.choose(2, "tpu", int), "auto, cpu, cuda, not 'tpu'"),
         *((lambda on=on: arguments.rank_numbers(on), "for example on=") for on in (1, ["0"], [1.0], None)),
         *((lambda s=s: arguments.check_timeout(s), "positive number of sec") for s in (0, -1, "soon", True, NAN)),

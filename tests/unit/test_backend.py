@@ -30,12 +30,13 @@ def test_each_generation_meets_in_files_of_its_own(tmp_path):
 def test_a_broken_store_gives_an_error_to_whoever_reads_it(tmp_path):
     place = FileRendezvous(str(tmp_path))
     place.next(1)
-    for name in ("store-1", "store-1.3"):
-        (place.directory / name).touch()
+    files = [place.directory / name for name in ("store-1", "store-1.3")]
+    for file in files:
+        file.touch()
     place.break_store()
-    for name in ("store-1", "store-1.3"):
+    for file in files:
         with pytest.raises(OSError, match="symbolic links"):
-            (place.directory / name).read_bytes()
+            file.read_bytes()
 
 
 def test_ranks_compare_calls_where_they_meet(tmp_path):
@@ -95,18 +96,9 @@ def test_a_push_is_noted_as_assignments(values, size, source):
 
 NAMES = {"x": 1, "model": object(), "exit": ExitAutocall()}
 PLAIN = [
-    "pass",
-    "x",
-    "x + 1",
-    "print(x)",
-    "model.step(x)",
-    "-x",
-    "1 / 0",
-    "'%ls'",
-    "x = 1\nls",
-    "def f():\n    return 1",
+    "pass", "x", "x + 1", "print(x)", "model.step(x)", "-x", "1 / 0", "'%ls'", "x = 1\nls", "def f():\n    return 1",
     "# nothing",
-]
+]  # fmt: skip
 IPYTHONS = [
     "%time x", "!ls", "x?", "ls", "ls.x", "exit", "undefined_name", "%%time\nx", "x = !ls", "  x", "\nx", "In [1]: x",
     "await x", "x = await y\nx", "print(", "for", "a\n%matplotlib inline", "\0",

@@ -25,10 +25,8 @@ def test_equal_calls_pass(boards):
 
 def test_different_calls_are_told(boards):
     boards[0].differing(1, "all_reduce(4 x float32) at 3")
-    assert boards[1].differing(1, "all_reduce(8 x float32) at 5") == {
-        0: "all_reduce(4 x float32) at 3",
-        1: "all_reduce(8 x float32) at 5",
-    }
+    both = {0: "all_reduce(4 x float32) at 3", 1: "all_reduce(8 x float32) at 5"}
+    assert boards[1].differing(1, "all_reduce(8 x float32) at 5") == both
 
 
 def test_a_rank_far_ahead_is_not_compared(boards):

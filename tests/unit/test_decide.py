@@ -9,74 +9,50 @@ WAITS = Sight(heard=True, waiting=True)  # still since time 0
 COMPUTES = Sight(heard=True)
 SILENT = Sight(silent=True)
 LEAVES = Sight(heard=True, leaving=True)
+JUST_WAITS = Sight(heard=True, waiting=True, still_since_s=4.9)
 STARVES = Sight(heard=True, starved=True)
 LOOKED = {"attended": True, "looked_s": 1e9}  # no look is due
 STOPPED = {**LOOKED, "interrupted_s": 10.0}
-RELEASED = {**STOPPED, "released_s": 10.2, "interrupted_again": True}
+AGAIN = {**STOPPED, "interrupted_again": True}
+RELEASED = {**AGAIN, "released_s": 10.2}
 
 
 def facts(*sights, **known):
     return Facts(ranks=known.pop("ranks", len(sights)), sights=dict(enumerate(sights)), **known)
 
 
+KILL = Action(d.KILL, (0,))
+WAIT, WAIT_ALERT = Action(d.WAIT, wait_s=d.TICK_S), Action(d.WAIT, wait_s=d.ALERT_TICK_S)
 ROWS = {
     "all have answered": (facts(ranks=2), 5.0, Action(d.DONE)),
-    "it has just begun": (facts(COMPUTES), 0.05, Action(d.WAIT, wait_s=d.TICK_S)),
+    "it has just begun": (facts(COMPUTES), 0.05, WAIT),
     "it takes a while": (facts(COMPUTES, WAITS), 0.2, Action(d.ATTEND, (0, 1))),
-    "it is attended to": (facts(COMPUTES, attended=True), 0.3, Action(d.WAIT, wait_s=d.TICK_S)),
+    "it is attended to": (facts(COMPUTES, attended=True), 0.3, WAIT),
     "silent for ten seconds: look": (facts(WAITS, attended=True), 10.1, Action(d.LOOK, (0,))),
     "silent and looked at: note": (facts(WAITS, attended=True, looked_s=10.0), 10.1, Action(d.NOTE)),
-    "noted a moment ago": (
-        facts(WAITS, attended=True, looked_s=10.0, noted_s=10.1),
-        10.15,
-        Action(d.WAIT, wait_s=d.TICK_S),
-    ),
-    "it has printed since": (facts(WAITS, attended=True, quiet_since_s=9.0), 10.1, Action(d.WAIT, wait_s=d.TICK_S)),
+    "noted a moment ago": (facts(WAITS, attended=True, looked_s=10.0, noted_s=10.1), 10.15, WAIT),
+    "it has printed since": (facts(WAITS, attended=True, quiet_since_s=9.0), 10.1, WAIT),
     # trouble: a rank has raised, died or left
     "trouble: look": (facts(WAITS, ranks=2, trouble=True), 5.0, Action(d.LOOK, (0,))),
     "trouble: all others wait": (facts(WAITS, ranks=2, trouble=True, **LOOKED), 5.0, Action(d.RELEASE, (0,))),
-    "trouble: one of them computes": (
-        facts(WAITS, COMPUTES, ranks=3, trouble=True, **LOOKED),
-        5.0,
-        Action(d.WAIT, wait_s=d.ALERT_TICK_S),
-    ),
-    "trouble: it has waited a moment only": (
-        facts(Sight(heard=True, waiting=True, still_since_s=4.9), ranks=2, trouble=True, **LOOKED),
-        5.0,
-        Action(d.WAIT, wait_s=d.ALERT_TICK_S),
-    ),
-    "trouble: released before": (
-        facts(WAITS, ranks=2, trouble=True, released_s=4.9, **LOOKED),
-        5.0,
-        Action(d.WAIT, wait_s=d.ALERT_TICK_S),
-    ),
-    "released and still there": (
-        facts(WAITS, ranks=2, trouble=True, released_s=3.9, **LOOKED),
-        5.0,
-        Action(d.KILL, (0,)),
-    ),
+    "trouble: one of them computes": (facts(WAITS, COMPUTES, ranks=3, trouble=True, **LOOKED), 5.0, WAIT_ALERT),
+    "trouble: it waits for a moment only": (facts(JUST_WAITS, ranks=2, trouble=True, **LOOKED), 5.0, WAIT_ALERT),
+    "trouble: released before": (facts(WAITS, ranks=2, trouble=True, released_s=4.9, **LOOKED), 5.0, WAIT_ALERT),
+    "released and still there": (facts(WAITS, ranks=2, trouble=True, released_s=3.9, **LOOKED), 5.0, KILL),
     # Stop and --timeout
     "Stop": (facts(COMPUTES, stop_asked=d.STOP_PRESSED), 5.0, Action(d.INTERRUPT, (0,), d.STOP_PRESSED)),
     "time is up": (facts(COMPUTES, timeout_s=2), 2.1, Action(d.INTERRUPT, (0,), "--timeout 2 s has passed")),
-    "time is not up": (facts(COMPUTES, timeout_s=2, attended=True), 1.9, Action(d.WAIT, wait_s=d.TICK_S)),
-    "interrupted: a moment": (facts(COMPUTES, **STOPPED), 10.1, Action(d.WAIT, wait_s=d.ALERT_TICK_S)),
+    "time is not up": (facts(COMPUTES, timeout_s=2, attended=True), 1.9, WAIT),
+    "interrupted: a moment": (facts(COMPUTES, **STOPPED), 10.1, WAIT_ALERT),
     "interrupted: it waits": (facts(WAITS, COMPUTES, **STOPPED), 10.2, Action(d.RELEASE, (0, 1))),
-    "interrupted: none waits": (facts(COMPUTES, **STOPPED), 10.2, Action(d.WAIT, wait_s=d.ALERT_TICK_S)),
+    "interrupted: none waits": (facts(COMPUTES, **STOPPED), 10.2, WAIT_ALERT),
     "interrupted: again": (facts(COMPUTES, LEAVES, **STOPPED), 10.6, Action(d.INTERRUPT, (0,))),
-    "interrupted: silent": (facts(SILENT, WAITS, **RELEASED), 10.9, Action(d.KILL, (0,))),
-    "interrupted: overdue": (facts(COMPUTES, LEAVES, **RELEASED), 11.3, Action(d.KILL, (0,))),
-    "interrupted: another was killed, so a moment more": (
-        facts(COMPUTES, killed=frozenset({1}), **STOPPED, interrupted_again=True),
-        11.3,
-        Action(d.WAIT, wait_s=d.ALERT_TICK_S),
-    ),
-    "interrupted: killed once": (
-        facts(COMPUTES, killed=frozenset({0}), **RELEASED),
-        20.0,
-        Action(d.WAIT, wait_s=d.ALERT_TICK_S),
-    ),
-    "interrupted: gets no processor": (facts(STARVES, **RELEASED), 15.0, Action(d.WAIT, wait_s=d.ALERT_TICK_S)),
-    "interrupted: got none for too long": (facts(STARVES, **RELEASED), 19.0, Action(d.KILL, (0,))),
+    "interrupted: silent": (facts(SILENT, WAITS, **RELEASED), 10.9, KILL),
+    "interrupted: overdue": (facts(COMPUTES, LEAVES, **RELEASED), 11.3, KILL),
+    "interrupted: another was killed": (facts(COMPUTES, killed=frozenset({1}), **AGAIN), 11.3, WAIT_ALERT),
+    "interrupted: killed once": (facts(COMPUTES, killed=frozenset({0}), **RELEASED), 20.0, WAIT_ALERT),
+    "interrupted: gets no processor": (facts(STARVES, **RELEASED), 15.0, WAIT_ALERT),
+    "interrupted: got none for too long": (facts(STARVES, **RELEASED), 19.0, KILL),
 }
 
 

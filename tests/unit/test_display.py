@@ -82,8 +82,7 @@ def test_short_texts_leave_their_share_to_long_ones(sizes, total, share):
 def test_a_long_text_is_cut_to_its_room(text):
     cut = display.clip(f"first{text}last", 10_000)
     assert 5_000 < display.saved_bytes(cut) <= 10_200
-    assert cut.startswith("first")
-    assert cut.endswith("last")
+    assert (cut[:5], cut[-4:]) == ("first", "last")
     assert "bytes of output cut here ...]" in cut
     assert display.clip(text[:100], 10_000) == text[:100]
 
@@ -108,10 +107,8 @@ def test_different_errors_are_each_told():
 
 def test_a_mismatch_is_one_event_told_by_whoever_saw_most():
     errors = [RankError(rank, display.MISMATCH, "x" * rank, (f"of {rank}",)) for rank in range(3)]
-    assert display.cell_error(result("", "", "", errors=errors)).lines == [
-        "[0-2] ranks 0-2 raised CollectiveMismatchError:",
-        "of 2",
-    ]
+    lines = display.cell_error(result("", "", "", errors=errors)).lines
+    assert lines == ["[0-2] ranks 0-2 raised CollectiveMismatchError:", "of 2"]
 
 
 def test_the_live_view_waits_for_something_to_show_and_goes_away(shell):

@@ -52,26 +52,22 @@ def test_entries_are_linked_in_the_order_given():
 
 
 def test_words_of_an_error_whose_own_code_fails():
-    odd = error_of(
-        cell("""
-            class Odd(BaseException):
-                def __str__(self):
-                    raise self
+    source = cell("""
+        class Odd(BaseException):
+            def __str__(self):
+                raise self
 
-            raise Odd
-        """)
-    )
-    assert tracebacks.words(odd) == "<no message: its __str__ raised Odd>"
+        raise Odd
+    """)
+    assert tracebacks.words(error_of(source)) == "<no message: its __str__ raised Odd>"
     assert tracebacks.words(ValueError("plain")) == "plain"
 
 
 def test_text_that_any_front_end_can_show():
     assert tracebacks.presentable("bad \ud800 é") == "bad \\ud800 é"
     long = tracebacks.presentable("a" + "y" * 20_000_000 + "b")
-    assert long.startswith("ayy")
     assert "[... 19,996,002 characters cut ...]" in long
-    assert long.endswith("yyb")
-    assert len(long) < 4_100
+    assert (long[:3], long[-3:], len(long) < 4_100) == ("ayy", "yyb", True)
 
 
 def test_the_cells_line_is_read_from_what_a_signal_has_written(tmp_path):

@@ -13,30 +13,18 @@ from mgpu_lab.engine.backends import directories, load
 from mgpu_lab.engine.interrupts import held_back, noted
 
 
-@pytest.fixture
-def temp(tmp_path, monkeypatch):
+def test_directories_of_killed_kernels_are_swept_and_no_others(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
-
-
-def locks_held(monkeypatch):
-    """Have the locks made here be known, to let them go as the end of a process would."""
-    held = []
-    lock = fcntl.flock
+    held, lock = [], fcntl.flock  # the locks made here, to be let go as the end of a process would
     monkeypatch.setattr(fcntl, "flock", lambda fd, how: (lock(fd, how), held.append(fd)))
-    return held
-
-
-def test_directories_of_killed_kernels_are_swept_and_no_others(temp, monkeypatch):
-    held = locks_held(monkeypatch)
     stale, living = Path(directories.make_private_directory()), Path(directories.make_private_directory())
     assert stale.stat().st_mode & 0o077 == 0
     (stale / "group-1").mkdir()
-    (temp / "mgpu_lab-without-lock").mkdir()
-    (temp / "another").mkdir()
+    (tmp_path / "mgpu_lab-without-lock").mkdir()
+    (tmp_path / "another").mkdir()
     os.close(held[0])
     directories.sweep_stale_directories()
-    assert sorted(path.name for path in temp.iterdir()) == sorted([living.name, "another", "mgpu_lab-without-lock"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([living.name, "another", "mgpu_lab-without-lock"])
     monkeypatch.setattr(os, "getuid", lambda: -1)
     os.close(held[1])
     directories.sweep_stale_directories()

@@ -83,8 +83,7 @@ def test_result_is_data():
     error = RankError(1, "KeyError", "'missing'", line=3)
     result = run_result("a\n", "b\n", errors=[error], notes=("a note",))
     assert (len(result), result.ok, result[0].ok, result[1].ok) == (2, False, True, False)
-    assert result.errors == (error,)
-    assert [each.rank for each in result] == [0, 1]
+    assert (result.errors, [each.rank for each in result]) == ((error,), [0, 1])
     assert repr(result) == "[0] a\n[1] b\nrank 1: KeyError: 'missing'\na note"
     with pytest.raises(KeyError):
         result[2]
@@ -104,10 +103,7 @@ def test_equal_outputs_are_one():
     [([0], "0", "rank 0"), ([3, 2, 1, 0], "0-3", "ranks 0-3"), ([5, 0, 2, 3], "0,2-3,5", "ranks 0, 2-3, 5")],
 )
 def test_names_of_ranks(ranks, tag, name):
-    assert (tag_of(ranks), named(ranks), verb(ranks, "one", "many")) == (
-        tag,
-        name,
-        "one" if len(ranks) == 1 else "many",
-    )
+    form = "one" if len(ranks) == 1 else "many"
+    assert (tag_of(ranks), named(ranks), verb(ranks, "one", "many")) == (tag, name, form)
     assert tag_lines("x\n\ny\n\n", tag) == [f"[{tag}] x", f"[{tag}] ", f"[{tag}] y"]
     assert tag_lines("\n\n", tag) == []

@@ -56,7 +56,7 @@ def run(members, timeout_s=None, note_after_s=10.0, stop_after_s=None, progress=
     return cell.run("pass", 1, progress)
 
 
-def answer_on(_process, request, *, failure=None, group=None):
+def answer_on(request, *, failure=None, group=None):
     return Answer(request.request, failure=failure, group=group)
 
 
@@ -146,10 +146,10 @@ def test_a_rank_raises_while_the_other_waits(members, backend):
         if process.rank == 0:
             waiting[0] = request
             return None
-        return answer_on(process, request, failure=OOPS, group=JOINED)
+        return answer_on(request, failure=OOPS, group=JOINED)
 
     def cut(process, request):
-        process.listener.heard(answer_on(process, waiting[0], failure=ECHO, group=JOINED))
+        process.listener.heard(answer_on(waiting[0], failure=ECHO, group=JOINED))
         return Answer(request.request, 1)
 
     backend.answers |= {
@@ -173,7 +173,7 @@ def test_a_rank_that_computes_is_left_alone_when_another_raises(members, backend
         if process.rank == 0:
             held[0] = request
             return None
-        return answer_on(process, request, failure=OOPS)
+        return answer_on(request, failure=OOPS)
 
     backend.answers |= {Execute: execute, Where: lambda _, request: Answer(request.request, LOOP)}
     threading.Timer(0.1, lambda: members[0].heard(Answer(held[0].request))).start()
@@ -193,12 +193,9 @@ def test_stop_kills_what_nothing_else_ends(members, backend):
 
 
 def test_stop_interrupts(members, backend):
-    running = {}
+    running, stopped = {}, Failure("KeyboardInterrupt", "", (), 3)
     backend.answers[Execute] = lambda process, request: running.update({process.rank: request})
-    stopped = Failure("KeyboardInterrupt", "", (), 3)
-    backend.on_signal = lambda process, _: process.listener.heard(
-        answer_on(process, running[process.rank], failure=stopped)
-    )
+    backend.on_signal = lambda process, _: process.listener.heard(answer_on(running[process.rank], failure=stopped))
     result = run(members, timeout_s=0.02)
     assert [each.error.kind for each in result] == ["interrupted", "interrupted"]
     assert result.notes == ("--timeout 0.02 s has passed: the cell was interrupted on ranks 0-1.",)
@@ -295,9 +292,8 @@ def test_a_group_that_is_no_more_is_joined_again_before_a_cell(ranks, backend):
 
 
 def test_what_ranks_refuse_is_told_once_for_all_of_them(ranks, backend):
-    backend.answers[Pull] = lambda process, request: answer_on(
-        process, request, failure=Failure("UsageError", "no variable 'x' here.", (), None)
-    )
+    refusal = Failure("UsageError", "no variable 'x' here.", (), None)
+    backend.answers[Pull] = lambda _, request: answer_on(request, failure=refusal)
     with pytest.raises(UsageError, match=r"^ranks 0-1: no variable 'x' here\.$"):
         ranks.pull("x")
 

@@ -84,10 +84,8 @@ def test_what_shows_itself_is_not_shown_again(capsys):
 def test_writing(tmp_path):
     path = tmp_path / "train.py"
     steps = [Step("x = 1"), Step("1 / 0", failed=True), pushed({"lr": 1}, None, 9)]
-    told = write_script(str(path), steps, 2)
-    assert (
-        told == f"Wrote 1 cells (1 that failed left out) to {path}. Run them with: torchrun --nproc_per_node=2 {path}"
-    )
+    told = f"Wrote 1 cells (1 that failed left out) to {path}. Run them with: torchrun --nproc_per_node=2 {path}"
+    assert write_script(str(path), steps, 2) == told
     with pytest.raises(UsageError, match=r"exists already.*--force"):
         write_script(str(path), steps, 2)
     assert write_script(str(path), steps, 2, force=True) == told

@@ -43,48 +43,34 @@ def test_death(death, text):
 @pytest.mark.parametrize(
     ("positions", "silent", "failed", "text"),
     [
-        (
-            {0: at(3, "barrier()")},
-            [],
-            [1],
-            (
-                "ranks 2-3 finished; rank 1 failed; "
-                "rank 0 waits in barrier(), line 3: it waits for a call the others never make."
-            ),
-        ),
-        (
-            {rank: at(2 + rank % 2, "barrier()") for rank in range(4)},
-            [],
-            [],
-            (
-                "ranks 0, 2 wait in barrier(), line 2; ranks 1, 3 wait in barrier(), line 3: "
-                "they wait in different calls, so none can finish."
-            ),
-        ),
+        ({0: at(3, "barrier()")}, [], [1], (
+            "ranks 2-3 finished; rank 1 failed; "
+            "rank 0 waits in barrier(), line 3: it waits for a call the others never make."
+        )),
+        ({rank: at(2 + rank % 2, "barrier()") for rank in range(4)}, [], [], (
+            "ranks 0, 2 wait in barrier(), line 2; ranks 1, 3 wait in barrier(), line 3: "
+            "they wait in different calls, so none can finish."
+        )),
         ({rank: at(2, "barrier()") for rank in range(4)}, [], [], "ranks 0-3 wait in barrier(), line 2."),
-        (
-            {0: at(2, "barrier()"), 1: at(4, waiting=False), 2: None},
-            [2],
-            [],
-            (
-                "rank 3 finished; rank 0 waits in barrier(), line 2; rank 1 is at `x = 1`, line 4; "
-                "rank 2 does not answer (C code that holds the interpreter)."
-            ),
-        ),
+        ({0: at(2, "barrier()"), 1: at(4, waiting=False), 2: None}, [2], [], (
+            "rank 3 finished; rank 0 waits in barrier(), line 2; rank 1 is at `x = 1`, line 4; "
+            "rank 2 does not answer (C code that holds the interpreter)."
+        )),
     ],
-)
+)  # fmt: skip
 def test_where(positions, silent, failed, text):
     assert where_text(range(4), positions, silent, failed, range(4)) == text
 
 
-RECREATED = "The process group was recreated; variables are kept."
+ALL_AGAIN = "`%ranks restart` starts all ranks again."
+RECREATED = "process group was recreated; variables are kept."
 NOTES = {
     "nothing happened": (Outcome((0, 1)), ()),
     "released": (
         Outcome((0, 1), waited={0: "barrier(), line 2"}, released=True, retired=("DeviceMesh",)),
         (
             "rank 0 was waiting in barrier(), line 2: released.",
-            f"{RECREATED} Recreate what was made on the old one: DeviceMesh.",
+            f"The {RECREATED} Recreate what was made on the old one: DeviceMesh.",
         ),
     ),
     "stopped": (
@@ -96,31 +82,21 @@ NOTES = {
         (
             "rank 1 stood in `x = 1`, line 3.",
             "rank 1 did not answer and was killed and started again: its variables are lost.",
-            RECREATED,
+            f"The {RECREATED}",
         ),
     ),
     "died": (
         Outcome((0, 1), died=(1,)),
-        (
-            (
-                "rank 1 is gone. rank 0 keeps its variables: `%ranks restart --on 1` starts only rank 1 again; "
-                "`%ranks restart` starts all ranks again."
-            ),
-        ),
+        (f"rank 1 is gone. rank 0 keeps its variables: `%ranks restart --on 1` starts only rank 1 again; {ALL_AGAIN}",),
     ),
-    "all died": (Outcome((0, 1), died=(0, 1)), ("ranks 0-1 are gone. `%ranks restart` starts all ranks again.",)),
+    "all died": (Outcome((0, 1), died=(0, 1)), (f"ranks 0-1 are gone. {ALL_AGAIN}",)),
     "left": (
         Outcome((0, 1), left=(1,)),
-        ("rank 1 left the process group (destroy_process_group) while others used it.", RECREATED),
+        ("rank 1 left the process group (destroy_process_group) while others used it.", f"The {RECREATED}"),
     ),
     "uneven": (
         Outcome((0, 1), uneven="rank 0 made 1, rank 1 made 2"),
-        (
-            (
-                "The ranks did not make the same calls (rank 0 made 1, rank 1 made 2), "
-                "so the process group was recreated; variables are kept."
-            ),
-        ),
+        (f"The ranks did not make the same calls (rank 0 made 1, rank 1 made 2), so the {RECREATED}",),
     ),
     "all left, by themselves": (Outcome((0, 1), uneven="left"), ()),
 }
