@@ -1,7 +1,7 @@
 """The command line: ``python -m mgpu_lab verify``.
 
 Exit status: 0 when the course can run, 1 when something keeps it from running, 2 for a command that is not
-understood. Not covered: anything but parsing and printing.
+understood.
 """
 
 import argparse

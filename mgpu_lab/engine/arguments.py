@@ -1,4 +1,4 @@
-"""What may be asked of the ranks: how many, where, which of them, for how long. All else is refused in one line."""
+"""What may be asked of the ranks: how many, where, which of them, for how long. Anything else is refused in one line."""
 
 import operator
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ def choose(n: int | None, device: str, gpu_count: Callable[[], int]) -> tuple[st
 
 
 def rank_numbers(on: Iterable[int]) -> list[int]:
-    """Return the ranks that are named, each once and in order; UsageError where these are no numbers of ranks."""
+    """Return the ranks that are named, each once and in order; UsageError where they are not numbers."""
     try:
         return sorted({operator.index(rank) for rank in on})
     except TypeError:

@@ -1,7 +1,7 @@
 """What to do next with a running cell: a pure function of what is known and of the time.
 
 A rank that raised, died or left while all others wait in communication: the others are released. Stop and a timeout:
-interrupt, then release, then kill, each only where the step before did not do. A rank that computes is left alone.
+interrupt, then release, then kill, each only where the step before was not enough. A rank that computes is left alone.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ KILL_SILENT_AFTER_STOP_S = 0.8
 KILL_AFTER_STOP_S = 1.2
 ECHO_S = 0.4  # more, once a silent rank has been killed: its death lets others go
 KILL_AFTER_RELEASE_S = 1.0
-PATIENCE_S = 8.0  # the most that a rank is given which gets no processor
+PATIENCE_S = 8.0  # how long at most a rank that gets no processor is waited for
 
 DONE, WAIT, ATTEND, LOOK, NOTE = "done", "wait", "attend", "look", "note"
 INTERRUPT, RELEASE, KILL = "interrupt", "release", "kill"
@@ -141,7 +141,7 @@ def after_release(facts: Facts, now_s: float) -> Action | None:
 
 
 def killing(sights: dict[int, Sight], facts: Facts, past_s: float, limit_s: float) -> Action | None:
-    """Kill the ranks that had their time to end and used it for something else."""
+    """Kill the ranks whose time to end is up; one that gets no processor, or writes its error, has longer."""
     if past_s < limit_s:
         return None
     patient = past_s < PATIENCE_S

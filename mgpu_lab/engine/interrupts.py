@@ -1,7 +1,6 @@
 """What the notebook's Stop (SIGINT in the kernel) does while the ranks are worked on: a note, not an exception.
 
-Elsewhere than in the main thread Python allows no signal handlers; there everything here changes nothing.
-Not covered: how a cell is ended (``run``, ``rescue``).
+Python allows signal handlers in the main thread only; in any other thread nothing here has an effect.
 """
 
 import contextlib

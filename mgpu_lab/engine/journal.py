@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PUSHED_BYTES = 10_000  # as pickled; more than that is no text to read
+PUSHED_BYTES = 10_000  # as pickled; nobody reads more than that
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done to the ranks: a cell, or a push as assignments (the values themselves would live on in here)."""
+    """One thing done to the ranks: a cell, or a push as assignments (keeping its values would keep them alive)."""
 
     source: str
     on: tuple[int, ...] | None = None
@@ -19,13 +19,13 @@ class Step:
 
 
 def pushed(values: Mapping[str, Any], on: tuple[int, ...] | None, size_bytes: int) -> Step:
-    """Note a push; on ``size_bytes``, as pickled, depends whether the journal is to hold the values."""
+    """Return a push as a step; its values are written down unless ``size_bytes``, as pickled, is too much to read."""
     lines = [pushed_line(name, value, short=size_bytes <= PUSHED_BYTES) for name, value in values.items()]
     return Step("".join(lines), on, is_push=True)
 
 
 def pushed_line(name: str, value: Any, *, short: bool = True) -> str:
-    """Return an assignment for a pushed value, or a comment where it is long or its text does not give it back."""
+    """Return an assignment for a pushed value, or a comment where it is long or its repr does not give it back."""
     try:
         text = repr(value) if short else ""
         same = name.isidentifier() and bool(ast.literal_eval(text) == value)

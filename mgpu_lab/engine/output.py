@@ -13,7 +13,7 @@ MAX_DISPLAY_BYTES = 32 * 2**20
 
 
 class Capture:
-    """One stream: bytes in, text out, bounded, with carriage returns carried out."""
+    """One stream: bytes in, text out, bounded, with carriage returns applied."""
 
     def __init__(self) -> None:
         self.head = bytearray()
@@ -68,7 +68,7 @@ class Capture:
 class CellOutput:
     """Everything one rank gave out during one cell, in order.
 
-    A display comes on another way than the text around it; its place in the text is a mark (``wire.messages.mark``).
+    Displays and text come by different ways; a mark in the text holds a display's place (``wire.messages.mark``).
     """
 
     def __init__(self) -> None:

@@ -116,16 +116,14 @@ class Ranks:
             members = self.members
             everyone = list(members)
             chosen = self._chosen(on, must_live=False)
-            if chosen != everyone:
-                missing = [rank for rank in members.gone() if rank not in chosen]
-                if missing:
-                    also = f"{named(missing)} {verb(missing, 'is', 'are')} gone too"
-                    raise RanksError(f"{also}: `%ranks restart --on {tag_of({*chosen, *missing})}`.")
-            else:
+            if chosen == everyone:
                 self.journal.clear()
+            elif missing := [rank for rank in members.gone() if rank not in chosen]:
+                also = f"{named(missing)} {verb(missing, 'is', 'are')} gone too"
+                raise RanksError(f"{also}: `%ranks restart --on {tag_of({*chosen, *missing})}`.")
             if members.backend.alive() or chosen != everyone:
                 members.replace(chosen)
-            else:  # what ranks are forked from has died, too: all is new
+            else:  # what ranks are forked from has died, too: everything starts again
                 self.stop()
                 members = self._members = Members(local_backend(), members.world_size, members.device)
                 weakref.finalize(self, Members.stop, members)
@@ -166,8 +164,7 @@ class Ranks:
 
     def interrupt(self) -> None:
         """Stop the cell that runs now, as the notebook's Stop button does; call it from another thread."""
-        running = self._running
-        if running is not None:
+        if (running := self._running) is not None:
             running.stop("interrupt() was called")
 
     def where(self) -> str:
@@ -210,7 +207,9 @@ class Ranks:
 
     def meter(self) -> Any:
         """Return what ``meter`` recorded on each rank in the last cell that used it, as a ``MeterResult``."""
-        return self._recorded("meter")
+        with self._alone():
+            records = self._answers(self._chosen(None, must_live=True), messages.Record, "meter")
+            return records[0].together(records)
 
     def samples(self) -> dict[int, tuple[messages.Sample, ...]]:
         """Return the live samples of each rank's last minutes, oldest first; ``sampling()`` has them taken."""
@@ -227,18 +226,7 @@ class Ranks:
 
     def status(self) -> list[RankStatus]:
         """Return rank, pid, device, state, memory and last cell of each rank."""
-        return [
-            RankStatus(
-                member.rank,
-                member.process.pid,
-                member.process.device_name,
-                self._state(member),
-                member.samples[-1].memory_bytes if member.samples else None,
-                member.last_cell,
-                member.alive,
-            )
-            for member in self.members.values()
-        ]
+        return [self._status_of(member) for member in self.members.values()]
 
     def complete(self, code: str, cursor: int) -> tuple[int, int, list[tuple[str, str]]]:
         """Return completions from the names of the lowest living rank."""
@@ -250,21 +238,17 @@ class Ranks:
 
     # ---- inside
 
-    def _state(self, member: Member) -> str:
-        if not member.alive:
-            return f"gone: {death_text(death_of(member))}"
-        running = self._running
-        return "running" if running is not None and member.rank in running.running() else "idle"
+    def _status_of(self, member: Member) -> RankStatus:
+        rank, process, running = member.rank, member.process, self._running
+        memory_bytes = member.samples[-1].memory_bytes if member.samples else None
+        state = "running" if running is not None and rank in running.running() else "idle"
+        if not (alive := member.alive):
+            state = f"gone: {death_text(death_of(member))}"
+        return RankStatus(rank, process.pid, process.device_name, state, memory_bytes, member.last_cell, alive)
 
     def _sample_every(self, period_s: float) -> None:
         with contextlib.suppress(RanksError):
             self.members.set_sampling(period_s)
-
-    def _recorded(self, name: str) -> Any:
-        """Put the records that recorder ``name`` kept on each rank together, which they know how to do."""
-        with self._alone():
-            records = self._answers(self._chosen(None, must_live=True), messages.Record, name)
-            return records[0].together(records)
 
     def _ask_first(self, make: Callable[..., Any], *args: Any) -> Any:
         alive = self.members.alive()
@@ -276,7 +260,7 @@ class Ranks:
     def _asked(
         self, ranks: list[int], make: Callable[..., Any], *args: Any, timeout_s: float
     ) -> dict[int, messages.Answer]:
-        """Ask; ranks that have not answered when time is up, or when Stop is pressed, are to give it up."""
+        """Ask; interrupt the ranks that have not answered when time is up or Stop is pressed."""
         asked = self.members.ask(ranks, make, *args)
         try:
             return asked.wait(timeout_s)
@@ -318,7 +302,7 @@ class Ranks:
         return chosen
 
     def _put_in_order(self) -> None:
-        """Before a cell: a group that was destroyed is joined again; ranks that can start better are replaced.
+        """Before a cell: join a new group where the old one was destroyed; replace ranks that can start better.
 
         Those are ranks without anything to lose that were forked before the template had imported everything: each
         would import for itself what the cell needs. On a GPU they hold a CUDA context, which takes longer to make.

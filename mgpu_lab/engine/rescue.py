@@ -1,12 +1,12 @@
 """Look after ranks that run a cell and get them out of it: ask where they stand, interrupt, release, kill.
 
-When to do what is decided elsewhere (``decide``); how a rank cuts its own sockets is the rank's affair.
+When to do what is decided in ``decide``; how a rank cuts its own sockets is the rank's business.
 """
 
 import signal
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mgpu_lab.engine.decide import Sight
 from mgpu_lab.engine.member import Asked
@@ -17,7 +17,6 @@ from mgpu_lab.wire.messages import Position
 IDLE_SHARE = 0.2  # below this share of a core a process makes no progress of its own
 SILENT_S = 0.6
 ANSWER_S = 0.3
-HOLDS_INTERPRETER = "C code that holds the interpreter"
 Pairs = frozenset[tuple[str, str]]
 
 
@@ -82,26 +81,19 @@ class Rescue:
     def sight(self, rank: int) -> Sight:
         watched, silent = self.watched.get(rank), self.silent(rank)
         starved = rank in self.clocked and self.members[rank].process.starved()
+        unheard = Sight(silent=silent, starved=starved)
         if watched is None or watched.position is None:
-            return Sight(silent=silent, starved=starved)
-        leaving = watched.position.line is None and not silent
-        return Sight(
-            heard=True,
-            waiting=watched.position.waiting,
-            still_since_s=watched.since_s,
-            leaving=leaving,
-            silent=silent,
-            starved=starved,
-        )
+            return unheard
+        waiting, leaving = watched.position.waiting, watched.position.line is None and not silent
+        return replace(unheard, heard=True, waiting=waiting, still_since_s=watched.since_s, leaving=leaving)
 
     def position(self, rank: int) -> Position | None:
         """Where a rank stands; None where it does not answer and its C code wrote no stack."""
         if not self.silent(rank):
             return self.watched[rank].position if rank in self.watched else None
         line = self.members[rank].process.stack_line()
-        if line is None:
-            return None
-        return messages.Position(line, "", HOLDS_INTERPRETER, collective=None, waiting=False, mark=(), cpu_s=0.0)
+        what = "C code that holds the interpreter"
+        return None if line is None else Position(line, "", what, None, waiting=False, mark=(), cpu_s=0.0)
 
     # ---- act
 

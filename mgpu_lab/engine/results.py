@@ -124,9 +124,8 @@ class CellError(LabError):
 def rank_result(rank: int, output: CellOutput, error: RankError | None) -> RankResult:
     items = tuple(output.items())
     displays = tuple(item.data for item in items if isinstance(item, Display))
-    return RankResult(
-        rank, "".join(item for item in items if isinstance(item, str)), output.stderr.text(), displays, error, items
-    )
+    stdout = "".join(item for item in items if isinstance(item, str))
+    return RankResult(rank, stdout, output.stderr.text(), displays, error, items)
 
 
 def fingerprint(result: RankResult) -> Any:

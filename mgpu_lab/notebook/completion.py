@@ -22,17 +22,13 @@ class CellHelp:
 
     def __init__(self, shell: InteractiveShell, ranks: Callable[[], Ranks | None]) -> None:
         self.shell, self.ranks = shell, ranks
-        self.matcher = self.make_matcher()
         self.inspect_before: Any = None
-
-    def make_matcher(self) -> Any:
-        """Wrap ``complete`` as IPython wants it: a function that carries attributes."""
 
         @context_matcher(identifier="mgpu_lab.engine.ranks")  # type: ignore[untyped-decorator]
         def matcher(context: CompletionContext) -> SimpleMatcherResult:
             return self.complete(context)
 
-        return matcher
+        self.matcher: Any = matcher  # a method cannot carry the attributes that IPython looks for
 
     def install(self) -> None:
         """Hook into the completer and, in a notebook's kernel, into its help."""

@@ -17,7 +17,6 @@ from IPython.display import display
 from mgpu_lab.engine.output import CellOutput, cut_note
 from mgpu_lab.engine.results import DIED, KILLED, RAISED, CellError, RankError, RankResult, RunResult, tag_lines
 from mgpu_lab.engine.run import CellRun
-from mgpu_lab.wire.messages import Display
 from mgpu_lab.wire.naming import named, tag_of
 from mgpu_lab.wire.transfer import WIDGET_MIME
 
@@ -36,7 +35,7 @@ class LiveView:
     """What the ranks print while the cell runs, and where they wait; gone when the cell has ended."""
 
     def __init__(self, shell: InteractiveShell, *, others: bool = False, silent: bool = False) -> None:
-        """Show nothing yet, or (``silent``) ever; ``others``: another live view is there and is to go with this one."""
+        """``silent``: show nothing, ever; ``others``: another live view is there and goes away with this one."""
         self.shell, self.others = shell, others
         self.silent = silent or not hasattr(shell, "kernel")
         self.widget: Any = None
@@ -90,7 +89,7 @@ def show_result(shell: InteractiveShell, result: RunResult, table: Any = None) -
     """Show all output in rank order, what is identical once, and ``table``; raise one CellError if a rank failed."""
     groups = result.merged()
     room = fair_share([saved_bytes(text) for ranks in groups for text in texts_of(ranks[0])], SHOWN_BYTES)
-    if len(groups) > 1 and all(only_text(ranks[0]) for ranks in groups):
+    if len(groups) > 1 and all(isinstance(item, str) for ranks in groups for item in ranks[0].items):
         show_texts([(ranks[0].stdout, tags(ranks)) for ranks in groups], room, sys.stdout)
         show_texts([(ranks[0].stderr, tags(ranks)) for ranks in groups], room, sys.stderr)
     else:
@@ -106,10 +105,6 @@ def show_result(shell: InteractiveShell, result: RunResult, table: Any = None) -
 
 def tags(ranks: list[RankResult]) -> list[int]:
     return [each.rank for each in ranks]
-
-
-def only_text(result: RankResult) -> bool:
-    return all(isinstance(item, str) for item in result.items)
 
 
 def show_texts(texts: list[tuple[str, list[int]]], room: int, stream: Any) -> None:
@@ -133,13 +128,9 @@ def show_rank(shell: InteractiveShell, result: RankResult, tag: str, room: int) 
         elif list(item.data) == ["text/plain"]:
             print_tagged(clip(str(item.data["text/plain"]), room), tag, sys.stdout)
         else:
-            show_rich(shell, item, tag)
+            print(f"[{tag}]:", flush=True)
+            shell.display_pub.publish(item.data, item.metadata)
     print_tagged(clip(result.stderr, room), tag, sys.stderr)
-
-
-def show_rich(shell: InteractiveShell, item: Display, tag: str) -> None:
-    print(f"[{tag}]:", flush=True)
-    shell.display_pub.publish(item.data, item.metadata)
 
 
 def print_tagged(text: str, tag: str, stream: Any) -> None:

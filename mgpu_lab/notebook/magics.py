@@ -145,9 +145,8 @@ class RanksMagics(Magics):
         """Start new processes."""
         ranks = self.running()
         ranks.restart(options.on)
-        print(
-            f"Started {ranks.choice}." if options.on is None else "Started again; the other ranks keep their variables."
-        )
+        some = "Started again; the other ranks keep their variables."
+        print(f"Started {ranks.choice}." if options.on is None else some)
 
     def stop(self, _: argparse.Namespace) -> None:
         """Stop the ranks."""
@@ -174,7 +173,7 @@ class RanksMagics(Magics):
         view = LiveView(self.notebook, others=options.watch and typed, silent=not typed)
         watching = Watch(ranks).show(replaceable=not typed) if options.watch else None
         count = self.notebook.displayhook.prompt_count
-        table, result = None, None
+        table = result = None
         try:
             result = ranks.run(cell, options.on, options.timeout, execution_count=count, on_progress=view.update)
         finally:

@@ -16,17 +16,11 @@ class StatusTable:
 
     def table(self) -> Table:
         """Return the table: numbers to the right, unknown figures named so."""
-        rows = [
-            (
-                str(each.rank),
-                str(each.pid),
-                each.device,
-                each.state,
-                "unknown" if each.memory_bytes is None else f"{each.memory_bytes / 2**20:.0f} MiB",
-                "none" if each.last_cell is None else f"[{each.last_cell}]",
-            )
-            for each in self.ranks
-        ]
+        rows = []
+        for each in self.ranks:
+            memory = "unknown" if each.memory_bytes is None else f"{each.memory_bytes / 2**20:.0f} MiB"
+            cell = "none" if each.last_cell is None else f"[{each.last_cell}]"
+            rows.append((str(each.rank), str(each.pid), each.device, each.state, memory, cell))
         return Table(HEADINGS, rows, caption="Ranks", numbers={1, 4})
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """``watch()``: each rank's memory and throughput, live above or beside the cells, and a plain table at the end.
 
 The thread here only reads what the ranks have sent and rewrites one widget; it never prints, and it starts
-nothing on the ranks but their samples. Not covered: how a table looks (``live_table``).
+nothing on the ranks but their samples.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
 A file in the group's private directory with a row for each of the last calls, in it a slot for each rank. Nobody
 waits and nothing is locked: each rank writes first and reads then, so at least the one that comes second finds a
-difference. Not covered: which calls are compared (``collectives``).
+difference.
 """
 
 import os
@@ -21,7 +21,7 @@ class Board:
     """What each rank of one process group is about to call, for the last ``SLOTS`` calls."""
 
     def __init__(self, path: pathlib.Path, rank: int, world_size: int) -> None:
-        """Open the file, made by whichever rank comes first. It has a row per call, in it a slot per rank."""
+        """Open the file; whichever rank comes first creates it."""
         self.rank, self.world_size = rank, world_size
         self.row_bytes = world_size * SLOT.size
         self.fd = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -57,20 +57,13 @@ def descriptors() -> list[int]:
 @contextlib.contextmanager
 def borrowed(fd: int):  # type: ignore[no-untyped-def] # noqa: ANN201 - a generator of socket
     """Look at a descriptor as a socket without ever closing it."""
-    if not is_socket(fd):
+    if not stat.S_ISSOCK(os.fstat(fd).st_mode):
         raise OSError(f"descriptor {fd} is no socket")
     sock = socket.socket(fileno=fd)
     try:
         yield sock
     finally:
         sock.detach()
-
-
-def is_socket(fd: int) -> bool:
-    try:
-        return stat.S_ISSOCK(os.fstat(fd).st_mode)
-    except OSError:
-        return False
 
 
 def abort_nccl() -> None:

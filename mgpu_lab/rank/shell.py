@@ -1,6 +1,6 @@
 """The IPython shell inside a rank: runs a cell, catches its displays, renders its errors.
 
-Not covered: prompts. A rank has no keyboard: ``input()`` and ``%debug`` give a clear error instead of waiting.
+A rank has no keyboard: ``input()`` and ``%debug`` give a clear error instead of waiting.
 """
 
 import builtins

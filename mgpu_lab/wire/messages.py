@@ -175,11 +175,7 @@ CONTROL = (Where, ListSockets, CutSockets, Sampling, Attend)
 
 @dataclass(frozen=True)
 class Failure:
-    """An error in a cell.
-
-    ``in_communication`` says whether it came out of a call that communicates: then it may be the echo of another
-    rank's end.
-    """
+    """An error in a cell; out of a call that communicates, it may be the echo of another rank's end."""
 
     ename: str
     evalue: str

@@ -79,10 +79,7 @@ def plain(value: Any) -> Any:
 
 
 def pack(name: str, namespace: Mapping[str, Any], max_bytes: int) -> bytes:
-    """Pickle ``namespace[name]``.
-
-    Raises ``UsageError`` where the name is missing, cannot be pickled, or holds more than ``max_bytes``.
-    """
+    """Pickle ``namespace[name]``; UsageError where it is missing, cannot be pickled or exceeds ``max_bytes``."""
     if name not in namespace:
         raise UsageError(f"no variable {name!r} here.")
     buffer = _LimitedBuffer(max_bytes)

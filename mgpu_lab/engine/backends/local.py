@@ -129,7 +129,7 @@ class LocalBackend:
         return FileRendezvous(self.server.directory)
 
     def start(self, rank: int, world_size: int, device: str, join: JoinGroup, listener: Listener) -> LocalProcess:
-        """Fork one rank with this process's environment, directory and path of today."""
+        """Fork one rank with this process's environment, directory and path as they are now."""
         scratch = join.meeting.directory
         spec = RankSpec(
             rank=rank,
@@ -183,7 +183,7 @@ class Answered:
         """Nothing is expected."""
 
     def hung_up(self) -> None:
-        """No answer is none."""
+        """No answer counts as no GPU."""
         self.first.put(0)
 
 
