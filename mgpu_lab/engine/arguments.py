@@ -1,4 +1,4 @@
-"""What may be asked of the ranks: how many, where, which of them, for how long. Anything else is refused in one line."""
+"""What may be asked of the ranks: how many, where, which of them, for how long. The rest is refused in one line."""
 
 import operator
 from collections.abc import Callable, Iterable

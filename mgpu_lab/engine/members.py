@@ -159,8 +159,7 @@ class Members(Mapping[int, Member]):
         answers = asked.wait(START_TIMEOUT_S)
         for rank in self:
             if why := why_not_joined(answers.get(rank), gone=rank in asked.gone):
-                printed = self[rank].output.last_lines(5)
-                raise RanksError(f"rank {rank} did not come up: {why}. {printed}".strip())
+                raise RanksError(f"rank {rank} did not come up: {why}. {self[rank].output.last_lines(5)}".strip())
         self.retired = tuple(sorted({kind for answer in answers.values() for kind in answer.value or ()}))
         if self.sampling_s:
             self.set_sampling(self.sampling_s)

@@ -57,7 +57,6 @@ class Capture:
         return f"{decode(bytes(self.head))}\n{cut_note(cut)}\n{decode(tail + line)}"
 
     def last_lines(self, count: int) -> str:
-        """Return the last lines, for a live view or a report of a death."""
         if not self.total_bytes and not self.line:
             return ""
         recent = bytes(self.tail[-8192:]) or bytes(self.head[-8192:])

@@ -65,13 +65,12 @@ class Rescue:
                 self.members[rank].process.dump_stack()
 
     def hear(self) -> None:
-        now = time.monotonic()
         for rank, (asked, _) in list(self.asked.items()):
             if rank in asked.pending:
                 continue
             del self.asked[rank]
             if rank in asked.answers:
-                self.watched.setdefault(rank, Watched()).update(asked.answers[rank].value, now)
+                self.watched.setdefault(rank, Watched()).update(asked.answers[rank].value, time.monotonic())
 
     def silent(self, rank: int) -> bool:
         """Whether not even the control thread has answered for a while: C code holds the interpreter."""

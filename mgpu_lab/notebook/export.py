@@ -74,8 +74,7 @@ def write_script(path: str, steps: list[Step], world_size: int, *, force: bool =
 
 
 def script(steps: list[Step], world_size: int, name: str = "train.py") -> str:
-    parts = [exported(step, number) for number, step in enumerate(steps, 1)]
-    body = "\n".join(parts)
+    body = "\n".join(exported(step, number) for number, step in enumerate(steps, 1))
     uses = "".join(text for word, text in USES.items() if re.search(rf"\b{word}\b", body))
     show = SHOW if "show(" in body else "\n"
     return HEADER.format(size=world_size, name=name) + uses + show + body + FOOTER
@@ -122,8 +121,7 @@ def printing_last_value(source: str) -> str:
     text = ast.get_source_segment(source, last) if isinstance(last, ast.Expr) else None
     if last is None or text is None or is_print(last) or source.rstrip().endswith(";"):
         return source
-    lines = source.splitlines()
-    before = "\n".join(lines[: last.lineno - 1])
+    before = "\n".join(source.splitlines()[: last.lineno - 1])
     return f"{before}\nshow({text})".lstrip("\n")
 
 

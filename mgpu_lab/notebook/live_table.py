@@ -86,7 +86,6 @@ class WatchTable:
     rows: tuple[RankRow, ...]
 
     def __repr__(self) -> str:
-        """Return the table as aligned text."""
         table = Table(HEADINGS, [row.cells() for row in self.rows], numbers=range(len(HEADINGS)))
         return "\n".join([LAST, table.text(TEXT_WIDTHS), *(row.gpu() for row in self.rows if row.gpu())])
 
@@ -168,8 +167,7 @@ def meter(row: RankRow, top_bytes: int) -> str:
     if row.sample is None or not row.measured() or not top_bytes:
         return ""
     label = f"rank {row.rank}: memory now, against the highest peak of all ranks"
-    value = row.sample.memory_bytes
-    return f'<br><meter min="0" max="{top_bytes}" value="{value}" aria-label="{label}"></meter>'
+    return f'<br><meter min="0" max="{top_bytes}" value="{row.sample.memory_bytes}" aria-label="{label}"></meter>'
 
 
 def sparkline(row: RankRow) -> str:

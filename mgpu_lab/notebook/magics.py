@@ -32,7 +32,6 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line and which never exits."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing a usage text and exiting."""
         usage = self.format_usage().removeprefix("usage: ").strip()
         raise UsageError(f"{message}. Usage: {' '.join(usage.split())}")
 

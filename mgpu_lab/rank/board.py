@@ -18,8 +18,6 @@ SLOT = struct.Struct(f"<QIH{TEXT_BYTES}s")  # number of the call (from 1 on), ch
 
 
 class Board:
-    """What each rank of one process group is about to call, for the last ``SLOTS`` calls."""
-
     def __init__(self, path: pathlib.Path, rank: int, world_size: int) -> None:
         """Open the file; whichever rank comes first creates it."""
         self.rank, self.world_size = rank, world_size

@@ -45,8 +45,6 @@ MUST_AGREE = "All ranks of a group must make the same calls in the same order, w
 
 
 class Collectives:
-    """The collectives of one rank."""
-
     def __init__(self) -> None:
         self.open_log: Callable[[str], CallLog | None] = lambda _: None
         self.main_thread = threading.get_ident()

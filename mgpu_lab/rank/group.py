@@ -175,7 +175,6 @@ class Group:
             vars(module)["init_process_group"] = init_process_group
 
     def state(self) -> GroupState:
-        """Report what the kernel must know after a cell."""
         alive = self.dist.is_initialized()
         counts = dict(self.collectives.counts)
         if alive:

@@ -19,8 +19,6 @@ COMMUNICATION_CALLS = (".wait(", ".synchronize(", "backward(", "init_process_gro
 
 
 class Lookout:
-    """Look at the main thread from outside."""
-
     def __init__(self, main_thread: int, collectives: Collectives, cell: Callable[[], str]) -> None:
         self.main_thread = main_thread
         self.collectives, self.cell = collectives, cell

@@ -31,8 +31,6 @@ EXACT_SHARE = 0.005  # of the time, for exact readings of the private memory
 
 
 class Sampler:
-    """Decide when a sample is due and take it."""
-
     def __init__(self, group: Group, lookout: Lookout) -> None:
         """Begin with rare samples; live ones are asked for by the widget."""
         self.group, self.lookout = group, lookout
@@ -88,7 +86,6 @@ class Sampler:
         )
 
     def cpu_memory(self) -> dict[str, Any]:
-        """Return the process's private memory, its peak, and the machine's memory."""
         used = self.private.read()
         self.peak_bytes = max(self.peak_bytes, used)
         return {"memory_bytes": used, "peak_bytes": self.peak_bytes, "capacity_bytes": psutil.virtual_memory().total}
@@ -148,7 +145,6 @@ def anonymous_bytes(process: psutil.Process) -> int:
 
 
 def private_bytes(process: psutil.Process) -> int:
-    """Return the bytes the process has for itself."""
     return int(process.memory_full_info().uss)
 
 

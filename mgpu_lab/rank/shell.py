@@ -42,8 +42,6 @@ class ExitRequestedError(LabError):
 
 
 class RankPublisher(DisplayPublisher):
-    """Send displays to the kernel."""
-
     show: ClassVar[Callable[..., None]]
 
     def publish(self, data: Any, metadata: Any = None, **options: Any) -> None:  # type: ignore[override]
@@ -220,8 +218,7 @@ class RankShell:
         if isinstance(error, SyntaxError) and not frames:
             return list(self.shell.SyntaxTB.structured_traceback(type(error), error, None))
         name_module_of_cells(frames)
-        start = chain(frames)
-        return list(self.shell.InteractiveTB.structured_traceback(type(error), error, start))
+        return list(self.shell.InteractiveTB.structured_traceback(type(error), error, chain(frames)))
 
     # ---- completion and help
 
@@ -276,8 +273,7 @@ def name_module_of_cells(frames: list[TracebackType]) -> None:
 
     In a fork that costs 130 ms and 19 MB the first time, since whatever is touched is copied.
     """
-    files = {tb.tb_frame.f_code.co_filename for tb in frames}
-    for name in filter(is_cell_file, files):
+    for name in filter(is_cell_file, {tb.tb_frame.f_code.co_filename for tb in frames}):
         inspect.modulesbyfile.update(dict.fromkeys((name, os.path.abspath(name)), "__main__"))  # noqa: PTH100 - inspect's key
 
 

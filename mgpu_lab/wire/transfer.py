@@ -48,8 +48,7 @@ class _Pickler(pickle.Pickler):
         small = value.untyped_storage().nbytes() > value.numel() * value.element_size()
         if value.device.type == "cpu" and not small:
             return NotImplemented
-        host = value.detach().clone().cpu()
-        return host.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        return value.detach().clone().cpu().__reduce_ex__(pickle.HIGHEST_PROTOCOL)
 
 
 def plain_display(data: Mapping[str, Any], metadata: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -39,17 +39,15 @@ class FakeProcess:
         assert control == isinstance(request, messages.CONTROL + (messages.Shutdown,) * control)
         self.heard.append(request)
         answer = self.backend.answers.get(type(request), lambda *_: messages.Answer(request.request))
-        found = answer(self, request)
-        if found is not None:
+        if (found := answer(self, request)) is not None:
             self.listener.heard(found)
 
     def signal(self, number: int, *, children: bool = False) -> None:  # noqa: ARG002
         self.signals.append(number)
         if number == signal.SIGKILL:
             self.die(-9)
-        on_signal = self.backend.on_signal
-        if on_signal is not None and self.ended is None:
-            on_signal(self, number)
+        if self.backend.on_signal is not None and self.ended is None:
+            self.backend.on_signal(self, number)
 
     def kill(self) -> None:
         if self.ended is None:
@@ -131,8 +129,7 @@ class FakeBackend:
         process = FakeProcess(rank, self, listener, pid=100 + len(self.processes))
         self.processes.append(process)
         joined = self.answers.get(messages.JoinGroup, lambda _, request: messages.Answer(request.request))
-        answer = joined(process, join)
-        if answer is not None:
+        if (answer := joined(process, join)) is not None:
             listener.heard(answer)
         return process
 

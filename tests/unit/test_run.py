@@ -56,8 +56,15 @@ def run(members, timeout_s=None, note_after_s=10.0, stop_after_s=None, progress=
     return cell.run("pass", 1, progress)
 
 
-def answer_on(request, *, failure=None, group=None):
-    return Answer(request.request, failure=failure, group=group)
+def raise_on_rank_1(backend, at):
+    """Have rank 1 raise, and rank 0 stand ``at`` a position; return the list that will hold its request."""
+    held = []
+
+    def execute(process, request):
+        return Answer(request.request, failure=OOPS, group=JOINED) if process.rank else held.append(request)
+
+    backend.answers |= {Execute: execute, Where: lambda _, request: Answer(request.request, at)}
+    return held
 
 
 # ---- questions
@@ -140,23 +147,13 @@ def test_a_cell_that_ends(members, backend):
 
 def test_a_rank_raises_while_the_other_waits(members, backend):
     """The other is released, its error is an echo, and the group is renewed."""
-    waiting = {}
-
-    def execute(process, request):
-        if process.rank == 0:
-            waiting[0] = request
-            return None
-        return answer_on(request, failure=OOPS, group=JOINED)
+    held = raise_on_rank_1(backend, at=BARRIER)
 
     def cut(process, request):
-        process.listener.heard(answer_on(waiting[0], failure=ECHO, group=JOINED))
+        process.listener.heard(Answer(held[0].request, failure=ECHO, group=JOINED))
         return Answer(request.request, 1)
 
-    backend.answers |= {
-        Execute: execute,
-        Where: lambda _, request: Answer(request.request, BARRIER),
-        messages.CutSockets: cut,
-    }
+    backend.answers[messages.CutSockets] = cut
     result = run(members)
     assert [each.error.kind for each in result] == ["released", "raised"]
     assert result.notes == (
@@ -167,15 +164,7 @@ def test_a_rank_raises_while_the_other_waits(members, backend):
 
 
 def test_a_rank_that_computes_is_left_alone_when_another_raises(members, backend):
-    held = {}
-
-    def execute(process, request):
-        if process.rank == 0:
-            held[0] = request
-            return None
-        return answer_on(request, failure=OOPS)
-
-    backend.answers |= {Execute: execute, Where: lambda _, request: Answer(request.request, LOOP)}
+    held = raise_on_rank_1(backend, at=LOOP)
     threading.Timer(0.1, lambda: members[0].heard(Answer(held[0].request))).start()
     result = run(members)
     assert (result[0].ok, result[1].error.ename, backend.meeting.broken) == (True, "ValueError", 0)
@@ -195,7 +184,9 @@ def test_stop_kills_what_nothing_else_ends(members, backend):
 def test_stop_interrupts(members, backend):
     running, stopped = {}, Failure("KeyboardInterrupt", "", (), 3)
     backend.answers[Execute] = lambda process, request: running.update({process.rank: request})
-    backend.on_signal = lambda process, _: process.listener.heard(answer_on(running[process.rank], failure=stopped))
+    backend.on_signal = lambda process, _: process.listener.heard(
+        Answer(running[process.rank].request, failure=stopped)
+    )
     result = run(members, timeout_s=0.02)
     assert [each.error.kind for each in result] == ["interrupted", "interrupted"]
     assert result.notes == ("--timeout 0.02 s has passed: the cell was interrupted on ranks 0-1.",)
@@ -293,7 +284,7 @@ def test_a_group_that_is_no_more_is_joined_again_before_a_cell(ranks, backend):
 
 def test_what_ranks_refuse_is_told_once_for_all_of_them(ranks, backend):
     refusal = Failure("UsageError", "no variable 'x' here.", (), None)
-    backend.answers[Pull] = lambda _, request: answer_on(request, failure=refusal)
+    backend.answers[Pull] = lambda _, request: Answer(request.request, failure=refusal)
     with pytest.raises(UsageError, match=r"^ranks 0-1: no variable 'x' here\.$"):
         ranks.pull("x")
 

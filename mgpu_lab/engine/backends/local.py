@@ -113,8 +113,6 @@ class LocalProcess:
 
 
 class LocalBackend:
-    """Rank processes of this machine."""
-
     def __init__(self) -> None:
         self.server = ForkServer()
         self.pipes = Pipes()

@@ -36,8 +36,7 @@ class Channel:
 
     def send(self, message: bytes) -> bool:
         """Send a frame; return whether all of it has gone. OSError where nobody is at the other end."""
-        short = len(message) < 1 << 31
-        head = SHORT.pack(len(message)) if short else LONG.pack(-1, len(message))
+        head = SHORT.pack(len(message)) if len(message) < 1 << 31 else LONG.pack(-1, len(message))
         with self.lock:
             self.unsent.append(memoryview(head + message))
             return self.flush()
