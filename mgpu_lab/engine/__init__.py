@@ -1,4 +1,1 @@
-"""The kernel's side of the ranks: start them, run a cell on them, see it through to its end.
-
-It knows no notebook and no torch.
-"""
+"""The kernel's side of the ranks: start them, run a cell on them, see it through to its end."""

@@ -114,9 +114,8 @@ def letting_go(facts: Facts, now_s: float) -> Action | None:
     """A rank has gone, or failed: release the others once none of them can go on."""
     if look_is_due(facts, now_s):
         return Action(LOOK, facts.running)
-    if facts.released_s is None and all(sight.stuck(now_s) for sight in facts.sights.values()):
-        return Action(RELEASE, facts.running)
-    return None
+    hopeless = facts.released_s is None and all(sight.stuck(now_s) for sight in facts.sights.values())
+    return Action(RELEASE, facts.running) if hopeless else None
 
 
 def ending(facts: Facts, now_s: float, since_s: float) -> Action | None:
@@ -127,8 +126,7 @@ def ending(facts: Facts, now_s: float, since_s: float) -> Action | None:
         return Action(INTERRUPT, tuple(rank for rank, sight in facts.sights.items() if not sight.leaving))
     if since_s > RELEASE_AFTER_STOP_S and facts.released_s is None and waits(facts.sights.values()):
         return Action(RELEASE, facts.running)
-    silent = {rank: sight for rank, sight in facts.sights.items() if sight.silent}
-    if silent:
+    if silent := {rank: sight for rank, sight in facts.sights.items() if sight.silent}:
         return killing(silent, facts, since_s, KILL_SILENT_AFTER_STOP_S)
     return killing(facts.sights, facts, since_s, KILL_AFTER_STOP_S + (ECHO_S if facts.killed else 0.0))
 

@@ -36,8 +36,7 @@ class Capture:
     def keep(self, data: bytes) -> None:
         """Store bytes: the head first, then a sliding tail."""
         self.total_bytes += len(data)
-        room = HEAD_BYTES - len(self.head)
-        if room > 0:
+        if (room := HEAD_BYTES - len(self.head)) > 0:
             self.head += data[:room]
             data = data[room:]
         if data:

@@ -270,8 +270,7 @@ class Ranks:
 
     def _answers(self, ranks: list[int], make: Callable[..., Any], *args: Any) -> list[Any]:
         answers = self._asked(ranks, make, *args, timeout_s=ANSWER_TIMEOUT_S)
-        missing = [rank for rank in ranks if rank not in answers]
-        if missing:
+        if missing := [rank for rank in ranks if rank not in answers]:
             msg = f"{named(missing)} did not answer within {ANSWER_TIMEOUT_S:.0f} s, or died: see `%ranks status`."
             raise RanksError(msg)
         refusals: dict[str, list[int]] = {}
@@ -288,8 +287,7 @@ class Ranks:
         chosen = everyone if on is None else rank_numbers(on)
         if not chosen:
             raise UsageError("name at least one rank, for example on=[0].")
-        absent = [rank for rank in chosen if rank not in everyone]
-        if absent:
+        if absent := [rank for rank in chosen if rank not in everyone]:
             msg = f"there is no {named(absent)}: {len(everyone)} ranks run, numbered 0 to {len(everyone) - 1}."
             raise UsageError(msg)
         gone = members.gone()

@@ -87,7 +87,7 @@ class CellRun:
     # ---- while it runs
 
     def next_action(self) -> decide.Action:
-        """Do what is to be done now; return what then is left: to wait, or nothing."""
+        """Do what is due; return what is left: to wait, or nothing."""
         while True:
             self.collect()
             action = decide.decide(self.facts(), time.monotonic())
@@ -107,7 +107,7 @@ class CellRun:
             self.learn(quiet_since_s=time.monotonic())
 
     def bury(self, rank: int) -> RankError:
-        """Find out how the process ended, which is told by another than the process, a moment later."""
+        """Say how the process ended; its parent reports that a moment after it has fallen silent."""
         self.took_part[rank].process.wait_ended(1)
         if rank in self.rescue.killed:
             return RankError(rank, "RankDied", "did not answer and was killed.", kind=KILLED)
@@ -217,7 +217,7 @@ class CellRun:
         return RunResult(ranks, notes, time.monotonic() - self.began_s)
 
     def error_of(self, rank: int) -> RankError | None:
-        """Turn a failure into an error, telling the cell's own from those that our rescue caused."""
+        """Turn a failure into an error: the cell's own, or one that the rescue caused."""
         failure = self.failures().get(rank)
         if failure is None:
             return None

@@ -14,7 +14,7 @@ class Sampling:
         self._wishes = wishes
 
     def close(self) -> None:
-        """Want no more samples. Harmless the second time."""
+        """End the wish. Harmless the second time."""
         self._wishes.drop(self)
 
     def __enter__(self) -> Self:

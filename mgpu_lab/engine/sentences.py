@@ -85,8 +85,7 @@ def where_text(
     busy = {rank: p for rank, p in positions.items() if rank not in waiting and p is not None}
     for here, where in grouped_by_place(busy):
         parts.append(f"{named(here)} {verb(here, 'is', 'are')} at {where}")
-    mute = [rank for rank in silent if positions.get(rank) is None]
-    if mute:
+    if mute := [rank for rank in silent if positions.get(rank) is None]:
         parts.append(f"{named(mute)} {verb(mute, 'does', 'do')} not answer (C code that holds the interpreter)")
     hint = hint_text(waiting, everyone) if waiting and len(waiting) == len(positions) else ""
     return "; ".join(parts) + hint + "."
@@ -109,8 +108,7 @@ def outcome_notes(outcome: Outcome) -> tuple[str, ...]:
         notes.append(f"{named(here)} {verb(here, 'was', 'were')} waiting in {where}: released.")
     for here, where in grouped_by_place(outcome.stood):
         notes.append(f"{named(here)} stood in {where}.")
-    killed = outcome.killed
-    if killed:
+    if killed := outcome.killed:
         notes.append(
             f"{named(killed)} did not answer and {verb(killed, 'was', 'were')} killed and started again: "
             f"{verb(killed, 'its', 'their')} variables are lost."

@@ -86,8 +86,7 @@ def install() -> None:
 
     _installed = True
     for name in HEARD:
-        original = getattr(c10d, name, None)
-        if original is None:
+        if (original := getattr(c10d, name, None)) is None:
             continue
         heard = wrapped(name, original)
         setattr(c10d, name, heard)

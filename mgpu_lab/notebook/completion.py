@@ -1,4 +1,4 @@
-"""Tab completion and help inside a %%ranks cell: the names are those of rank 0, not of the notebook."""
+"""Tab completion and help inside a %%ranks cell: the names are those of the ranks, not of the notebook."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ class CellHelp:
     def install(self) -> None:
         """Hook into the completer and, in a notebook's kernel, into its help."""
         self.shell.Completer.custom_matchers.append(self.matcher)
-        kernel = getattr(self.shell, "kernel", None)
-        if kernel is not None:
+        if (kernel := getattr(self.shell, "kernel", None)) is not None:
             self.inspect_before = kernel.do_inspect
             kernel.do_inspect = self.inspect
 
@@ -45,7 +44,7 @@ class CellHelp:
             self.shell.kernel.do_inspect = self.inspect_before  # type: ignore[attr-defined]
 
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
-        """Return rank 0's completions for a %%ranks cell, nothing for other cells."""
+        """Return the ranks' completions for a %%ranks cell, nothing for other cells."""
         ranks = self.ranks()
         if ranks is None or not context.full_text.startswith(MAGIC) or context.cursor_line == 0:
             return {"completions": []}
@@ -58,7 +57,7 @@ class CellHelp:
         return {"completions": completions, "matched_fragment": matched, "suppress": True}
 
     def inspect(self, code: str, cursor_pos: int, *args: Any, **kwargs: Any) -> Any:
-        """Return rank 0's help for the name at the cursor of a %%ranks cell."""
+        """Return the ranks' help for the name at the cursor of a %%ranks cell."""
         ranks = self.ranks()
         if ranks is not None and code.startswith(MAGIC):
             name = token_at_cursor(code, cursor_pos)

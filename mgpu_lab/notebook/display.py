@@ -78,8 +78,7 @@ def live_text(outputs: dict[int, CellOutput], note: str) -> str:
     each = max(3, LIVE_LINES // max(1, len(outputs)))
     groups: dict[str, list[int]] = {}
     for rank, output in outputs.items():
-        text = output.last_lines(each)
-        if text:
+        if text := output.last_lines(each):
             groups.setdefault(text, []).append(rank)
     lines = [line for text, ranks in groups.items() for line in tag_lines(text, tag_of(ranks))]
     return "\n".join(lines + ([note] if note else []))
@@ -134,8 +133,7 @@ def show_rank(shell: InteractiveShell, result: RankResult, tag: str, room: int) 
 
 
 def print_tagged(text: str, tag: str, stream: Any) -> None:
-    lines = tag_lines(text, tag)
-    if lines:
+    if lines := tag_lines(text, tag):
         print("\n".join(lines), file=stream, flush=True)
 
 

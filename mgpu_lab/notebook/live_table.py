@@ -171,7 +171,7 @@ def meter(row: RankRow, top_bytes: int) -> str:
 
 
 def sparkline(row: RankRow) -> str:
-    """Return the memory of the last minute as a small line, named for who cannot see it."""
+    """Return the memory of the last minute as a small line, with a label for those who cannot see it."""
     size = f'height="{SPARK_HEIGHT}" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" preserveAspectRatio="none"'
     label = f"rank {row.rank}: memory over the last minute"
     points = ""

@@ -154,7 +154,7 @@ class RanksMagics(Magics):
             return
         count = len(self.ranks)
         self.close()
-        print(stopped(count))
+        print(f"Stopped {count} rank{'s' if count != 1 else ''}.")
 
     def export(self, options: argparse.Namespace) -> None:
         """Write the cells run so far as a script."""
@@ -197,10 +197,6 @@ class RanksMagics(Magics):
             ranks.stop()
 
 
-def stopped(count: int) -> str:
-    return f"Stopped {count} rank{'s' if count != 1 else ''}."
-
-
 def register(shell: InteractiveShell) -> None:
     """Register the magics; start preloading in the background. ``%reload_ext`` stops the ranks first: it unloads."""
     magics = RanksMagics(shell)
@@ -211,11 +207,9 @@ def register(shell: InteractiveShell) -> None:
 
 
 def unregister(shell: InteractiveShell) -> None:
-    magics = getattr(shell, INSTANCE, None)
-    if magics is not None:
+    if (magics := getattr(shell, INSTANCE, None)) is not None:
         if magics.ranks is not None:
-            print(stopped(len(magics.ranks)))
-        magics.close()
+            magics.stop(argparse.Namespace())
         magics.help.remove()
         shell.magics_manager.magics["line"].pop("ranks", None)
         shell.magics_manager.magics["cell"].pop("ranks", None)

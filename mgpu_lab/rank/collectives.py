@@ -56,7 +56,7 @@ class Collectives:
         self.c10d: Any = None
 
     def begin_generation(self, open_log: Callable[[str], CallLog | None]) -> None:
-        """Forget all groups: a new one is about to be made, whose calls ``open_log`` knows where to compare."""
+        """Forget all groups: new ones come, and ``open_log`` opens the log in which a group's calls are compared."""
         for log in self.logs.values():
             if log is not None:
                 log.close()
@@ -94,17 +94,14 @@ class Collectives:
     def compare(self, call: Call) -> None:
         """Count the call and raise if another rank is making another call in this place."""
         __tracebackhide__ = True
-        group = self.group_of(call)
-        if group is None:
+        if (group := self.group_of(call)) is None:
             return
         number = self.counts[group] = self.counts.get(group, 0) + 1
         if group not in self.logs:
             self.logs[group] = self.open_log(group)
-        log = self.logs[group]
-        if log is None:
+        if (log := self.logs[group]) is None:
             return
-        written = log.differing(number, f"{text_of(call)} at {cell_line()}")
-        if written:
+        if written := log.differing(number, f"{text_of(call)} at {cell_line()}"):
             raise CollectiveMismatchError(f"ranks make different calls: {told(written)}. {MUST_AGREE}")
 
     def group_of(self, call: Call) -> str | None:

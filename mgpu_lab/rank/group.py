@@ -86,14 +86,13 @@ class Group:
         self.begin_attempt(0)
         if self.spec.device == "cuda":
             self.torch.cuda.set_device(self.device)
-        self.join_torch(
-            "cpu:gloo,cuda:nccl" if self.spec.device == "cuda" else "gloo", timeout=JOIN_TIMEOUT, **self.meeting_point()
-        )
+        backend = "cpu:gloo,cuda:nccl" if self.spec.device == "cuda" else "gloo"
+        self.join_torch(backend, timeout=JOIN_TIMEOUT, **self.meeting_point())
         self.set_timeout()
         return retired
 
     def begin_attempt(self, number: int) -> None:
-        """Compare calls on a new log, and number groups from the same number on all ranks, one no earlier group has.
+        """Compare calls in a new log; number groups from the same number on all ranks, one that no earlier group had.
 
         A failed init leaves torch's count uneven over ranks. A DTensor finds its group by this number: with one that is
         given out again, a DTensor of the old group would quietly communicate on another.
@@ -128,8 +127,7 @@ class Group:
 
     def forget(self) -> None:
         """Reset what torch and DeepSpeed remember of a group that is gone."""
-        comm = sys.modules.get("deepspeed.comm.comm")
-        if comm is not None:
+        if (comm := sys.modules.get("deepspeed.comm.comm")) is not None:
             vars(comm)["cdb"] = None
         groups = sys.modules.get("deepspeed.utils.groups")
         for name in vars(groups) if groups is not None else ():
@@ -194,8 +192,7 @@ def retire_object(made: Any) -> str:
             made.__dict__[name] = refuse
     if "_dim_group_names" in vars(made):  # how a DTensor finds the groups of its mesh
         vars(made)["_dim_group_names"] = RefusedNames(refuse)
-    hook = getattr(made, "register_forward_pre_hook", None)
-    if hook is not None:
+    if (hook := getattr(made, "register_forward_pre_hook", None)) is not None:
         hook(refuse, prepend=True)
     return kind
 

@@ -3,7 +3,7 @@
 No signal and no abort reaches a thread that waits inside gloo. A cut socket does: the wait raises within
 milliseconds. Which sockets are gloo's? Those whose (local, peer) pair is mirrored in another rank of the same
 set; the learner's own connections to the outside have no mirror and stay. The kernel compares the lists.
-Waits on the store hold no socket; the kernel ends them by replacing the store's file (``rendezvous``).
+Waits on the store hold no socket; the kernel ends them by replacing the store's file (``engine.backends.files``).
 On GPUs NCCL's groups are aborted by torch itself. That path has not been run: no GPU was at hand.
 """
 

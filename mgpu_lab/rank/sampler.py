@@ -1,12 +1,11 @@
 """Live samples of a rank for the notebook: memory, throughput, waiting. Taken by the control thread.
 
-Memory on a CPU is the process's private memory: what this rank has for itself, without the pages it shares with
-the template (its unique set size). The system counts page by page for that, 15 ms in a rank with torch, and holds up
-allocations meanwhile: four times a second that took 12% of a training's speed. So it is read as seldom as keeps it
-below 0.5% of the time, and between two readings the growth of the anonymous pages is added. On a GPU it is torch's
-count.
-The share of time spent waiting is estimated by looking at the main thread at random moments: it waits when it
-stands in communication and its thread sleeps.
+Memory on a CPU is the process's private memory (its unique set size): without the pages it shares with the template.
+The system counts it page by page, 15 ms in a rank with torch, and holds up allocations meanwhile: four times a second
+that took 12% of a training's speed. So it is read only as often as costs 0.5% of the time, and in between the growth of
+the anonymous pages is added. On a GPU it is torch's count.
+The share of time spent waiting comes from looking at the main thread at random moments: it waits when it stands in
+communication and its thread sleeps.
 """
 
 import collections
@@ -149,7 +148,7 @@ def private_bytes(process: psutil.Process) -> int:
 
 
 def thread_sleeps(task: int) -> bool:
-    """Whether a thread of this process is asleep; False where the system does not say. psutil tells no thread's."""
+    """Whether a thread of this process is asleep; False where the system does not say. psutil tells it of processes only."""
     try:
         stat = pathlib.Path(f"/proc/self/task/{task}/stat").read_text(encoding="ascii")
     except OSError:

@@ -194,9 +194,8 @@ class RankShell:
         of that, nobody will read its frames, and one line is enough.
         """
         if isinstance(error, SystemExit):
-            error = ExitRequestedError(
-                f"the cell called sys.exit({error.code!r}); the rank lives on, only the cell ended."
-            )
+            said = f"the cell called sys.exit({error.code!r}); the rank lives on, only the cell ended."
+            error = ExitRequestedError(said)
         frames = own_frames(error.__traceback__)
         line = next((tb.tb_lineno for tb in reversed(frames) if is_cell_file(tb.tb_frame.f_code.co_filename)), None)
         if isinstance(error, SyntaxError):
@@ -261,8 +260,7 @@ def warm_up(directory: str) -> None:
     """Make the shell, run cells and render an error, so that what this loads and remembers is there."""
     shell = shell_in(directory)
     for source in ("pass", "for _ in ():\n    pass", "1 / 0"):
-        error = shell.run_cell(source, store_history=False).error_in_exec
-        if error is not None:
+        if (error := shell.run_cell(source, store_history=False).error_in_exec) is not None:
             shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)
     if shell.display_formatter is not None:
         shell.display_formatter.format([1])

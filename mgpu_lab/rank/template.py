@@ -127,8 +127,7 @@ class Template:
         """
         with self.undisturbed():
             while self.children:
-                ended = ended_child()
-                if ended is None:
+                if (ended := ended_child()) is None:
                     return
                 kill_group(ended)  # the id is still taken: the child has not been waited for
                 _, status = os.waitpid(ended, 0)

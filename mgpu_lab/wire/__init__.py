@@ -1,4 +1,1 @@
-"""What crosses between the notebook's kernel and a rank: messages, values, the names of ranks, errors.
-
-It imports no other wing.
-"""
+"""What crosses between the notebook's kernel and a rank: messages, values, the names of ranks, errors."""

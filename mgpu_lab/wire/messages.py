@@ -1,4 +1,4 @@
-"""What travels between the notebook's kernel and a rank, and nothing else: no sibling is imported here.
+"""What travels between the notebook's kernel and a rank.
 
 Every message is a frozen dataclass, pickled over a socket pair that no other process can connect to. A rank has two
 such channels: requests, which its main thread answers, and control messages, which its control thread answers at any

@@ -1,7 +1,6 @@
 """Ranks compare their calls on a board: differences are found, half-written slots are not taken for one."""
 
 import os
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -72,10 +71,6 @@ def test_calls_are_told_by_what_must_agree(name, parameters, args, kwargs, text)
     assert text_of(calls.Call(name, positions, args, kwargs)) == text
 
 
-def board_of(folder, rank, group):
-    return Board(folder / group, rank, 2)
-
-
 class Group:
     group_name = "0"
 
@@ -88,7 +83,7 @@ def ranks(tmp_path, monkeypatch):
     world = SimpleNamespace(default_pg=group, pg_map={group})
     found = [Collectives() for _ in range(2)]
     for rank, each in enumerate(found):
-        each.begin_generation(partial(board_of, tmp_path, rank))
+        each.begin_generation(lambda group, rank=rank: Board(tmp_path / group, rank, 2))
         each.c10d = SimpleNamespace(_world=world, GroupMember=member)
     return found
 

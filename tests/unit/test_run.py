@@ -114,9 +114,8 @@ def test_one_rank_is_replaced_and_all_join_the_next_generation(members, backend)
 
 
 def test_a_rank_that_does_not_come_up_is_named(backend):
-    backend.answers[JoinGroup] = lambda process, join: Answer(
-        join.request, failure=Failure("OSError", "no room", (), None) if process.rank else None
-    )
+    full = Failure("OSError", "no room", (), None)
+    backend.answers[JoinGroup] = lambda process, join: Answer(join.request, failure=full if process.rank else None)
     with pytest.raises(RanksError, match=r"rank 1 did not come up: OSError: no room"):
         Members(backend, 2, "cpu")
     assert not any(process.alive() for process in backend.processes)

@@ -91,8 +91,7 @@ class ForkServer:
     def watch(self, pid: int, ended: Callable[[int], None]) -> None:
         """Call ``ended`` with the exit code (negative: the signal), from a thread, when the process has ended."""
         with self._lock:
-            code = self._early.pop(pid, None)
-            if code is None:
+            if (code := self._early.pop(pid, None)) is None:
                 self._watched[pid] = ended
         if code is not None:
             ended(code)
@@ -138,8 +137,7 @@ class ForkServer:
             self._forks.pop(facts[0]).set()
         elif kind == "exited":
             with self._lock:
-                ended = self._watched.pop(facts[0], None)
-                if ended is None:
+                if (ended := self._watched.pop(facts[0], None)) is None:
                     self._early[facts[0]] = facts[1]
             if ended is not None:
                 ended(facts[1])

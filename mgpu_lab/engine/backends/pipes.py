@@ -46,8 +46,7 @@ class Channel:
         with contextlib.suppress(BlockingIOError):
             while self.unsent:
                 sent = self.sock.send(self.unsent[0])
-                rest = self.unsent.popleft()[sent:]
-                if rest:
+                if rest := self.unsent.popleft()[sent:]:
                     self.unsent.appendleft(rest)
         return not self.unsent
 

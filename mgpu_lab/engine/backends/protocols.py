@@ -12,7 +12,7 @@ from mgpu_lab.wire.messages import FileMeeting, JoinGroup
 
 
 class Listener(Protocol):
-    """Whoever wants to hear of one process; called from the backend's own threads, and never to wait there."""
+    """Whoever wants to hear of one process; called from the backend's own threads, where it must not wait."""
 
     def heard(self, message: Any) -> None:
         """Take a message of the rank; what it had printed before has been told."""
