@@ -52,9 +52,8 @@ class CellHelp:
         lines = code.split("\n")[: context.cursor_line]
         cursor = sum(len(line) + 1 for line in lines[:-1]) + context.cursor_position
         start, _, found = ranks.complete(code, cursor)
-        matched = code[start:cursor]
         completions = [SimpleCompletion(text=text, type=kind) for text, kind in found]
-        return {"completions": completions, "matched_fragment": matched, "suppress": True}
+        return {"completions": completions, "matched_fragment": code[start:cursor], "suppress": True}
 
     def inspect(self, code: str, cursor_pos: int, *args: Any, **kwargs: Any) -> Any:
         """Return the ranks' help for the name at the cursor of a %%ranks cell."""

@@ -189,7 +189,6 @@ def cell_error(result: RunResult) -> CellError:
 
 
 def error_lines(errors: list[RankError]) -> list[str]:
-    """Return one error's lines, tagged with all ranks that have it."""
     tag, first = tag_of([error.rank for error in errors]), max(errors, key=lambda error: len(error.evalue))
     if not first.traceback:
         return [f"[{tag}] {first.evalue}"]

@@ -51,8 +51,7 @@ class Watch:
         if replaceable:
             table = self.table()
             bundle |= {"text/html": table._repr_html_(), "text/plain": repr(table)}
-        handle = display(bundle, raw=True, display_id=True)
-        if handle is not None:  # outside a notebook there is none
+        if (handle := display(bundle, raw=True, display_id=True)) is not None:  # outside a notebook there is none
             self.handles.append(handle)
         if not self.thread.is_alive():
             self.resume()

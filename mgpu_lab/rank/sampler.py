@@ -74,15 +74,10 @@ class Sampler:
     def sample(self) -> Sample:
         latest = self.group.meter.latest()
         memory = self.gpu_memory() if self.group.spec.device == "cuda" else self.cpu_memory()
-        return Sample(
-            time_s=time.time(),
-            busy=self.busy,
-            items_per_s=getattr(latest, "items_per_s", None),
-            unit=getattr(latest, "unit", ""),
-            step_s=getattr(latest, "step_s", None),
-            waiting_share=sum(self.looks) / len(self.looks) if len(self.looks) >= LOOKS_KEPT // 10 else None,
-            **memory,
-        )
+        names = ("items_per_s", "unit", "step_s") if latest is not None else ()
+        speed = {name: getattr(latest, name) for name in names}
+        share = sum(self.looks) / len(self.looks) if len(self.looks) >= LOOKS_KEPT // 10 else None
+        return Sample(time_s=time.time(), busy=self.busy, waiting_share=share, **speed, **memory)
 
     def cpu_memory(self) -> dict[str, Any]:
         used = self.private.read()
@@ -148,7 +143,7 @@ def private_bytes(process: psutil.Process) -> int:
 
 
 def thread_sleeps(task: int) -> bool:
-    """Whether a thread of this process is asleep; False where the system does not say. psutil tells it of processes only."""
+    """Whether a thread of this process is asleep (psutil knows processes only); False where the system does not say."""
     try:
         stat = pathlib.Path(f"/proc/self/task/{task}/stat").read_text(encoding="ascii")
     except OSError:

@@ -167,13 +167,11 @@ class Template:
             die_with_parent(template_pid)
             self.sock.close()
             self.connection.close()
-            for fd in (self.wake_read, self.wake_write):
-                os.close(fd)
             requests, control, out, err = fds
             os.dup2(out, 1)
             os.dup2(err, 2)
-            os.close(out)
-            os.close(err)
+            for fd in (self.wake_read, self.wake_write, out, err):
+                os.close(fd)
             gc.enable()
             code = run_child(spec, Connection(requests), Connection(control))
         except BaseException:  # noqa: BLE001 - last resort of a forked child: never run the parent's code

@@ -141,14 +141,13 @@ def picture(number, **more):
 def test_displays_stand_where_their_marks_were(piece, early):
     """However the text is cut, and whichever way is quicker."""
     output, text = CellOutput(), b"a\n" + mark(1) + mark(2) + b"b\0c\n" + mark(3)
-    if early:
-        for number in (1, 2, 3):
-            output.show(picture(number))
+    before, after = ((1, 2, 3), ()) if early else ((), (1, 2, 3))
+    for number in before:
+        output.show(picture(number))
     for i in range(0, len(text), piece):
         output.write("stdout", text[i : i + piece])
-    if not early:
-        for number in (1, 2, 3):
-            output.show(picture(number))
+    for number in after:
+        output.show(picture(number))
     assert shown(output) == ["a\n", picture(1).data, picture(2).data, "b\0c\n", picture(3).data]
 
 

@@ -200,10 +200,8 @@ def test_a_death_is_told(members, backend):
 
 def test_silence_is_noted(members, backend):
     running, notes = {}, []
-    backend.answers |= {
-        Execute: lambda process, request: running.update({process.rank: request}),
-        Where: lambda _, request: Answer(request.request, BARRIER),
-    }
+    backend.answers[Execute] = lambda process, request: running.update({process.rank: request})
+    backend.answers[Where] = lambda _, request: Answer(request.request, BARRIER)
 
     def progress(cell):
         notes.append(cell.note)

@@ -211,8 +211,6 @@ def _backend_of(_pid: int) -> LocalBackend:
 
 def local_backend() -> LocalBackend:
     """Return this kernel's one backend, a new one if its template has ended."""
-    backend = _backend_of(os.getpid())
-    if not backend.alive():
+    if not _backend_of(os.getpid()).alive():
         _backend_of.cache_clear()
-        backend = _backend_of(os.getpid())
-    return backend
+    return _backend_of(os.getpid())
