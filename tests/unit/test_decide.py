@@ -10,7 +10,7 @@ COMPUTES = Sight(heard=True)
 SILENT = Sight(silent=True)
 LEAVES = Sight(heard=True, leaving=True)
 STARVES = Sight(heard=True, starved=True)
-LOOKED = {"attended": True, "looked_s": 1e9}  # no look is due
+LOOKED = {"attended": True, "looked_s": 1e9, "cut_s": 1e9}  # neither a look nor another cut is due
 STOPPED = {**LOOKED, "interrupted_s": 10.0}
 RELEASED = {**STOPPED, "released_s": 10.2, "interrupted_again": True}
 
@@ -55,12 +55,18 @@ ROWS = {
         5.0,
         Action(d.KILL, (0,)),
     ),
+    "trouble: released a while ago and still stuck": (
+        facts(WAITS, ranks=2, trouble=True, released_s=4.6, **LOOKED | {"cut_s": 4.6}),
+        5.0,
+        Action(d.RELEASE, (0,)),
+    ),
     # Stop and --timeout
     "Stop": (facts(COMPUTES, stop_asked=d.STOP_PRESSED), 5.0, Action(d.INTERRUPT, (0,), d.STOP_PRESSED)),
     "time is up": (facts(COMPUTES, timeout_s=2), 2.1, Action(d.INTERRUPT, (0,), "--timeout 2 s has passed")),
     "time is not up": (facts(COMPUTES, timeout_s=2, attended=True), 1.9, Action(d.WAIT, wait_s=d.TICK_S)),
     "interrupted: a moment": (facts(COMPUTES, **STOPPED), 10.1, Action(d.WAIT, wait_s=d.ALERT_TICK_S)),
     "interrupted: it waits": (facts(WAITS, COMPUTES, **STOPPED), 10.2, Action(d.RELEASE, (0, 1))),
+    "interrupted: still stuck": (facts(WAITS, **RELEASED | {"cut_s": 10.2}), 10.6, Action(d.RELEASE, (0,))),
     "interrupted: none waits": (facts(COMPUTES, **STOPPED), 10.2, Action(d.WAIT, wait_s=d.ALERT_TICK_S)),
     "interrupted: again": (facts(COMPUTES, LEAVES, **STOPPED), 10.6, Action(d.INTERRUPT, (0,))),
     "interrupted: silent": (facts(SILENT, WAITS, **RELEASED), 10.9, Action(d.KILL, (0,))),
