@@ -13,6 +13,7 @@ LOOK_S, LOOK_PER_RANK_S, LOOK_AT_MOST_S = 0.05, 0.006, 0.25  # between two looks
 NOTE_LOOK_S = 1.0
 STUCK_S = 0.25
 RELEASE_AFTER_STOP_S = 0.15
+RELEASE_AGAIN_S = 0.3  # a rank that gets no processor may be late to say which connections it has
 INTERRUPT_AGAIN_S = 0.5
 KILL_SILENT_AFTER_STOP_S = 0.8
 KILL_AFTER_STOP_S = 1.2
@@ -69,6 +70,7 @@ class Facts:
     interrupted_s: float | None = None
     interrupted_again: bool = False
     released_s: float | None = None
+    cut_s: float = float("-inf")  # when connections were last cut
     killed: frozenset[int] = field(default_factory=frozenset)
 
     @property
@@ -114,8 +116,9 @@ def letting_go(facts: Facts, now_s: float) -> Action | None:
     """A rank has gone, or failed: release the others once none of them can go on."""
     if look_is_due(facts, now_s):
         return Action(LOOK, facts.running)
-    hopeless = facts.released_s is None and all(sight.stuck(now_s) for sight in facts.sights.values())
-    return Action(RELEASE, facts.running) if hopeless else None
+    if facts.released_s is None and all(sight.stuck(now_s) for sight in facts.sights.values()):
+        return Action(RELEASE, facts.running)
+    return releasing_again(facts, now_s)
 
 
 def ending(facts: Facts, now_s: float, since_s: float) -> Action | None:
@@ -126,9 +129,18 @@ def ending(facts: Facts, now_s: float, since_s: float) -> Action | None:
         return Action(INTERRUPT, tuple(rank for rank, sight in facts.sights.items() if not sight.leaving))
     if since_s > RELEASE_AFTER_STOP_S and facts.released_s is None and waits(facts.sights.values()):
         return Action(RELEASE, facts.running)
+    if again := releasing_again(facts, now_s):
+        return again
     if silent := {rank: sight for rank, sight in facts.sights.items() if sight.silent}:
         return killing(silent, facts, since_s, KILL_SILENT_AFTER_STOP_S)
     return killing(facts.sights, facts, since_s, KILL_AFTER_STOP_S + (ECHO_S if facts.killed else 0.0))
+
+
+def releasing_again(facts: Facts, now_s: float) -> Action | None:
+    """Some rank is still stuck after a release: what it waits for was not among the connections that were cut."""
+    stuck = any(sight.stuck(now_s) for sight in facts.sights.values())
+    due = facts.released_s is not None and now_s - facts.cut_s >= RELEASE_AGAIN_S
+    return Action(RELEASE, facts.running) if stuck and due else None
 
 
 def after_release(facts: Facts, now_s: float) -> Action | None:

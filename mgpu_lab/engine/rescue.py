@@ -110,7 +110,7 @@ class Rescue:
             self._begin_clock(rank)
             position = self.watched[rank].position if rank in self.watched else None
             if position is not None and position.waiting:
-                self.released[rank] = position
+                self.released.setdefault(rank, position)
         self.members.rendezvous.break_store()
         generation = self.members.generation
         answers = self.members.ask(self.members.alive(), messages.ListSockets, generation).wait(ANSWER_S)

@@ -147,9 +147,9 @@ class CellRun:
                 self.rescue.interrupt(action.ranks)
                 self.learn(interrupted_again=True)
             case decide.RELEASE:
-                self.where = self.where_text()
+                self.where = self.where or self.where_text()
                 self.rescue.release(action.ranks)
-                self.learn(released_s=now)
+                self.learn(released_s=now if self._facts.released_s is None else self._facts.released_s, cut_s=now)
             case decide.KILL:
                 self.rescue.kill(action.ranks)
 

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recvfds
 from typing import Any, NoReturn
 
-from mgpu_lab.wire.messages import RankSpec
+from mgpu_lab.wire.messages import GpuCount, RankSpec
 
 PRELOAD = (
     # what a rank itself needs, then what a first DDP or optimizer step would import, then the big libraries
@@ -114,11 +114,11 @@ class Template:
         self.reap()
         if self.sock.fileno() in readable:
             try:
-                request, spec = self.connection.recv()
+                request, errand = self.connection.recv()
                 fds = recvfds(self.sock, FDS_PER_RANK)
             except (EOFError, OSError):
                 self.end()
-            self.fork(request, spec, fds)
+            self.fork(request, errand, fds)
 
     def reap(self) -> None:
         """Report every child that has ended, after killing what it left behind in its process group.
@@ -143,19 +143,19 @@ class Template:
 
     # ---- what is done
 
-    def fork(self, request: int, spec: RankSpec | None, fds: list[int]) -> None:
-        """Fork a child that becomes the rank described by ``spec`` (None: only say what torch sees)."""
+    def fork(self, request: int, errand: RankSpec | GpuCount, fds: list[int]) -> None:
+        """Fork a child that becomes a rank, or counts the GPUs."""
         gc.freeze()  # what is loaded now stays out of the children's garbage collections: shared memory pages
         with self.undisturbed():
             pid = os.fork()
             if pid == 0:
-                self.become_child(spec, fds)
+                self.become_child(errand, fds)
             self.children.add(pid)
         for fd in fds:
             os.close(fd)
         self.report("forked", request, pid)
 
-    def become_child(self, spec: RankSpec | None, fds: list[int]) -> NoReturn:
+    def become_child(self, errand: RankSpec | GpuCount, fds: list[int]) -> NoReturn:
         """Shed all that belongs to the template, then live as a rank."""
         code = 1
         try:
@@ -173,7 +173,7 @@ class Template:
             for fd in (self.wake_read, self.wake_write, out, err):
                 os.close(fd)
             gc.enable()
-            code = run_child(spec, Connection(requests), Connection(control))
+            code = run_child(errand, Connection(requests), Connection(control))
         except BaseException:  # noqa: BLE001 - last resort of a forked child: never run the parent's code
             import traceback
 
@@ -184,16 +184,16 @@ class Template:
             os._exit(code)
 
 
-def run_child(spec: RankSpec | None, requests: Connection, control: Connection) -> int:
+def run_child(errand: RankSpec | GpuCount, requests: Connection, control: Connection) -> int:
     """Live as a rank, or answer the kernel's question for GPUs; return the exit code."""
-    if spec is None:
+    if isinstance(errand, GpuCount):
         import torch
 
         requests.send(torch.cuda.device_count() if torch.cuda.is_available() else 0)
         return 0
     from mgpu_lab.rank.process import main as rank_main
 
-    return rank_main(spec, requests, control)
+    return rank_main(errand, requests, control)
 
 
 def die_with_parent(parent: int) -> None:

@@ -51,6 +51,11 @@ class RankSpec:
         return f"cuda:{self.local_rank}" if self.device == "cuda" else "cpu"
 
 
+@dataclass(frozen=True)
+class GpuCount:
+    """What a process is forked for that only counts the GPUs which torch can use, so that nobody initialises CUDA."""
+
+
 # ---- requests: kernel -> rank, answered by the rank's main thread
 
 

@@ -63,7 +63,7 @@ def test_a_process_that_has_ended_gets_no_signal(monkeypatch):
     sent = []
     monkeypatch.setattr(os, "killpg", lambda *args: sent.append(args))
     line, pipes = SimpleNamespace(hang_up=None), SimpleNamespace(add=lambda _: None, do=lambda _: None)
-    process = local.LocalProcess(SimpleNamespace(pid=2**30), line, pipes, None)
+    process = local.LocalProcess(SimpleNamespace(pid=2**30), line, pipes)
     process.signal(signal.SIGINT, children=True)
     process.kill()
     process.has_ended(-9)

@@ -11,7 +11,7 @@ SILENT = Sight(silent=True)
 LEAVES = Sight(heard=True, leaving=True)
 JUST_WAITS = Sight(heard=True, waiting=True, still_since_s=4.9)
 STARVES = Sight(heard=True, starved=True)
-LOOKED = {"attended": True, "looked_s": 1e9}  # no look is due
+LOOKED = {"attended": True, "looked_s": 1e9, "cut_s": 1e9}  # neither a look nor another cut is due
 STOPPED = {**LOOKED, "interrupted_s": 10.0}
 AGAIN = {**STOPPED, "interrupted_again": True}
 RELEASED = {**AGAIN, "released_s": 10.2}
@@ -39,12 +39,18 @@ ROWS = {
     "trouble: it waits for a moment only": (facts(JUST_WAITS, ranks=2, trouble=True, **LOOKED), 5.0, WAIT_ALERT),
     "trouble: released before": (facts(WAITS, ranks=2, trouble=True, released_s=4.9, **LOOKED), 5.0, WAIT_ALERT),
     "released and still there": (facts(WAITS, ranks=2, trouble=True, released_s=3.9, **LOOKED), 5.0, KILL),
+    "trouble: released a while ago and still stuck": (
+        facts(WAITS, ranks=2, trouble=True, released_s=4.6, **LOOKED | {"cut_s": 4.6}),
+        5.0,
+        Action(d.RELEASE, (0,)),
+    ),
     # Stop and --timeout
     "Stop": (facts(COMPUTES, stop_asked=d.STOP_PRESSED), 5.0, Action(d.INTERRUPT, (0,), d.STOP_PRESSED)),
     "time is up": (facts(COMPUTES, timeout_s=2), 2.1, Action(d.INTERRUPT, (0,), "--timeout 2 s has passed")),
     "time is not up": (facts(COMPUTES, timeout_s=2, attended=True), 1.9, WAIT),
     "interrupted: a moment": (facts(COMPUTES, **STOPPED), 10.1, WAIT_ALERT),
     "interrupted: it waits": (facts(WAITS, COMPUTES, **STOPPED), 10.2, Action(d.RELEASE, (0, 1))),
+    "interrupted: still stuck": (facts(WAITS, **RELEASED | {"cut_s": 10.2}), 10.6, Action(d.RELEASE, (0,))),
     "interrupted: none waits": (facts(COMPUTES, **STOPPED), 10.2, WAIT_ALERT),
     "interrupted: again": (facts(COMPUTES, LEAVES, **STOPPED), 10.6, Action(d.INTERRUPT, (0,))),
     "interrupted: silent": (facts(SILENT, WAITS, **RELEASED), 10.9, KILL),

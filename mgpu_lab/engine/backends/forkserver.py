@@ -20,7 +20,7 @@ from typing import Any
 from mgpu_lab.engine.backends.directories import make_private_directory, sweep_stale_directories, working_directory
 from mgpu_lab.engine.interrupts import held_back
 from mgpu_lab.wire.errors import RanksError
-from mgpu_lab.wire.messages import RankSpec
+from mgpu_lab.wire.messages import GpuCount, RankSpec
 
 FORK_TIMEOUT_S = 120.0
 TEMPLATE = "from mgpu_lab.rank.template import main; main()"  # started by name: the engine imports no rank
@@ -64,14 +64,14 @@ class ForkServer:
     def alive(self) -> bool:
         return self.owner_pid == os.getpid() and not self.gone.is_set() and self.process.poll() is None
 
-    def fork(self, spec: RankSpec | None) -> Forked:
-        """Fork a process that becomes the rank of ``spec`` (None: that says how many GPUs there are)."""
+    def fork(self, errand: RankSpec | GpuCount) -> Forked:
+        """Fork a process that becomes a rank, or counts the GPUs."""
         here, there = connections()
         request, event = next(self._ids), threading.Event()
         self._forks[request] = event
         try:
             with held_back(), self._lock:  # half a request would leave the template waiting for the rest
-                self._connection.send((request, spec))
+                self._connection.send((request, errand))
                 sendfds(self._socket, there)
         except OSError as error:
             self.gone.set()

@@ -19,7 +19,7 @@ from mgpu_lab.engine.backends.forkserver import FORK_TIMEOUT_S, Forked, ForkServ
 from mgpu_lab.engine.backends.pipes import Channel, Line, Pipes
 from mgpu_lab.engine.backends.protocols import Listener
 from mgpu_lab.wire.cells import CELL_FILE_PREFIX
-from mgpu_lab.wire.messages import STACK_SIGNAL, JoinGroup, RankSpec
+from mgpu_lab.wire.messages import STACK_SIGNAL, GpuCount, JoinGroup, RankSpec
 
 GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu")
 CELL_FRAME = re.compile(rf'File "{re.escape(CELL_FILE_PREFIX)}[^"]*", line (\d+) in (\S+)')
@@ -34,10 +34,11 @@ class LocalEnd:
 class LocalProcess:
     """One process forked from the template."""
 
-    def __init__(self, forked: Forked, line: Line, pipes: Pipes, spec: RankSpec | None) -> None:
+    def __init__(
+        self, forked: Forked, line: Line, pipes: Pipes, device_name: str = "cpu", stack_file: str = ""
+    ) -> None:
         self.pid, self.pidfd = forked.pid, open_pidfd(forked.pid)
-        self.device_name = spec.device_name if spec is not None else "cpu"
-        self.stack_file = spec.stack_file if spec is not None else ""
+        self.device_name, self.stack_file = device_name, stack_file
         self.line, self.pipes = line, pipes
         self.ended = threading.Event()
         self._end = LocalEnd()
@@ -145,14 +146,14 @@ class LocalBackend:
             sys_path=list(sys.path),
             group=join,
         )
-        return self._fork(spec, listener)
+        return self._fork(spec, listener, spec.device_name, spec.stack_file)
 
     def gpu_count(self) -> int:
         """Count the GPUs that torch can use, asked in a child so that nobody initialises CUDA."""
         if not any(pathlib.Path(path).exists() for path in GPU_FILES):
             return 0
         answer = Answered()
-        process = self._fork(None, answer)
+        process = self._fork(GpuCount(), answer)
         try:
             return answer.first.get(timeout=FORK_TIMEOUT_S)
         except queue.Empty:
@@ -160,10 +161,10 @@ class LocalBackend:
         finally:
             process.close()
 
-    def _fork(self, spec: RankSpec | None, listener: Listener) -> LocalProcess:
-        forked = self.server.fork(spec)
+    def _fork(self, errand: RankSpec | GpuCount, listener: Listener, *about: str) -> LocalProcess:
+        forked = self.server.fork(errand)
         line = Line(Channel(forked.requests), Channel(forked.control), forked.out, forked.err, listener)
-        process = LocalProcess(forked, line, self.pipes, spec)
+        process = LocalProcess(forked, line, self.pipes, *about)
         self.server.watch(process.pid, process.has_ended)
         return process
 
