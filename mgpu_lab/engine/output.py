@@ -122,6 +122,8 @@ class CellOutput:
 
     def items(self) -> list[str | Display]:
         """Return text and displays in order; a display whose mark was lost with its stream comes last."""
+        rest, self.held = self.held, b""  # what looked like the beginning of a mark was text
+        self.keep(rest)
         placed = [segment for segment in self.segments if isinstance(segment, int)]
         order = [*self.segments, *(number for number in self.displays if number not in placed)]
         found = (each.text() if isinstance(each, Capture) else self.displays.get(each, "") for each in order)

@@ -104,6 +104,11 @@ class Ranks:
             raise RanksError("no ranks run: start them with `%ranks start` or Ranks(2).")
         return self._members
 
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop()`` has been called."""
+        return self._members is None
+
     def stop(self) -> None:
         """End all rank processes. Harmless when they have ended."""
         if self._members is not None:

@@ -168,7 +168,8 @@ def clip(text: str, room: int) -> str:
         head = head[: len(head) * half // size]
     while (size := saved_bytes(tail)) > half:
         tail = tail[len(tail) - len(tail) * half // size :]
-    return f"{head}\n{cut_note(len(text) - len(head) - len(tail))}\n{tail}"
+    cut = text[len(head) : len(text) - len(tail)]
+    return f"{head}\n{cut_note(len(cut.encode(errors='replace')))}\n{tail}"
 
 
 def cell_error(result: RunResult) -> CellError:

@@ -90,9 +90,16 @@ class RanksMagics(Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self.notebook = shell
-        self.ranks: Ranks | None = None
+        self._ranks: Ranks | None = None
         self.parsers = make_parsers()
         self.help = CellHelp(shell, lambda: self.ranks)
+
+    @property
+    def ranks(self) -> Ranks | None:
+        """The ranks that run; None once a cell has stopped them by ``ranks.stop()``."""
+        if self._ranks is not None and self._ranks.stopped:
+            self._ranks = None
+        return self._ranks
 
     @line_cell_magic("ranks")  # type: ignore[arg-type]
     def ranks_magic(self, line: str, cell: str | None = None) -> Any:
@@ -126,11 +133,10 @@ class RanksMagics(Magics):
         if self.ranks is not None:
             msg = f"{len(self.ranks)} ranks run already: `%ranks restart` begins again, `%ranks stop` ends them."
             raise RanksError(msg)
-        self.ranks = Ranks(options.n, options.device, options.timeout)
-        self.notebook.user_ns[VARIABLE] = self.ranks
+        ranks = self._ranks = self.notebook.user_ns[VARIABLE] = Ranks(options.n, options.device, options.timeout)
         # the first live view would otherwise wait for this import
         threading.Thread(target=importlib.import_module, args=("ipywidgets",), daemon=True).start()
-        print(f"Started {self.ranks.choice}.")
+        print(f"Started {ranks.choice}.")
 
     def status(self, _: argparse.Namespace) -> StatusTable:
         """Return the status table."""
@@ -191,7 +197,7 @@ class RanksMagics(Magics):
 
     def close(self) -> None:
         if self.ranks is not None:
-            ranks, self.ranks = self.ranks, None
+            ranks, self._ranks = self.ranks, None
             if self.notebook.user_ns.get(VARIABLE) is ranks:
                 del self.notebook.user_ns[VARIABLE]
             ranks.stop()

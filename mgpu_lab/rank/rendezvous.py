@@ -3,6 +3,7 @@
 import functools
 import pathlib
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from mgpu_lab.rank.board import Board
 from mgpu_lab.wire.messages import FileMeeting
@@ -49,8 +50,7 @@ class FileRendezvous:
         return dist.FileStore(str(path), self.world_size)  # type: ignore[attr-defined]
 
     def call_log(self, attempt: int, group: str) -> Board | None:
-        safe = "".join(c if c.isalnum() else "_" for c in group)
-        path = self.directory / f"calls-{self.meeting.generation}.{attempt}-{safe}"
+        path = self.directory / f"calls-{self.meeting.generation}.{attempt}-{quote(group, safe='')}"
         try:
             return Board(path, self.rank, self.world_size)
         except OSError:

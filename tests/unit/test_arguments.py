@@ -111,7 +111,7 @@ def test_commands_are_handed_on(magics, capsys):
     calls = []
 
     class Fake:
-        choice, journal = "2 ranks on the CPU, gloo (as asked)", []
+        choice, journal, stopped = "2 ranks on the CPU, gloo (as asked)", [], False
 
         def __len__(self):
             return 2
@@ -119,7 +119,7 @@ def test_commands_are_handed_on(magics, capsys):
         def __getattr__(self, name):
             return lambda *args, **options: calls.append((name, *args, *options.values()))
 
-    magics.ranks = Fake()
+    magics._ranks = Fake()
     with pytest.raises(UsageError, match="nothing to export yet"):
         magics.ranks_magic("export a.py --force")
     for line in ("where", "restart", "restart --on 1", "stop", "stop"):
@@ -130,6 +130,13 @@ def test_commands_are_handed_on(magics, capsys):
 
 
 def test_stop_pressed_during_a_command_is_one_line(magics):
-    magics.ranks = SimpleNamespace(where=lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    magics._ranks = SimpleNamespace(stopped=False, where=lambda: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(LabError, match="Stop was pressed during `%ranks where`"):
+        magics.ranks_magic("where")
+
+
+def test_ranks_that_a_cell_has_stopped_are_none(magics):
+    magics._ranks = SimpleNamespace(stopped=True)
+    assert magics.ranks is None
+    with pytest.raises(LabError, match="no ranks run: start them"):
         magics.ranks_magic("where")

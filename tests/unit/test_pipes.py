@@ -158,6 +158,13 @@ def test_a_display_whose_mark_was_lost_comes_last():
     assert shown(output) == ["text", picture(1).data]
 
 
+@pytest.mark.parametrize("text", [b"abc\0", b"abc\0mgpu_lab display 12", b"\0mgpu_lab display 1x\0"])
+def test_what_only_looks_like_a_mark_is_text(text):
+    output = CellOutput()
+    output.write("stdout", text)
+    assert shown(output) == [text.decode()]
+
+
 def test_an_update_takes_the_place_of_what_it_updates():
     output = CellOutput()
     output.write("stdout", mark(1) + b"text")

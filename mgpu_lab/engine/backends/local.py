@@ -54,10 +54,12 @@ class LocalProcess:
         """Send a signal to this process and no other, whatever became of its id, or to its process group."""
         if self.ended.is_set():
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if children:
+        if children:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
-            elif self.pidfd is not None:
+                return  # else it has only just been forked, and leads no group yet
+        with contextlib.suppress(ProcessLookupError):
+            if self.pidfd is not None:
                 signal.pidfd_send_signal(self.pidfd, number)
             else:
                 os.kill(self.pid, number)
