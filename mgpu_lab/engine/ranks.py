@@ -1,7 +1,6 @@
 """``Ranks``: N persistent processes joined to one process group, driven from Python."""
 
 import contextlib
-import signal
 import threading
 import time
 import weakref
@@ -9,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mgpu_lab.engine.arguments import check_source, check_timeout, choose, rank_numbers
+from mgpu_lab.engine.arguments import check_source, check_timeout, choose
+from mgpu_lab.engine.asking import answers_of, ask_first, pick
 from mgpu_lab.engine.backends.local import local_backend
 from mgpu_lab.engine.journal import Step, pushed
 from mgpu_lab.engine.member import Member
@@ -20,11 +20,10 @@ from mgpu_lab.engine.run import CellRun, death_of
 from mgpu_lab.engine.sampling import Sampling, Wishes
 from mgpu_lab.engine.sentences import death_text, where_text
 from mgpu_lab.wire import messages, transfer
-from mgpu_lab.wire.errors import RanksError, UsageError
+from mgpu_lab.wire.errors import RanksError
 from mgpu_lab.wire.naming import named, tag_of, verb
 
 MAX_PULL_BYTES = 256 * 2**20
-ANSWER_TIMEOUT_S = 60.0
 NOTE_AFTER_S = 10.0
 LOOK_S = 0.05
 
@@ -120,7 +119,7 @@ class Ranks:
         with self._alone():
             members = self.members
             everyone = list(members)
-            chosen = self._chosen(on, must_live=False)
+            chosen = pick(members, on, must_live=False)
             if chosen == everyone:
                 self.journal.clear()
             elif missing := [rank for rank in members.gone() if rank not in chosen]:
@@ -155,7 +154,7 @@ class Ranks:
         check_timeout(timeout)
         check_source(source)
         with self._alone():
-            ranks = self._chosen(on, must_live=True)
+            ranks = pick(self.members, on)
             self._put_in_order()
             self._cells += 1
             limit = self.timeout if timeout is None else timeout
@@ -200,20 +199,20 @@ class Ranks:
         name or its value cannot travel.
         """
         with self._alone():
-            answers = self._answers(self._chosen(on, must_live=True), messages.Pull, name, max_bytes)
+            answers = answers_of(self.members, pick(self.members, on), messages.Pull, name, max_bytes)
             return [transfer.unpack_pulled(answer, name) for answer in answers]
 
     def push(self, on: Iterable[int] | None = None, /, **values: Any) -> None:
         """Set variables on all ranks (or those in ``on``): ``ranks.push(lr=1e-3)``."""
         with self._alone():
-            ranks, payload = self._chosen(on, must_live=True), transfer.pack_all(values)
-            self._answers(ranks, messages.Push, payload)
+            ranks, payload = pick(self.members, on), transfer.pack_all(values)
+            answers_of(self.members, ranks, messages.Push, payload)
             self.journal.append(pushed(values, None if on is None else tuple(ranks), len(payload)))
 
     def meter(self) -> Any:
         """Return what ``meter`` recorded on each rank in the last cell that used it, as a ``MeterResult``."""
         with self._alone():
-            records = self._answers(self._chosen(None, must_live=True), messages.Record, "meter")
+            records = answers_of(self.members, pick(self.members, None), messages.Record, "meter")
             return records[0].together(records)
 
     def samples(self) -> dict[int, tuple[messages.Sample, ...]]:
@@ -256,53 +255,7 @@ class Ranks:
             self.members.set_sampling(period_s)
 
     def _ask_first(self, make: Callable[..., Any], *args: Any) -> Any:
-        alive = self.members.alive()
-        if not alive or self._running is not None:
-            return None
-        answer = self._asked(alive[:1], make, *args, timeout_s=2.0).get(alive[0])
-        return answer.value if answer is not None else None
-
-    def _asked(
-        self, ranks: list[int], make: Callable[..., Any], *args: Any, timeout_s: float
-    ) -> dict[int, messages.Answer]:
-        """Ask; interrupt the ranks that have not answered when time is up or Stop is pressed."""
-        asked = self.members.ask(ranks, make, *args)
-        try:
-            return asked.wait(timeout_s)
-        finally:
-            for rank in list(asked.pending):
-                self.members[rank].process.signal(signal.SIGINT)
-
-    def _answers(self, ranks: list[int], make: Callable[..., Any], *args: Any) -> list[Any]:
-        answers = self._asked(ranks, make, *args, timeout_s=ANSWER_TIMEOUT_S)
-        if missing := [rank for rank in ranks if rank not in answers]:
-            msg = f"{named(missing)} did not answer within {ANSWER_TIMEOUT_S:.0f} s, or died: see `%ranks status`."
-            raise RanksError(msg)
-        refusals: dict[str, list[int]] = {}
-        for rank in ranks:
-            if (failure := answers[rank].failure) is not None:
-                refusals.setdefault(failure.evalue, []).append(rank)
-        if refusals:
-            raise UsageError("; ".join(f"{named(who)}: {text}" for text, who in refusals.items()))
-        return [answers[rank].value for rank in ranks]
-
-    def _chosen(self, on: Iterable[int] | None, *, must_live: bool) -> list[int]:
-        members = self.members
-        everyone = list(members)
-        chosen = everyone if on is None else rank_numbers(on)
-        if not chosen:
-            raise UsageError("name at least one rank, for example on=[0].")
-        if absent := [rank for rank in chosen if rank not in everyone]:
-            msg = f"there is no {named(absent)}: {len(everyone)} ranks run, numbered 0 to {len(everyone) - 1}."
-            raise UsageError(msg)
-        gone = members.gone()
-        if must_live and (lost := [rank for rank in chosen if rank in gone]):
-            left = f", or run on the others with `--on {tag_of(members.alive())}`" if members.alive() else ""
-            raise RanksError(
-                f"{named(lost)} {verb(lost, 'is', 'are')} gone ({death_text(death_of(members[lost[0]]))}) "
-                f"`%ranks restart` starts all ranks again, `%ranks restart --on {tag_of(gone)}` only the missing{left}."
-            )
-        return chosen
+        return None if self._running is not None else ask_first(self.members, make, *args)
 
     def _put_in_order(self) -> None:
         """Before a cell: join a new group where the old one was destroyed; replace ranks that can start better.

@@ -14,7 +14,7 @@ from typing import Any
 
 from mgpu_lab.listening import calls as listening
 from mgpu_lab.listening.calls import POINT_TO_POINT, Call
-from mgpu_lab.rank.board import told
+from mgpu_lab.rank.call_log import told
 from mgpu_lab.rank.rendezvous import CallLog
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.errors import CollectiveMismatchError, StaleGroupError

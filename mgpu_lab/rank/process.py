@@ -7,69 +7,24 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import pickle
 import random
-import select
 import signal
 import sys
 import threading
 import traceback
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import Any
 
 from mgpu_lab.listening import calls as listening
 from mgpu_lab.rank import release
 from mgpu_lab.rank.group import Group
+from mgpu_lab.rank.ipython import warm_up
 from mgpu_lab.rank.position import Lookout, write_stacks_on_signal
 from mgpu_lab.rank.sampler import Sampler
-from mgpu_lab.rank.shell import RankShell, warm_up
+from mgpu_lab.rank.shell import RankShell
 from mgpu_lab.rank.tracebacks import chain, own_frames
+from mgpu_lab.rank.voice import Voice
 from mgpu_lab.wire import messages, transfer
-
-
-class Voice:
-    """One channel to the kernel; a rank whose kernel has gone ends."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.pid = os.getpid()
-        self.sending = threading.Lock()
-        self.poller = select.poll()
-        self.poller.register(connection.fileno(), select.POLLIN)
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for a message, or the end; a signal handler of the cell's own may raise here, a ``TimeoutError`` too."""
-        try:
-            return bool(self.poller.poll(None if timeout_s is None else 1e3 * timeout_s))
-        except OSError:
-            if is_open(self.connection.fileno()):
-                raise
-            self.end()
-
-    def hear(self) -> Any:
-        try:
-            return self.connection.recv()
-        except (EOFError, OSError):
-            self.end()
-
-    def say(self, message: Any) -> None:
-        """Send; a fork of the rank (a DataLoader worker) must not speak for it."""
-        if os.getpid() != self.pid:
-            return
-        try:
-            with self.sending:
-                self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
-        except OSError:
-            self.end()
-
-    def end(self) -> NoReturn:
-        """End without delay: nobody is left to answer to, or this is a cell's fork that has come to the cell's end."""
-        os._exit(0)
-
-    def forget(self) -> None:
-        """Close it in a child forked by the cell, which would hold it open."""
-        with contextlib.suppress(OSError):
-            os.close(self.connection.fileno())
 
 
 class Rank:
@@ -251,14 +206,6 @@ def main(spec: messages.RankSpec, requests: Connection, control: Connection) -> 
 
     torch.set_num_threads(spec.threads)
     return Rank(spec, requests, control).run()
-
-
-def is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
 
 
 def prepare(directory: str) -> None:

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from mgpu_lab.rank.board import Board
+from mgpu_lab.rank.call_log import Board
 from mgpu_lab.wire.messages import FileMeeting
 
 

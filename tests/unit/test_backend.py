@@ -10,7 +10,7 @@ from IPython.core.autocall import ExitAutocall
 from mgpu_lab.engine.backends import forkserver, local
 from mgpu_lab.engine.backends.files import FileRendezvous
 from mgpu_lab.engine.journal import PUSHED_BYTES, pushed
-from mgpu_lab.rank.plain import plain_tree
+from mgpu_lab.rank.plain_python import plain_tree
 from mgpu_lab.rank.rendezvous import meet
 
 

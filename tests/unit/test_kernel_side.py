@@ -1,4 +1,4 @@
-"""What the kernel keeps in order around the ranks: its private directory, Stop, and processors that are busy."""
+"""What the kernel keeps in order around the ranks: its private directory, and Stop."""
 
 import fcntl
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mgpu_lab.engine.backends import directories, load
+from mgpu_lab.engine.backends import directories
 from mgpu_lab.engine.interrupts import held_back, noted
 
 
@@ -85,17 +85,3 @@ def test_elsewhere_than_in_the_main_thread_nothing_changes():
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGINT)]
-
-
-def test_a_process_that_runs_has_used_its_processor_time():
-    usage = load.usage(os.getpid())
-    assert usage.runnable, "it is looking"
-    assert usage.cpu_s > 0
-    assert load.usage(2**30) is None
-
-
-@pytest.mark.parametrize(("runnable", "cpu_s", "starved"), [(True, 0.4, True), (True, 0.6, False), (False, 0.0, False)])
-def test_starving_is_wanting_to_run_with_less_than_half_a_core(monkeypatch, runnable, cpu_s, starved):
-    monkeypatch.setattr(load, "usage", lambda _: load.Usage(11.0, runnable, 5.0 + cpu_s))
-    assert load.starved(1, load.Usage(10.0, runnable=True, cpu_s=5.0)) is starved
-    assert not load.starved(1, None)

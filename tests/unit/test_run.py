@@ -7,7 +7,7 @@ import threading
 import pytest
 from fake_backend import FakeBackend
 
-from mgpu_lab.engine import decide
+from mgpu_lab.engine import asking, decide
 from mgpu_lab.engine.member import Asked
 from mgpu_lab.engine.members import Members
 from mgpu_lab.engine.ranks import Ranks
@@ -329,3 +329,13 @@ def test_stopped_ranks_say_so(ranks):
     assert repr(ranks) == "<Ranks: stopped>"
     with pytest.raises(RanksError, match="no ranks run"):
         ranks.run("1")
+
+
+def test_a_rank_that_does_not_answer_is_interrupted_and_named(members, backend, monkeypatch):
+    monkeypatch.setattr(asking, "ANSWER_TIMEOUT_S", 0.01)
+    backend.answers[Pull] = lambda process, request: Answer(request.request, "x") if process.rank else None
+    with pytest.raises(RanksError, match="^rank 0 did not answer within"):
+        asking.answers_of(members, [0, 1], Pull, "x", 10)
+    assert [backend.of(rank).signals for rank in (0, 1)] == [[signal.SIGINT], []]
+    backend.of(0).die(-9)
+    assert asking.ask_first(members, Pull, "x", 10) == "x"

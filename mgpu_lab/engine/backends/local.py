@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from mgpu_lab.engine.backends import load
+from mgpu_lab.engine.backends import processor_load as load
 from mgpu_lab.engine.backends.directories import working_directory
 from mgpu_lab.engine.backends.files import FileRendezvous
 from mgpu_lab.engine.backends.forkserver import FORK_TIMEOUT_S, Forked, ForkServer

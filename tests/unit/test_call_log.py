@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mgpu_lab.listening import calls
-from mgpu_lab.rank.board import SLOT, SLOTS, Board, checksum_of, told
+from mgpu_lab.rank.call_log import SLOT, SLOTS, Board, checksum_of, told
 from mgpu_lab.rank.collectives import Collectives, text_of
 from mgpu_lab.wire.errors import CollectiveMismatchError, StaleGroupError
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from mgpu_lab.engine.backends import load
-from mgpu_lab.engine.backends.load import Usage, starved, usage
+from mgpu_lab.engine.backends import processor_load as load
+from mgpu_lab.engine.backends.processor_load import Usage, starved, usage
 from mgpu_lab.rank import sampler
 from mgpu_lab.rank.sampler import EXACT_SHARE, PrivateMemory
 

@@ -1,0 +1,62 @@
+"""A rank's end of a channel to the kernel: wait, hear, say. A rank whose kernel has gone ends."""
+
+import contextlib
+import os
+import pickle
+import select
+import threading
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+
+class Voice:
+    """One channel to the kernel; a rank whose kernel has gone ends."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+        self.sending = threading.Lock()
+        self.poller = select.poll()
+        self.poller.register(connection.fileno(), select.POLLIN)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for a message, or the end; a signal handler of the cell's own may raise here, a ``TimeoutError`` too."""
+        try:
+            return bool(self.poller.poll(None if timeout_s is None else 1e3 * timeout_s))
+        except OSError:
+            if is_open(self.connection.fileno()):
+                raise
+            self.end()
+
+    def hear(self) -> Any:
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            self.end()
+
+    def say(self, message: Any) -> None:
+        """Send; a fork of the rank (a DataLoader worker) must not speak for it."""
+        if os.getpid() != self.pid:
+            return
+        try:
+            with self.sending:
+                self.connection.send_bytes(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
+        except OSError:
+            self.end()
+
+    def end(self) -> NoReturn:
+        """End without delay: nobody is left to answer to, or this is a cell's fork that has come to the cell's end."""
+        os._exit(0)
+
+    def forget(self) -> None:
+        """Close it in a child forked by the cell, which would hold it open."""
+        with contextlib.suppress(OSError):
+            os.close(self.connection.fileno())
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
