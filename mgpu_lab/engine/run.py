@@ -81,8 +81,10 @@ class CellRun:
         return {rank: member.output for rank, member in self.took_part.items()}
 
     def running(self) -> list[int]:
+        """List the ranks that have neither answered nor been buried: one may die while another is."""
         asked = self.asked
-        return [rank for rank in self.ranks if rank in asked.pending] if asked is not None else []
+        over = {*asked.answers, *self.buried} if asked is not None else set(self.ranks)
+        return [rank for rank in self.ranks if rank not in over]
 
     # ---- while it runs
 

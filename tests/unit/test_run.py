@@ -198,6 +198,12 @@ def test_a_death_is_told(members, backend):
     assert result.notes[0].startswith("rank 1 is gone. rank 0 keeps its variables")
 
 
+def test_a_rank_that_dies_while_another_is_buried_is_buried_too(members, backend, monkeypatch):
+    backend.answers[Execute] = lambda process, _: None if process.rank else process.die(3)
+    monkeypatch.setattr(type(backend.of(0)), "wait_ended", lambda *_: backend.of(1).alive() and backend.of(1).die(4))
+    assert [each.error.kind for each in run(members)] == ["died", "died"]
+
+
 def test_silence_is_noted(members, backend):
     running, notes = {}, []
     backend.answers[Execute] = lambda process, request: running.update({process.rank: request})
@@ -334,7 +340,7 @@ def test_stopped_ranks_say_so(ranks):
 def test_a_rank_that_does_not_answer_is_interrupted_and_named(members, backend, monkeypatch):
     monkeypatch.setattr(asking, "ANSWER_TIMEOUT_S", 0.01)
     backend.answers[Pull] = lambda process, request: Answer(request.request, "x") if process.rank else None
-    with pytest.raises(RanksError, match="^rank 0 did not answer within"):
+    with pytest.raises(RanksError, match=r"^rank 0 did not answer within"):
         asking.answers_of(members, [0, 1], Pull, "x", 10)
     assert [backend.of(rank).signals for rank in (0, 1)] == [[signal.SIGINT], []]
     backend.of(0).die(-9)
