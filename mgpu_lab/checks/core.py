@@ -51,7 +51,6 @@ class Wrong(Exception):  # noqa: N818 - a verdict on an answer, not an error of 
 
 
 def refuse(hint: str | None) -> None:
-    """Raise a hint, if there is one."""
     __tracebackhide__ = True
     if hint:
         raise Wrong(hint)

@@ -78,7 +78,6 @@ def train(answer: Any, case: Case, bucket_mb: float) -> list[tuple[int, str]]:
 
 
 def one_step(mini: Any, case: Case, number: int) -> Step:
-    """Run forward, backward and the answer's reduction under the spy."""
     rank, size = dist.get_rank(), dist.get_world_size()
     with Spy() as spy:
         loss = local_step(mini.module, case, number, rank, size)
@@ -97,7 +96,6 @@ def local_gradients(module: Any, loss: torch.Tensor) -> dict[str, torch.Tensor |
 
 
 def after_construction(mini: Any, start: dict[str, torch.Tensor], case: Case) -> str | None:
-    """Compare with rank 0's start: parameters, buffers, ties."""
     module = mini.module
     for kind, named in (("parameters", module.named_parameters()), ("buffers", module.named_buffers())):
         for name, value in named:
@@ -119,7 +117,6 @@ def of_module(mini: Any, module: Any) -> str | None:
 
 
 def of_gradients(module: Any, wanted: dict[str, Any], step: Step, case: Case) -> str | None:
-    """Compare each gradient with the one process's; name the mistake behind the first difference."""
     if not step.spy.all_waited_for:
         return (
             "An all-reduce was started and never waited for: finish_gradients() returned while it may still be "
@@ -135,7 +132,6 @@ def of_gradients(module: Any, wanted: dict[str, Any], step: Step, case: Case) ->
 def of_one_gradient(  # noqa: PLR0911 - one for each mistake
     name: str, found: torch.Tensor | None, wanted: torch.Tensor | None, local: torch.Tensor | None, case: Case
 ) -> str | None:
-    """Name what is wrong with one gradient, or None."""
     size = dist.get_world_size()
     if wanted is None or found is None:
         return of_missing(name, found, wanted, local, case)
@@ -164,7 +160,6 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
 def of_missing(
     name: str, found: torch.Tensor | None, wanted: torch.Tensor | None, local: torch.Tensor | None, case: Case
 ) -> str | None:
-    """Name what is wrong where there is no gradient, or where there should be none."""
     if wanted is found is None:
         return None
     if wanted is None:
@@ -186,7 +181,6 @@ def of_missing(
 def of_traffic(  # noqa: PLR0911 - one for each mistake
     module: Any, wanted: dict[str, Any], step: Step, case: Case, bucket_mb: float
 ) -> str | None:
-    """Check number, size and moment of the all-reduces of one step."""
     trainable = [p for p in module.parameters() if p.requires_grad]
     marks = SLACK_BYTES * len(trainable)
     reduces = [each for each in step.spy.named("all_reduce") if each.sent_bytes > marks]
@@ -223,7 +217,6 @@ def one_at_a_time(reduces: list[Event], backward_ended_s: float) -> bool:
 
 
 def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str | None:
-    """Compare the buffers after a step with those of torch's DDP."""
     for name, value in module.named_buffers():
         if value.is_floating_point() and off(value.detach().cpu(), wanted[name]) > TOLERANCE:
             return (

@@ -66,8 +66,6 @@ def normed() -> nn.Module:
 
 @dataclass(frozen=True)
 class Case:
-    """One model and how it is trained."""
-
     what: str
     build: Callable[[], nn.Module]
     steps: int = 3

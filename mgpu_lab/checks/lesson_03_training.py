@@ -58,7 +58,6 @@ def rows_of(rank: int) -> int:
 
 
 def weighted_trial(answer: Any, size: int) -> str | None:
-    """Compare with the full-batch mean; name the weighting where it is a known wrong one."""
     rank = dist.get_rank()
     shards = [data(rows_of(each), each) for each in range(size)]
     batch = tuple(torch.cat(parts) for parts in zip(*shards, strict=True))
@@ -120,7 +119,6 @@ def weighted_hint(
 
 
 def weighted_traffic(spy: Spy, model: nn.Module, size: int) -> str | None:
-    """See that each gradient travels once, and that nothing is left in flight."""
     if not spy.all_waited_for:
         return "An asynchronous call was started and never waited for."
     held = sum(p.nbytes for p in model.parameters())
@@ -141,7 +139,6 @@ def accumulate(answer: Any) -> str:
 
 
 def accumulate_trial(answer: Any, size: int) -> str | None:
-    """Count the buckets that DDP sends, and compare the gradient left in ``.grad``."""
     rank = dist.get_rank()
     batches = [[data(4, 10 * each + i) for i in range(MICRO_BATCHES)] for each in range(size)]
     alone = network()

@@ -46,7 +46,6 @@ def share(rank: int, size: int, scale: float) -> list[torch.Tensor]:
 
 
 def clip_trial(answer: Any, size: int, scale: float) -> str | None:
-    """Compare with clipping all gradients in one process."""
     rank = dist.get_rank()
     whole = [gradient for each in range(size) for gradient in share(each, size, scale)]
     norm = float(torch.cat([gradient.flatten() for gradient in whole]).norm())
@@ -77,7 +76,6 @@ def clip_norm_hint(returned: Any, norm: float) -> str | None:
 
 
 def clip_traffic(spy: Spy, size: int) -> str | None:
-    """Allow one all-reduce of one number."""
     calls = [event.name for event in spy.events]
     if size > 1 and set(calls) == {"all_reduce"} and spy.sent_bytes > NUMBER_BYTES:
         return (
@@ -122,7 +120,6 @@ def own_gradients(answer: Any) -> str:
 
 
 def gradients_trial(answer: Any, size: int) -> str | None:
-    """Give each rank gradients of its own and compare with their means."""
     rank, shapes = dist.get_rank(), ((4, 3), (5,), (2, 2), (7,), (3,))
     parameters = [nn.Parameter(numbers(i, *shape), requires_grad=i != 1) for i, shape in enumerate(shapes)]
     owner = {p: (i + 1) % size for i, p in enumerate(parameters)}
@@ -167,7 +164,6 @@ def mean_hint(found: torch.Tensor, each: list[torch.Tensor]) -> str | None:
 
 
 def gradients_traffic(spy: Spy, wanted_bytes: int, size: int) -> str | None:
-    """Allow each gradient to be sent once, to its owner."""
     if size == 1:
         return None
     names = {event.name for event in spy.events}

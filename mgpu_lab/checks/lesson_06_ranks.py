@@ -35,7 +35,6 @@ def bf16_wire(answer: Any) -> str:
 
 
 def wire_trial(answer: Any, size: int) -> str | None:
-    """Reduce vectors of all lengths; the ranks agree after each."""
     for length in LENGTHS:
         everybody = [vector(length, rank) for rank in range(size)]
         x = everybody[dist.get_rank()].clone().to(device_here())
@@ -133,7 +132,6 @@ def skip_together(answer: Any) -> str:
 
 
 def skip_trial(answer: Any, case: Case, size: int) -> str | None:
-    """Take one step; the ranks agree on the first hint."""
     rank = dist.get_rank()
     everybody = [gradients_of(case, each, size) for each in range(size)]
     applied: list[list[torch.Tensor]] = []
@@ -143,7 +141,6 @@ def skip_trial(answer: Any, case: Case, size: int) -> str | None:
 
 
 def gradients_of(case: Case, rank: int, size: int) -> list[torch.Tensor]:
-    """Return a rank's true gradients."""
     dice = torch.Generator().manual_seed(rank)
     found = [case.size * (0.2 + torch.rand(shape, generator=dice)) for shape in SHAPES]
     if case.bad is not None and rank == case.bad_rank % size:

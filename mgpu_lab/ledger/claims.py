@@ -106,7 +106,6 @@ def chain_of_optimizers(optimizer: Any) -> list[Any]:
 
 
 def is_optimizer(value: Any) -> bool:
-    """Whether it looks like a torch optimizer."""
     return hasattr(value, "param_groups") and hasattr(value, "state")
 
 
@@ -129,7 +128,6 @@ def claim_masters(owners: Owners, masters: list[Any]) -> None:
 
 
 def claim_attribute(owners: Owners, optimizer: Any, name: str, value: Any) -> None:
-    """Claim the tensors in one attribute of an optimizer, by the attribute's name."""
     for pattern, category, label in OPTIMIZER_ATTRIBUTES:
         if re.search(pattern, name):
             if category == "optimizer_state":

@@ -106,5 +106,4 @@ def tensors_in(thing: Any, depth: int = DEPTH) -> Iterator[torch.Tensor]:
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """Short names for the usual types."""
     return DTYPES.get(dtype, str(dtype).removeprefix("torch."))

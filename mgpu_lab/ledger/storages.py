@@ -21,8 +21,6 @@ YIELD_S = 0.001
 
 
 class Key(NamedTuple):
-    """What tells one storage from another."""
-
     device: str
     address: int
 
@@ -122,7 +120,6 @@ class Live:
     in_python: bool = False  # whether Python code holds one of them, and not C++ alone
 
     def row(self, category: str, name: str) -> LedgerRow:
-        """Make its row in a ledger."""
         return LedgerRow(category, name, str(self.storage.device), self.storage.nbytes())
 
 

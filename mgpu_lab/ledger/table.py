@@ -72,7 +72,6 @@ class LedgerTable:
         return Table(head, rows, caption=self.caption(), numbers=range(1, len(head)))
 
     def __repr__(self) -> str:
-        """Show the text."""
         return f"{self.caption()}\n{self.table().text()}"
 
     def _repr_html_(self) -> str:

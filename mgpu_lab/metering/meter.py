@@ -89,10 +89,7 @@ class Meter:
             self._keep(number, step_s, items, metrics)
 
     def __call__(
-        self,
-        batches: Iterable[Any],
-        unit: str = "samples",
-        count: int | Callable[[Any], float] | None = None,
+        self, batches: Iterable[Any], unit: str = "samples", count: int | Callable[[Any], float] | None = None
     ) -> Iterator[Any]:
         """Count one step for each batch: `for batch in meter(loader, unit="tokens", count=torch.numel)`.
 
@@ -169,7 +166,6 @@ class Meter:
 
 
 def _length(batch: Any) -> int:
-    """Count the samples of a batch."""
     return len(next(iter(batch.values()), ()) if isinstance(batch, Mapping) else batch)
 
 

@@ -101,7 +101,6 @@ class MeterResult:
     records: tuple[MeterRecord, ...]
 
     def __getitem__(self, rank: int) -> MeterRecord:
-        """Give the record of a rank."""
         for record in self.records:
             if record.rank == rank:
                 return record
@@ -153,7 +152,6 @@ class MeterResult:
         return Table(HEAD, [*rows, group], caption, numbers=range(1, len(HEAD) - 1))
 
     def __repr__(self) -> str:
-        """Show the text table."""
         if not self.stepped:
             return "no rank has taken a step: call meter.step(items) in the training loop"
         return self.table().text()

@@ -16,7 +16,6 @@ from mgpu_lab.verification.software_rows import software_findings
 
 
 def diagnose(machine: Machine) -> Report:
-    """Judge every fact about the machine."""
     rows = (
         *_rows("Ranks", rank_findings(machine)),
         *_rows("Machine", host_findings(machine.host, len(machine.torch.devices))),
@@ -38,11 +37,7 @@ def _gpu_findings(machine: Machine) -> Iterator[Finding]:
         asked = [gpu for gpu in machine.hardware.gpus if gpu.name is not None or number == 0]
         for gpus, finding in merge((gpu.index, question(gpu)) for gpu in asked):
             yield Finding(
-                f"{finding.name}, {name_gpus(gpus)}",
-                finding.found,
-                finding.status,
-                finding.reason,
-                finding.remedy,
+                f"{finding.name}, {name_gpus(gpus)}", finding.found, finding.status, finding.reason, finding.remedy
             )
 
 

@@ -19,7 +19,6 @@ _HARMFUL = {
 
 
 def host_findings(host: Host, gpu_count: int) -> Iterator[Finding]:
-    """Yield the findings in the order in which they are shown."""
     yield _system(host)
     yield _cores(host, gpu_count)
     yield _numa(host)

@@ -16,12 +16,7 @@ from mgpu_lab.verification.sysfs import bus_name, count_nvidia_cards, number
 NvmlModule: TypeAlias = Any  # pynvml, which has no type hints
 Handle: TypeAlias = Any
 
-_INIT_FAILURES = {
-    4: "no_permission",
-    9: "driver_not_loaded",
-    12: "library_not_found",
-    18: "version_mismatch",
-}
+_INIT_FAILURES = {4: "no_permission", 9: "driver_not_loaded", 12: "library_not_found", 18: "version_mismatch"}
 _NOT_SUPPORTED = 3
 _NVLINK_LINKS_MAX = 36
 _NVLINK_VERSIONS = {1: "1", 2: "2", 3: "2", 4: "3", 5: "3", 6: "4", 7: "5", 8: "6"}

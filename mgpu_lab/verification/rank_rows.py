@@ -12,7 +12,6 @@ _SETTLE = "Settle the row on {} first."
 
 
 def rank_findings(machine: Machine) -> Iterator[Finding]:
-    """Yield the findings in the order in which they are shown."""
     yield default_ranks(machine)
     if machine.hardware.gpus:
         yield _visible(machine)

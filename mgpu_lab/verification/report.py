@@ -80,12 +80,7 @@ class Report:
     def to_data(self) -> dict[str, Any]:
         """Return the report and the facts under it as plain data, ready for JSON."""
         rows = [vars(row) for row in self.rows]
-        return {
-            "ok": self.ok,
-            "headline": self.headline,
-            "rows": rows,
-            "machine": machine_to_data(self.machine),
-        }
+        return {"ok": self.ok, "headline": self.headline, "rows": rows, "machine": machine_to_data(self.machine)}
 
     def __repr__(self) -> str:
         """Write the report as text, the same on every terminal."""

@@ -35,15 +35,11 @@ _NVML_PROBLEMS = {
         "the driver's library and its kernel module differ in version, as after an update",
         "Restart the machine, so that the new driver is loaded.",
     ),
-    "no_permission": (
-        "this user may not ask the driver",
-        "Ask for access to /dev/nvidia* (often the group `video`).",
-    ),
+    "no_permission": ("this user may not ask the driver", "Ask for access to /dev/nvidia* (often the group `video`)."),
 }
 
 
 def software_findings(machine: Machine) -> Iterator[Finding]:
-    """Yield the findings in the order in which they are shown."""
     yield _python(machine.host)
     yield _driver(machine)
     yield _torch(machine.torch)
@@ -105,7 +101,6 @@ def _torch(torch: TorchFacts) -> Finding:
 
 
 def _cuda(machine: Machine) -> Finding:
-    """Say whether torch can use the GPUs."""
     name, torch = "CUDA in torch", machine.torch
     if torch.hip:
         reason = "this torch is for AMD GPUs, which this report does not know"

@@ -65,12 +65,7 @@ def test_name_pairs(pairs, words):
 def test_nvml_answers_become_facts(tmp_path):
     device = tmp_path / "bus/pci/devices/0000:1b:00.0"
     device.mkdir(parents=True)
-    for name, text in {
-        "max_link_width": "16",
-        "numa_node": "1",
-        "vendor": "0x10de",
-        "class": "0x030200",
-    }.items():
+    for name, text in {"max_link_width": "16", "numa_node": "1", "vendor": "0x10de", "class": "0x030200"}.items():
         (device / name).write_text(text + "\n")
     nvml = FakeNvml(h100(), h100(), pairs={"path": 50, "read": 0, "nvlink": 0})
     hardware = read_hardware(nvml, tmp_path)
@@ -222,10 +217,7 @@ def test_a_machine_survives_json(name):
         ("[]", "holds no"),
         ('{"machine": {"label": "x"}}', "required"),
         ('{"machine": {"label": 7}}', r"machine\.label should be"),
-        (
-            '{"machine": {"hardware": {"nvml": "ok", "gpus": [{"index": "0"}]}}}',
-            r"gpus\[0\]\.index should be",
-        ),
+        ('{"machine": {"hardware": {"nvml": "ok", "gpus": [{"index": "0"}]}}}', r"gpus\[0\]\.index should be"),
         ('{"machine": {"host": {"python": [3, 12]}}}', r"host\.python should be"),
         ('{"machine": {"colour": 1}}', "no field 'colour'"),
     ],
