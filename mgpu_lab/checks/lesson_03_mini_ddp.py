@@ -58,7 +58,7 @@ def try_case(answer: Any, case: Case, buckets_mb: tuple[float, ...]) -> str | No
 
 
 def train(answer: Any, case: Case, bucket_mb: float) -> list[tuple[int, str]]:
-    """Train through the answer; return what is wrong, each with its place in the order of things."""
+    """Train through the answer; return what is wrong, each with its position in the order of events."""
     rank, size = dist.get_rank(), dist.get_world_size()
     start, wanted = one_process(case, size)
     torch.manual_seed(1000 + rank)  # ranks start apart, as separate programs do
@@ -78,9 +78,8 @@ def train(answer: Any, case: Case, bucket_mb: float) -> list[tuple[int, str]]:
 
 
 def one_step(mini: Any, case: Case, number: int) -> Step:
-    rank, size = dist.get_rank(), dist.get_world_size()
     with Spy() as spy:
-        loss = local_step(mini.module, case, number, rank, size)
+        loss = local_step(mini.module, case, number, dist.get_rank())
         local = local_gradients(mini.module, loss)
         loss.backward()  # type: ignore[no-untyped-call]
         ended_s = time.perf_counter()
@@ -224,6 +223,3 @@ def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str 
                 "rank 0's buffers to all ranks before each forward in training."
             )
     return None
-
-
-CHECKS = {"mini-ddp": mini_ddp}

@@ -94,6 +94,3 @@ def flat_traffic(spy: Spy, parameters: list[nn.Parameter], size: int) -> str | N
     if spy.sent_bytes > total + size * NUMBER_BYTES:
         return f"{spy.sent_bytes} bytes were gathered; the parameters have {total}."
     return None
-
-
-CHECKS = {"flat-optimizer": flat_optimizer}

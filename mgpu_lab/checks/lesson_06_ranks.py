@@ -25,9 +25,6 @@ SHAPES = ((5,), (3, 2))
 TOLERANCE = 1e-4
 
 
-# ---- bf16-wire
-
-
 def bf16_wire(answer: Any) -> str:
     """``reduce_mean(x)``: the mean over ranks in place, bf16 on the wire, fp32 in the sum, rounded once."""
     on_each_size(lambda size: wire_trial(answer, size), "reducing")
@@ -77,22 +74,16 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
     wanted = (total / size).bfloat16()
     if torch.equal(x, wanted):
         return None
-    running = functools.reduce(torch.add, everybody)
+    rounded, running = total.bfloat16(), functools.reduce(torch.add, everybody)
+    shares = torch.stack([each / size for each in everybody]).double().sum(0)
     mistakes = {
         "x is what it was before: write the mean back into x.": own,
-        "That is the sum. Divide by the number of ranks, in fp32.": total.bfloat16(),
-        "Rounded twice: the sum went to bf16 and was divided there. Divide in fp32, then round once.": total.bfloat16()
-        / size,
+        "That is the sum. Divide by the number of ranks, in fp32.": rounded,
+        "Rounded twice: the sum went to bf16 and was divided there. Divide in fp32, then round once.": rounded / size,
         "The sum was made in bf16, which rounds after each addition. Turn the shares into fp32 first.": running / size,
-        "Divided before the sum, in bf16: each number is rounded once more. Divide the sum.": torch.stack(
-            [each / size for each in everybody]
-        )
-        .double()
-        .sum(0)
-        .bfloat16(),
+        "Divided before the sum, in bf16: each number is rounded once more. Divide the sum.": shares.bfloat16(),
     }
-    hint = fitting(mistakes, lambda wrong: torch.equal(x, wrong))
-    if hint:
+    if hint := fitting(mistakes, lambda wrong: torch.equal(x, wrong)):
         return hint
     right = x == wanted
     if len(x) > size and bool(right[: len(x) - len(x) % size].all()):
@@ -100,9 +91,6 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
     if bool(right.any()) and float(right.double().mean()) < 0.6:  # noqa: PLR2004 - a share or two, not all
         return "Some numbers are the mean and most are not: each rank needs all ranks' shares, in rank order."
     return f"{int((~right).sum())} of {len(x)} numbers are not the mean rounded once. In which type is each sum?"
-
-
-# ---- skip-together
 
 
 @dataclass(frozen=True)
@@ -216,6 +204,3 @@ def clipped(vector: torch.Tensor) -> torch.Tensor:
 
 def near(found: torch.Tensor, wanted: torch.Tensor) -> bool:
     return found.shape == wanted.shape and bool((found - wanted).norm() <= TOLERANCE * wanted.norm())
-
-
-CHECKS = {"bf16-wire": bf16_wire, "skip-together": skip_together}

@@ -62,11 +62,6 @@ def shape_of(tensor: torch.Tensor) -> tuple[int, ...]:
     return () if is_lazy(tensor) or tensor.is_nested else tuple(tensor.shape)
 
 
-def live_tensors() -> list[torch.Tensor]:
-    """Every tensor that Python knows of."""
-    return [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
-
-
 def graph_tensors(tensors: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
     """Those of `tensors` that carry a graph, and what their graphs saved for backward."""
     left: list[Any] = []
@@ -127,7 +122,7 @@ def live_storages() -> dict[Key, Live]:
     """Collect all live storages. Garbage in reference cycles goes first, so that two calls agree."""
     gc.collect()
     time.sleep(YIELD_S)  # a thread that is about to drop a tensor needs the interpreter for it
-    tensors = live_tensors()
+    tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
     outside = outside_python(tensors)
     found: dict[Key, Live] = {}
     for in_graph, group in ((False, tensors), (True, list(graph_tensors(tensors)))):

@@ -24,7 +24,7 @@ from mgpu_lab.wire.errors import UsageError
 
 
 class Subject:
-    """Answers who owns what, as things stand at the moment of asking."""
+    """Says who owns what at the moment it is asked."""
 
     def __init__(self, model: Any, optimizer: Any = None) -> None:
         if not isinstance(model, torch.nn.Module):

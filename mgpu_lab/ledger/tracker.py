@@ -90,7 +90,7 @@ class Tracker(TorchDispatchMode):
         return self.most.rows()
 
     def note_gradient(self, parameter: torch.Tensor) -> None:
-        """Know a gradient as soon as it is one: no operation may follow before it is dropped."""
+        """Name a gradient as soon as it is complete: it may be dropped before another operation runs."""
         for storage in _storages(parameter.grad):
             one = self.tracked.get(id(storage))
             if one is not None and one.owner is None:

@@ -26,7 +26,7 @@ class Finding:
 
 
 def unknown(name: str, reason: str, remedy: str) -> Finding:
-    """Return the finding for what could not be learned, with the reason of that."""
+    """Return the finding for what could not be learned, and why."""
     return Finding(name, "unknown", "unknown", reason, remedy)
 
 

@@ -1,6 +1,7 @@
 """Setup verification: what the examples and single changed facts lead to, and how the report is written."""
 
 from dataclasses import FrozenInstanceError, replace
+from functools import partial
 
 import pytest
 from shown import Parsed
@@ -57,19 +58,12 @@ def row(report: Report, name: str):
     return found
 
 
-def with_host(name: str, **changes: object) -> Machine:
+def with_part(part: str, name: str, /, **changes: object) -> Machine:
     machine = example(name)
-    return replace(machine, host=replace(machine.host, **changes))
+    return replace(machine, **{part: replace(getattr(machine, part), **changes)})
 
 
-def with_torch(name: str, **changes: object) -> Machine:
-    machine = example(name)
-    return replace(machine, torch=replace(machine.torch, **changes))
-
-
-def with_hardware(name: str, **changes: object) -> Machine:
-    machine = example(name)
-    return replace(machine, hardware=replace(machine.hardware, **changes))
+with_host, with_torch, with_hardware = (partial(with_part, part) for part in ("host", "torch", "hardware"))
 
 
 def with_gpu(name: str, /, **changes: object) -> Machine:
@@ -79,8 +73,6 @@ def with_gpu(name: str, /, **changes: object) -> Machine:
 
 
 # the examples
-
-
 def test_every_example_is_expected_here():
     assert set(examples()) == set(EXPECTED)
 
@@ -225,8 +217,6 @@ def test_an_order_of_cuda_that_differs_from_the_drivers_is_seen_by_uuid():
 
 
 # the report
-
-
 @pytest.mark.parametrize("name", ["torch_missing", "shm_64mb"])
 def test_html_is_a_table_that_reads_without_colour(name):
     report = verify(example(name))

@@ -25,8 +25,6 @@ def row(report: Report, name: str):
 
 
 # reading CUDA_VISIBLE_DEVICES and naming pairs
-
-
 @pytest.mark.parametrize(
     ("value", "gpus"),
     [
@@ -60,8 +58,6 @@ def test_name_pairs(pairs, words):
 
 
 # reading NVML
-
-
 def test_nvml_answers_become_facts(tmp_path):
     device = tmp_path / "bus/pci/devices/0000:1b:00.0"
     device.mkdir(parents=True)
@@ -152,8 +148,6 @@ def test_nvml_missing_as_a_package(monkeypatch, tmp_path):
 
 
 # reading the system
-
-
 @pytest.mark.parametrize(("text", "count"), [("0", 1), ("0-3", 4), ("0-3,8", 5), ("", None), ("x", None)])
 def test_count_listed(text, count):
     assert count_listed(text) == count
@@ -202,8 +196,6 @@ def test_only_variables_that_matter_are_kept(monkeypatch):
 
 
 # JSON
-
-
 @pytest.mark.parametrize("name", examples())
 def test_a_machine_survives_json(name):
     data = json.dumps(verify(example(name)).to_data())
