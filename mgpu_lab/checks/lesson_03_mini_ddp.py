@@ -24,8 +24,6 @@ SLACK_BYTES = 16  # per parameter: room for marks that say which gradients there
 
 @dataclass
 class Step:
-    """What one training step showed on this rank."""
-
     spy: Spy
     backward_ended_s: float
     local: dict[str, torch.Tensor | None]  # gradients of this rank's shard alone, from a copy
@@ -64,7 +62,7 @@ def train(answer: Any, case: Case, bucket_mb: float) -> list[tuple[int, str]]:
     torch.manual_seed(1000 + rank)  # ranks start apart, as separate programs do
     module = case.build().to(device_here())
     mini = answer(module, bucket_mb=bucket_mb)
-    hints = [after_construction(mini, start, case) or of_module(mini, module)]
+    hints = [after_construction(mini, module, start, case)]
     optimizer = torch.optim.SGD([p for p in mini.module.parameters() if p.requires_grad], lr=case.lr)
     for number in range(case.steps):
         optimizer.zero_grad()
@@ -94,7 +92,7 @@ def local_gradients(module: Any, loss: torch.Tensor) -> dict[str, torch.Tensor |
     return dict(zip([name for name, _ in named], found, strict=True))
 
 
-def after_construction(mini: Any, start: dict[str, torch.Tensor], case: Case) -> str | None:
+def after_construction(mini: Any, given: Any, start: dict[str, torch.Tensor], case: Case) -> str | None:
     module = mini.module
     for kind, named in (("parameters", module.named_parameters()), ("buffers", module.named_buffers())):
         for name, value in named:
@@ -105,12 +103,7 @@ def after_construction(mini: Any, start: dict[str, torch.Tensor], case: Case) ->
                 )
     if case.tied and getattr(module, case.tied[0]).weight is not getattr(module, case.tied[1]).weight:
         return "The two layers shared one weight before; after construction they do not. Change values in place."
-    return None
-
-
-def of_module(mini: Any, module: Any) -> str | None:
-    """See that the answer wraps the model itself: an optimizer made before may hold its parameters."""
-    if mini.module is module:
+    if module is given:  # an optimizer made before may hold its parameters
         return None
     return "`.module` is not the model that was handed in. A copy takes its memory again, and the original stays."
 

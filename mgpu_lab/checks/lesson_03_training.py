@@ -58,10 +58,8 @@ def weighted_trial(answer: Any, size: int) -> str | None:
     rank = dist.get_rank()
     shards = [data(rows_of(each), each) for each in range(size)]
     batch = tuple(torch.cat(parts) for parts in zip(*shards, strict=True))
-    alone = network()
-    mean_loss(alone, batch).backward()  # type: ignore[arg-type, no-untyped-call]
-    wanted = gradients(alone)
-    each = [shard_gradients(shard) for shard in shards]
+    wanted = gradients_of(batch)  # type: ignore[arg-type]
+    each = [gradients_of(shard) for shard in shards]
     model = network()
     mean_loss(model, shards[rank]).backward()  # type: ignore[no-untyped-call]
     with Spy() as spy:
@@ -70,9 +68,9 @@ def weighted_trial(answer: Any, size: int) -> str | None:
     return weighted_hint(found, wanted, each, size) or weighted_traffic(spy, model, size)
 
 
-def shard_gradients(shard: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
+def gradients_of(batch: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
     model = network()
-    mean_loss(model, shard).backward()  # type: ignore[no-untyped-call]
+    mean_loss(model, batch).backward()  # type: ignore[no-untyped-call]
     return gradients(model)
 
 

@@ -148,16 +148,14 @@ def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[lis
         return f"With {case.what} and nothing bad, apply must be called once; it was called {len(applied)} times."
     if [tuple(each.shape) for each in applied[0]] != list(SHAPES):
         return "apply gets one tensor for each gradient, of its shape and in its place; these are not."
-    found, (mean, local) = flat(applied[0]), (mean_of(everybody), flat(everybody[dist.get_rank()]))
+    found, mean = flat(applied[0]), torch.stack([flat(each) for each in everybody]).mean(0)
     if near(found, clipped(mean)):
         return None
-    return clip_hint(case, found, mean, local, everybody)
+    return clip_hint(case, found, mean, everybody)
 
 
-def clip_hint(
-    case: Case, found: torch.Tensor, mean: torch.Tensor, local: torch.Tensor, everybody: list[list[torch.Tensor]]
-) -> str:
-    size = len(everybody)
+def clip_hint(case: Case, found: torch.Tensor, mean: torch.Tensor, everybody: list[list[torch.Tensor]]) -> str:
+    size, local = len(everybody), flat(everybody[dist.get_rank()])
     each_alone = torch.stack([clipped(flat(each)) for each in everybody]).mean(0)
     parts = torch.split(mean, [math.prod(shape) for shape in SHAPES])
     mistakes = {
@@ -191,10 +189,6 @@ def scale_hint(case: Case, scale: Any) -> str | None:
 
 def flat(tensors: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat([each.flatten() for each in tensors])
-
-
-def mean_of(everybody: list[list[torch.Tensor]]) -> torch.Tensor:
-    return torch.stack([flat(each) for each in everybody]).mean(0)
 
 
 def clipped(vector: torch.Tensor) -> torch.Tensor:

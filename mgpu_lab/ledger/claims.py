@@ -26,12 +26,7 @@ OPTIMIZER_ATTRIBUTES = (
     (r"fp32|master|single_partition", "optimizer_state", "{dtype} master weights"),
     (r"bit16|fp16|bf16|lp_param", "parameters", "weights, {dtype}"),
 )
-STATE_NAMES = {
-    "exp_avg": "Adam moments",
-    "exp_avg_sq": "Adam moments",
-    "max_exp_avg_sq": "Adam moments",
-    "step": "step counters",
-}
+STATE_NAMES = {"step": "step counters", **dict.fromkeys(("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), "Adam moments")}
 GRADIENTS = ("gradients", "gradients, {dtype}")
 GATHERED = ("parameters", "gathered weights, {dtype}")
 

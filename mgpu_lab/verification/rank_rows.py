@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from mgpu_lab.verification.findings import Finding, unknown
-from mgpu_lab.verification.hardware import Gpu
 from mgpu_lab.verification.machine import Machine
 from mgpu_lab.verification.visible import Visible, read_visible
 
@@ -98,11 +97,7 @@ def _order(machine: Machine) -> Finding:
 
 def _seen(machine: Machine) -> Visible | None:
     """Find out by UUID which GPU each torch device really is; None where torch or NVML did not tell."""
-    numbers = {_bare(gpu): gpu.index for gpu in machine.hardware.gpus if gpu.uuid}
+    numbers = {gpu.uuid.removeprefix("GPU-"): gpu.index for gpu in machine.hardware.gpus if gpu.uuid}
     seen = [numbers.get(device.uuid.removeprefix("GPU-")) for device in machine.torch.devices]
     known = [gpu for gpu in seen if gpu is not None]
     return Visible(tuple(known)) if known and len(known) == len(seen) else None
-
-
-def _bare(gpu: Gpu) -> str:
-    return (gpu.uuid or "").removeprefix("GPU-")

@@ -99,8 +99,7 @@ class Report:
         yield from textwrap.wrap(self.headline, _WIDTH)
         yield self.summary
         for section, rows in groupby(self.rows, key=lambda row: row.section):
-            yield ""
-            yield section
+            yield from ("", section)
             for row in rows:
                 yield from _row_lines(row)
 

@@ -4,9 +4,9 @@ from dataclasses import FrozenInstanceError, replace
 from functools import partial
 
 import pytest
-from shown import Parsed
+from shown import Parsed, row
 
-from mgpu_lab.verification import Machine, Report, example, examples, verify
+from mgpu_lab.verification import Machine, example, examples, verify
 from mgpu_lab.verification.host import UNLIMITED
 from mgpu_lab.wire.errors import UsageError
 
@@ -51,11 +51,6 @@ FOUND = [
 ]
 
 ORDER = "CUDA's order of GPUs"
-
-
-def row(report: Report, name: str):
-    [found] = [each for each in report.rows if each.name == name]
-    return found
 
 
 def with_part(part: str, name: str, /, **changes: object) -> Machine:
