@@ -43,7 +43,7 @@ class WatchedWork:
         self._work, self._event = work, event
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
-        """Wait, and note the moment, that of the first wait."""
+        """Wait, and note when the first wait ended."""
         result = self._work.wait(*args, **kwargs)
         self._event.ended_s = self._event.ended_s or time.perf_counter()
         return result

@@ -75,7 +75,7 @@ def leaves(key: Key, live: Live, owners: Owners, bucket_sizes: list[int]) -> boo
 
 
 def live_rows(owners: Owners, bucket_sizes: list[int]) -> list[LedgerRow]:
-    """One row for each live storage, under its owner's name; those without an owner by their looks."""
+    """Return a row for each live storage, under its owner's name; those without an owner by their looks."""
     found, unseen = survey(owners, bucket_sizes)
     rows = [live.row(*owners.found[key]) for key, live in found.items() if key in owners.found]
     unowned = [live for key, live in found.items() if key not in owners.found]

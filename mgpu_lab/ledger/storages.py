@@ -58,7 +58,7 @@ def key_of(storage: torch.UntypedStorage) -> Key | None:
 
 
 def shape_of(tensor: torch.Tensor) -> tuple[int, ...]:
-    """Give a tensor's shape: none where its first weights are still to come, nor for a list of uneven tensors."""
+    """Return a tensor's shape; () where its weights are still to come, and for a list of uneven tensors."""
     return () if is_lazy(tensor) or tensor.is_nested else tuple(tensor.shape)
 
 

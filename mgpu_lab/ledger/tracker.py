@@ -83,7 +83,7 @@ class Tracker(TorchDispatchMode):
         self.hooks = [register(one, self.note_gradient) for one in trained]
 
     def close(self) -> list[LedgerRow]:
-        """Stop, and give the rows of the largest moment."""
+        """Stop, and return the rows of the largest moment."""
         for hook in self.hooks:
             hook.remove()
         self.find_owners(self.subject.owners())
@@ -130,7 +130,7 @@ class Tracker(TorchDispatchMode):
         return WORKING if torch.is_grad_enabled() else LOOSE
 
     def mark_sent(self, args: Any) -> None:
-        """What a collective takes outside the forward is on its way to others; DDP sends its buckets."""
+        """Mark what a collective takes outside the forward as on its way to others; DDP sends its buckets."""
         backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
         if torch.is_grad_enabled() and not backward:
             return

@@ -80,12 +80,12 @@ class MeterRecord:
         return MeterResult(tuple(records))
 
     def rates(self) -> list[tuple[float, float]]:
-        """Give step and items a second of the steps kept, without the first ones."""
+        """Return step and items a second of the steps kept, without the first ones."""
         timed = zip(self.numbers, self.items, self.step_s, strict=True)
         return [(number, items / step_s) for number, items, step_s in timed if number >= self.warmup_steps]
 
     def points(self, metric: str) -> list[tuple[float, float]]:
-        """Give step and value of a metric where the loop gave one."""
+        """Return step and value of a metric where the loop gave one."""
         values = zip(self.numbers, self.metrics.get(metric, ()), strict=False)
         return [(number, value) for number, value in values if not math.isnan(value)]
 

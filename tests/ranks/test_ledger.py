@@ -406,18 +406,6 @@ def test_nf4_takes_half_a_byte_and_its_scales():
 
 
 # ---- peak
-def profiled(batch):
-    model, optimizer = follow_me()
-    step(model, optimizer, batch)
-    optimizer.zero_grad()
-    model(batch).square().mean().backward()  # torch loads what backward needs
-    optimizer.zero_grad()
-    base = memory_ledger(model, optimizer)
-    with base.peak() as peak:
-        step(model, optimizer, batch)
-    return base, peak
-
-
 def follow_me(device="cpu"):
     model = nn.Sequential(nn.Linear(256, 512), nn.GELU(), nn.Linear(512, 512), nn.GELU(), nn.Linear(512, 64))
     return model.to(device), torch.optim.AdamW(model.parameters())
@@ -431,10 +419,13 @@ def step(model, optimizer, batch):
 
 def allocated_at_most():
     """The same step under torch's memory profiler: the most bytes above the start."""
-    batch = torch.randn(2000, 256)
-    base, peak = profiled(batch)
     model, optimizer = follow_me()
+    batch = torch.randn(2000, 256)
     step(model, optimizer, batch)
+    optimizer.zero_grad()
+    base = memory_ledger(model, optimizer)
+    with base.peak() as peak:
+        step(model, optimizer, batch)
     optimizer.zero_grad()
     with torch.profiler.profile(profile_memory=True) as profile:
         step(model, optimizer, batch)
