@@ -61,7 +61,6 @@ class Table:
         ).replace("<tbody></tbody>", "")
 
     def __repr__(self) -> str:
-        """Show the text."""
         return self.text()
 
     def _repr_html_(self) -> str:

@@ -8,10 +8,10 @@ a body or one that raises NotImplementedError) is "not attempted yet", so a less
 untouched. A hint names the mistake, never the answer. An answer's own exceptions are raised: their traceback
 is the best hint there is.
 
-To add an exercise: put its name and module into ``LESSONS``; the module (``lesson_*.py``) holds
-``CHECKS: dict[str, Callable[[Any], str]]``. Each function takes the answer and returns what it verified, in one
-line, or raises ``Wrong(hint)``. One that runs on ranks ends every phase with ``on_ranks.agree(hint or None)``,
-which raises on all ranks what any rank found. What is checked in the notebook's kernel imports no torch.
+To add an exercise: put its name and module into ``LESSONS``. The module (``lesson_*.py``) holds a function of that
+name, with underscores; it takes the answer and returns in one line what it verified, or raises ``Wrong(hint)``. One
+that runs on ranks ends every phase with ``on_ranks.agree(hint or None)``, which raises on all ranks what any rank
+found. What is checked in the notebook's kernel imports no torch.
 """
 
 import difflib
@@ -51,7 +51,6 @@ class Wrong(Exception):  # noqa: N818 - a verdict on an answer, not an error of 
 
 
 def refuse(hint: str | None) -> None:
-    """Raise a hint, if there is one."""
     __tracebackhide__ = True
     if hint:
         raise Wrong(hint)
@@ -59,7 +58,7 @@ def refuse(hint: str | None) -> None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check came to. True where the answer passed.
+    """The outcome of a check. True where the answer passed.
 
     >>> bool(Verdict("ring-bytes", "passed", "2 to 8 ranks"))
     True
@@ -113,9 +112,10 @@ def checker(name: str) -> Callable[[Any], str]:
         close = difflib.get_close_matches(name, HOMES, n=1)
         meant = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(sorted(HOMES))}."
         raise UsageError(f"there is no exercise {name!r}; {meant}")
-    module = importlib.import_module(f"mgpu_lab.checks.{HOMES[name]}")
-    found: Callable[[Any], str] = module.CHECKS[name]
-    return found
+    run: Callable[[Any], str] = getattr(
+        importlib.import_module(f"mgpu_lab.checks.{HOMES[name]}"), name.replace("-", "_")
+    )
+    return run
 
 
 def is_stub(answer: Any) -> bool:

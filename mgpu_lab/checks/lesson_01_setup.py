@@ -115,7 +115,6 @@ def any_length(answer: Any) -> str:
     import torch.distributed as dist
 
     from mgpu_lab.checks.on_ranks import agree, device_here, in_step
-    from mgpu_lab.checks.spy import Spy
 
     device = device_here()
     for length in LENGTHS:
@@ -183,6 +182,3 @@ def fields(answer: Any, *names: str) -> tuple[Any, ...]:
     if open_ones:
         raise Wrong(f"{', '.join(open_ones)} is still open: {shape}.")
     return tuple(answer[name] for name in names)
-
-
-CHECKS = {"narrow-slot": narrow_slot, "hot-card": hot_card, "small-shm": small_shm, "any-length": any_length}

@@ -171,11 +171,3 @@ def judge_key(key: str, found: str | None) -> None:
     if found.startswith("."):
         raise Wrong(f"{shown}: the dot belongs to the prefix.")
     raise Wrong(f"{shown}. Take away `module.` as often as it stands in front, and nothing else.")
-
-
-CHECKS = {
-    "shard-sizes": shard_sizes,
-    "device-zero": device_zero,
-    "batch-mean": batch_mean,
-    "plain-checkpoint": plain_checkpoint,
-}

@@ -66,6 +66,3 @@ def evaluate_hint(  # noqa: PLR0911 - one for each mistake
     return (
         f"Every item is looked at once, but the result is {results[0]:g}. Add losses over ranks, divide by the items."
     )
-
-
-CHECKS = {"evaluate": evaluate}

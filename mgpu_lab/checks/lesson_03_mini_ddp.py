@@ -24,8 +24,6 @@ SLACK_BYTES = 16  # per parameter: room for marks that say which gradients there
 
 @dataclass
 class Step:
-    """What one training step showed on this rank."""
-
     spy: Spy
     backward_ended_s: float
     local: dict[str, torch.Tensor | None]  # gradients of this rank's shard alone, from a copy
@@ -58,13 +56,13 @@ def try_case(answer: Any, case: Case, buckets_mb: tuple[float, ...]) -> str | No
 
 
 def train(answer: Any, case: Case, bucket_mb: float) -> list[tuple[int, str]]:
-    """Train through the answer; return what is wrong, each with its place in the order of things."""
+    """Train through the answer; return what is wrong, each with its position in the order of events."""
     rank, size = dist.get_rank(), dist.get_world_size()
     start, wanted = one_process(case, size)
     torch.manual_seed(1000 + rank)  # ranks start apart, as separate programs do
     module = case.build().to(device_here())
     mini = answer(module, bucket_mb=bucket_mb)
-    hints = [after_construction(mini, start, case) or of_module(mini, module)]
+    hints = [after_construction(mini, module, start, case)]
     optimizer = torch.optim.SGD([p for p in mini.module.parameters() if p.requires_grad], lr=case.lr)
     for number in range(case.steps):
         optimizer.zero_grad()
@@ -78,10 +76,8 @@ def train(answer: Any, case: Case, bucket_mb: float) -> list[tuple[int, str]]:
 
 
 def one_step(mini: Any, case: Case, number: int) -> Step:
-    """Run forward, backward and the answer's reduction under the spy."""
-    rank, size = dist.get_rank(), dist.get_world_size()
     with Spy() as spy:
-        loss = local_step(mini.module, case, number, rank, size)
+        loss = local_step(mini.module, case, number, dist.get_rank())
         local = local_gradients(mini.module, loss)
         loss.backward()  # type: ignore[no-untyped-call]
         ended_s = time.perf_counter()
@@ -96,8 +92,7 @@ def local_gradients(module: Any, loss: torch.Tensor) -> dict[str, torch.Tensor |
     return dict(zip([name for name, _ in named], found, strict=True))
 
 
-def after_construction(mini: Any, start: dict[str, torch.Tensor], case: Case) -> str | None:
-    """Compare with rank 0's start: parameters, buffers, ties."""
+def after_construction(mini: Any, given: Any, start: dict[str, torch.Tensor], case: Case) -> str | None:
     module = mini.module
     for kind, named in (("parameters", module.named_parameters()), ("buffers", module.named_buffers())):
         for name, value in named:
@@ -108,18 +103,12 @@ def after_construction(mini: Any, start: dict[str, torch.Tensor], case: Case) ->
                 )
     if case.tied and getattr(module, case.tied[0]).weight is not getattr(module, case.tied[1]).weight:
         return "The two layers shared one weight before; after construction they do not. Change values in place."
-    return None
-
-
-def of_module(mini: Any, module: Any) -> str | None:
-    """See that the answer wraps the model itself: an optimizer made before may hold its parameters."""
-    if mini.module is module:
+    if module is given:  # an optimizer made before may hold its parameters
         return None
     return "`.module` is not the model that was handed in. A copy takes its memory again, and the original stays."
 
 
 def of_gradients(module: Any, wanted: dict[str, Any], step: Step, case: Case) -> str | None:
-    """Compare each gradient with the one process's; name the mistake behind the first difference."""
     if not step.spy.all_waited_for:
         return (
             "An all-reduce was started and never waited for: finish_gradients() returned while it may still be "
@@ -135,7 +124,6 @@ def of_gradients(module: Any, wanted: dict[str, Any], step: Step, case: Case) ->
 def of_one_gradient(  # noqa: PLR0911 - one for each mistake
     name: str, found: torch.Tensor | None, wanted: torch.Tensor | None, local: torch.Tensor | None, case: Case
 ) -> str | None:
-    """Name what is wrong with one gradient, or None."""
     size = dist.get_world_size()
     if wanted is None or found is None:
         return of_missing(name, found, wanted, local, case)
@@ -164,7 +152,6 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
 def of_missing(
     name: str, found: torch.Tensor | None, wanted: torch.Tensor | None, local: torch.Tensor | None, case: Case
 ) -> str | None:
-    """Name what is wrong where there is no gradient, or where there should be none."""
     if wanted is found is None:
         return None
     if wanted is None:
@@ -186,7 +173,6 @@ def of_missing(
 def of_traffic(  # noqa: PLR0911 - one for each mistake
     module: Any, wanted: dict[str, Any], step: Step, case: Case, bucket_mb: float
 ) -> str | None:
-    """Check number, size and moment of the all-reduces of one step."""
     trainable = [p for p in module.parameters() if p.requires_grad]
     marks = SLACK_BYTES * len(trainable)
     reduces = [each for each in step.spy.named("all_reduce") if each.sent_bytes > marks]
@@ -223,7 +209,6 @@ def one_at_a_time(reduces: list[Event], backward_ended_s: float) -> bool:
 
 
 def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str | None:
-    """Compare the buffers after a step with those of torch's DDP."""
     for name, value in module.named_buffers():
         if value.is_floating_point() and off(value.detach().cpu(), wanted[name]) > TOLERANCE:
             return (
@@ -231,6 +216,3 @@ def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str 
                 "rank 0's buffers to all ranks before each forward in training."
             )
     return None
-
-
-CHECKS = {"mini-ddp": mini_ddp}

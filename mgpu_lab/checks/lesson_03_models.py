@@ -46,9 +46,7 @@ class Branches(nn.Module):
 
 
 def mlp() -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(WIDTH, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 3)
-    ).double()  # fmt: skip
+    return nn.Sequential(nn.Linear(WIDTH, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 3)).double()
 
 
 def frozen() -> nn.Module:
@@ -66,8 +64,6 @@ def normed() -> nn.Module:
 
 @dataclass(frozen=True)
 class Case:
-    """One model and how it is trained."""
-
     what: str
     build: Callable[[], nn.Module]
     steps: int = 3
@@ -94,7 +90,7 @@ def shard(number: int, rank: int, device: torch.device | str = "cpu") -> tuple[t
     return x.to(device), y.to(device)
 
 
-def local_step(model: Any, case: Case, number: int, rank: int, _size: int) -> torch.Tensor:
+def local_step(model: Any, case: Case, number: int, rank: int) -> torch.Tensor:
     """Return one rank's loss in one step, the mean over its samples."""
     x, y = shard(number, rank, next(model.parameters()).device)
     if case.unused:  # step 0: used by all; 1: by none; 2: by rank 0 only
@@ -121,7 +117,7 @@ def one_process(case: Case, size: int) -> tuple[dict[str, Any], list[tuple[dict[
         for rank in range(size):
             for name, value in model.named_buffers():
                 value.copy_(before[name])
-            (local_step(model, case, number, rank, size) / size).backward()  # type: ignore[no-untyped-call]
+            (local_step(model, case, number, rank) / size).backward()  # type: ignore[no-untyped-call]
             buffers.append({name: value.clone() for name, value in model.named_buffers()})
         for name, value in model.named_buffers():
             value.copy_(buffers[0][name])

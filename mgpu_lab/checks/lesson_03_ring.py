@@ -33,6 +33,3 @@ def ring_hint(found: float, parameters: int, ranks: int) -> str:
     return of_number(found, mistakes) or (
         f"For {parameters} parameters on {ranks} ranks you have {found:g} bytes. Count pieces, steps, bytes per number."
     )
-
-
-CHECKS = {"ring-bytes": ring_bytes}

@@ -44,9 +44,6 @@ def worst(found: list[torch.Tensor], wanted: list[torch.Tensor], factor: float =
     return max(off(a, factor * b) for a, b in zip(found, wanted, strict=True))
 
 
-# ---- weighted-gradients
-
-
 def weighted_gradients(answer: Any) -> str:
     """``weighted_average(model, n_tokens)`` after backward of this rank's own mean loss."""
     on_each_size(lambda size: weighted_trial(answer, size), "averaging gradients of uneven shards")
@@ -58,14 +55,11 @@ def rows_of(rank: int) -> int:
 
 
 def weighted_trial(answer: Any, size: int) -> str | None:
-    """Compare with the full-batch mean; name the weighting where it is a known wrong one."""
     rank = dist.get_rank()
     shards = [data(rows_of(each), each) for each in range(size)]
     batch = tuple(torch.cat(parts) for parts in zip(*shards, strict=True))
-    alone = network()
-    mean_loss(alone, batch).backward()  # type: ignore[arg-type, no-untyped-call]
-    wanted = gradients(alone)
-    each = [shard_gradients(shard) for shard in shards]
+    wanted = gradients_of(batch)  # type: ignore[arg-type]
+    each = [gradients_of(shard) for shard in shards]
     model = network()
     mean_loss(model, shards[rank]).backward()  # type: ignore[no-untyped-call]
     with Spy() as spy:
@@ -74,9 +68,9 @@ def weighted_trial(answer: Any, size: int) -> str | None:
     return weighted_hint(found, wanted, each, size) or weighted_traffic(spy, model, size)
 
 
-def shard_gradients(shard: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
+def gradients_of(batch: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
     model = network()
-    mean_loss(model, shard).backward()  # type: ignore[no-untyped-call]
+    mean_loss(model, batch).backward()  # type: ignore[no-untyped-call]
     return gradients(model)
 
 
@@ -87,22 +81,15 @@ def weighted_hint(
         return None
     if size == 1:
         return "With one rank the gradient is right before you start; after your function it is not."
-    rows = [rows_of(rank) for rank in range(size)]
+    rows = [float(rows_of(rank)) for rank in range(size)]
+    shares, twice = [n / size for n in rows], [1 / n / size for n in rows]
     known = {
         "This is the mean of the ranks' means: 2 rows count as much as 8.": [1 / size] * size,
         "This is the sum of the ranks' means. Divide, but by what?": [1.0] * size,
-        "Each gradient is multiplied by its rows and summed, but the sum is divided by nothing.": [
-            float(n) for n in rows
-        ],
-        "The weighted sum is divided by the number of ranks; the rows of all ranks together belong there.": [
-            n / size for n in rows
-        ],
-        "Each rank's gradient is divided by its rows: it is a mean already. Undo the mean, do not do it twice.": [
-            1 / n / size for n in rows
-        ],
-        "The weights are the wrong way round: the rank with few rows counts most.": [
-            1 / n / sum(1 / m for m in rows) for n in rows
-        ],
+        "Each gradient is multiplied by its rows and summed, but the sum is divided by nothing.": rows,
+        "The weighted sum is divided by the number of ranks; the rows of all ranks together belong there.": shares,
+        "Each rank's gradient is divided by its rows: it is a mean already. Undo the mean, do not do it twice.": twice,
+        "The weights are the wrong way round: the rank with few rows counts most.": [n / sum(twice) for n in twice],
     }
 
     def mixed(weights: list[float]) -> list[torch.Tensor]:
@@ -120,7 +107,6 @@ def weighted_hint(
 
 
 def weighted_traffic(spy: Spy, model: nn.Module, size: int) -> str | None:
-    """See that each gradient travels once, and that nothing is left in flight."""
     if not spy.all_waited_for:
         return "An asynchronous call was started and never waited for."
     held = sum(p.nbytes for p in model.parameters())
@@ -131,9 +117,6 @@ def weighted_traffic(spy: Spy, model: nn.Module, size: int) -> str | None:
     return None
 
 
-# ---- accumulate
-
-
 def accumulate(answer: Any) -> str:
     """``accumulate(ddp, batches, loss_of)``: the gradient of all micro-batches, with one synchronisation."""
     on_each_size(lambda size: accumulate_trial(answer, size), "accumulating")
@@ -141,7 +124,6 @@ def accumulate(answer: Any) -> str:
 
 
 def accumulate_trial(answer: Any, size: int) -> str | None:
-    """Count the buckets that DDP sends, and compare the gradient left in ``.grad``."""
     rank = dist.get_rank()
     batches = [[data(4, 10 * each + i) for i in range(MICRO_BATCHES)] for each in range(size)]
     alone = network()
@@ -177,12 +159,13 @@ def accumulate_hint(  # noqa: PLR0911 - one for each mistake
         return f"There are {MICRO_BATCHES} micro-batches, the loss was asked for {len(forwards)} times."
     if syncs == 0:
         return "Nothing was synchronised: the last micro-batch must run outside no_sync()."
-    if syncs > 1 and not paused:
-        return f"{syncs} synchronisations where one is enough: DDP's no_sync() holds them back."
     if syncs > 1:
-        return (
-            f"{syncs} synchronisations where one is enough: no_sync() must hold when the forward runs, not only after."
+        why = (
+            "no_sync() must hold when the forward runs, not only after."
+            if paused
+            else "DDP's no_sync() holds them back."
         )
+        return f"{syncs} synchronisations where one is enough: {why}"
     if not forwards[-1]:
         return "The last micro-batch is the one to synchronise, when all gradients are there; it was told not to."
     if worst(found, wanted) < TOLERANCE:
@@ -193,6 +176,3 @@ def accumulate_hint(  # noqa: PLR0911 - one for each mistake
         "One synchronisation, but the gradient is not that of all micro-batches. Does every loss get the same "
         "weight, and do gradients stay in .grad between micro-batches?"
     )
-
-
-CHECKS = {"weighted-gradients": weighted_gradients, "accumulate": accumulate}

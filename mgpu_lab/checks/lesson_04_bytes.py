@@ -53,6 +53,3 @@ def other_stages(ranks: int, stage: int) -> dict[float, str]:
     early = {bytes_of(ranks, s): f"{parts[s]} is not shared out yet at this stage." for s in range(stage + 1, 4)}
     late = {bytes_of(ranks, s): f"{parts[s + 1]} should be shared out at this stage." for s in range(stage)}
     return {value: text.replace("s is ", "s are ") for value, text in {**early, **late}.items()}
-
-
-CHECKS = {"zero-bytes": zero_bytes}

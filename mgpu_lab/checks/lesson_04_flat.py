@@ -29,7 +29,6 @@ def weights() -> list[nn.Parameter]:
 
 
 def flat_trial(answer: Any, size: int, kind: Any, defaults: dict[str, float]) -> str | None:
-    """Step next to the plain optimizer with the same gradients."""
     ours, theirs = weights(), weights()
     plain, flat = kind(theirs, **defaults), answer(ours, kind, **defaults)
     spies = []
@@ -66,7 +65,6 @@ def flat_values_hint(ours: list[nn.Parameter], theirs: list[nn.Parameter], step:
 
 
 def flat_state_hint(flat: Any, plain: Any, size: int) -> str | None:
-    """Compare the numbers in the optimizer's state with 1/N."""
     local = getattr(flat, "local", None)
     if local is None or not hasattr(local, "state"):
         return "Values are right. Keep the optimizer of the own part as `.local`, so that its state can be counted."
@@ -85,7 +83,6 @@ def state_numbers(optimizer: Any) -> int:
 
 
 def flat_traffic(spy: Spy, parameters: list[nn.Parameter], size: int) -> str | None:
-    """Allow one all-gather of the updated numbers."""
     if size == 1:
         return None
     names = [event.name for event in spy.events]
@@ -97,6 +94,3 @@ def flat_traffic(spy: Spy, parameters: list[nn.Parameter], size: int) -> str | N
     if spy.sent_bytes > total + size * NUMBER_BYTES:
         return f"{spy.sent_bytes} bytes were gathered; the parameters have {total}."
     return None
-
-
-CHECKS = {"flat-optimizer": flat_optimizer}

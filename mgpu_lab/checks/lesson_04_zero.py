@@ -28,9 +28,6 @@ def same(found: torch.Tensor, wanted: torch.Tensor, relative: float = TOLERANCE)
     return found.shape == wanted.shape and torch.allclose(found.double(), wanted.double(), relative, TOLERANCE)
 
 
-# ---- global-clip
-
-
 def global_clip(answer: Any) -> str:
     """``clip_to_global_norm(gradients, max_norm)``: scale in place, return the norm over all ranks."""
     for scale in (1.0, 1e-3):
@@ -46,7 +43,6 @@ def share(rank: int, size: int, scale: float) -> list[torch.Tensor]:
 
 
 def clip_trial(answer: Any, size: int, scale: float) -> str | None:
-    """Compare with clipping all gradients in one process."""
     rank = dist.get_rank()
     whole = [gradient for each in range(size) for gradient in share(each, size, scale)]
     norm = float(torch.cat([gradient.flatten() for gradient in whole]).norm())
@@ -77,7 +73,6 @@ def clip_norm_hint(returned: Any, norm: float) -> str | None:
 
 
 def clip_traffic(spy: Spy, size: int) -> str | None:
-    """Allow one all-reduce of one number."""
     calls = [event.name for event in spy.events]
     if size > 1 and set(calls) == {"all_reduce"} and spy.sent_bytes > NUMBER_BYTES:
         return (
@@ -91,28 +86,21 @@ def clip_traffic(spy: Spy, size: int) -> str | None:
 
 def clip_hint(found: list[torch.Tensor], before: list[torch.Tensor], norm: float, norms: list[float]) -> str:
     factor = float((found[0] / before[0]).flatten()[0])
-    mean_norm = norm / len(norms) ** 0.5
+    alone = MAX_NORM / norms[dist.get_rank()]
     known = {  # the first that fits
         "The gradients did not change. Scale them in place (mul_), not copies of them.": 1.0,
         "These gradients were smaller than max_norm. Clipping never makes them larger.": MAX_NORM / norm,
-        "Each rank used the norm of its own share: the step's direction changed. Which norm have all in common?": (
-            MAX_NORM / norms[dist.get_rank()]
-        ),
+        "Each rank used the norm of its own share: the step's direction changed. Which norm have all in common?": alone,
         "The ranks' norms were added up. Norms do not add; what under the root does?": MAX_NORM / sum(norms),
         "The largest of the ranks' norms was used. That is not the norm of all together.": MAX_NORM / max(norms),
         "The sum of squares was used as it is: the root is missing.": MAX_NORM / norm**2,
         "The squares were averaged over the ranks. The whole gradient is not an average of its parts: add them up.": (
-            MAX_NORM / mean_norm
+            MAX_NORM * len(norms) ** 0.5 / norm
         ),
         "The gradients were scaled twice.": (MAX_NORM / norm) ** 2,
     }
-    hint = fitting(known, lambda wrong: abs(factor - wrong) < CLIP_TOLERANCE * abs(wrong))
-    return (
-        hint or f"On {len(norms)} ranks the gradients were multiplied by {factor:.4g}, not by max_norm / norm of all."
-    )
-
-
-# ---- own-gradients
+    otherwise = f"On {len(norms)} ranks the gradients were multiplied by {factor:.4g}, not by max_norm / norm of all."
+    return fitting(known, lambda wrong: abs(factor - wrong) < CLIP_TOLERANCE * abs(wrong)) or otherwise
 
 
 def own_gradients(answer: Any) -> str:
@@ -122,7 +110,6 @@ def own_gradients(answer: Any) -> str:
 
 
 def gradients_trial(answer: Any, size: int) -> str | None:
-    """Give each rank gradients of its own and compare with their means."""
     rank, shapes = dist.get_rank(), ((4, 3), (5,), (2, 2), (7,), (3,))
     parameters = [nn.Parameter(numbers(i, *shape), requires_grad=i != 1) for i, shape in enumerate(shapes)]
     owner = {p: (i + 1) % size for i, p in enumerate(parameters)}
@@ -167,7 +154,6 @@ def mean_hint(found: torch.Tensor, each: list[torch.Tensor]) -> str | None:
 
 
 def gradients_traffic(spy: Spy, wanted_bytes: int, size: int) -> str | None:
-    """Allow each gradient to be sent once, to its owner."""
     if size == 1:
         return None
     names = {event.name for event in spy.events}
@@ -183,6 +169,3 @@ def gradients_traffic(spy: Spy, wanted_bytes: int, size: int) -> str | None:
     if spy.sent_bytes > 1.01 * wanted_bytes:
         return f"{spy.sent_bytes} bytes were sent; each gradient once makes {wanted_bytes}."
     return None
-
-
-CHECKS = {"global-clip": global_clip, "own-gradients": own_gradients}

@@ -152,12 +152,7 @@ def scale_hint(answer: Any) -> str | None:
 
     if scaled_by(ALPHA / RANK):
         return None
-    what = fitting(
-        {"is not scaled": 1.0, "is scaled by alpha": ALPHA, "is scaled by r / alpha": RANK / ALPHA}, scaled_by
-    )
-    if what:
+    known = {"is not scaled": 1.0, "is scaled by alpha": ALPHA, "is scaled by r / alpha": RANK / ALPHA}
+    if what := fitting(known, scaled_by):
         return f"The detour {what}. It should be alpha / r, so that another r needs no other learning rate."
     return "The detour does not add alpha / r times B A x to the layer's output."
-
-
-CHECKS = {"adapt": adapt}

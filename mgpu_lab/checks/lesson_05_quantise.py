@@ -96,11 +96,8 @@ def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block
         return "the weight that was handed in has changed. It is read, not written."
     numbers, absmax = found
     pieces = weight.float().flatten().split(block)  # type: ignore[no-untyped-call]
-    return (
-        form_hint(numbers, weight, pieces, block)
-        or absmax_hint(absmax, weight, pieces)
-        or (numbers_hint(numbers, pieces, levels))
-    )
+    hint = form_hint(numbers, weight, pieces, block) or absmax_hint(absmax, weight, pieces)
+    return hint or numbers_hint(numbers, pieces, levels)
 
 
 def form_hint(numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: int) -> str | None:
@@ -170,11 +167,6 @@ def leak_hint(answer: Any, levels: torch.Tensor) -> str | None:
     clean, hurt = answer(weight, levels, 64), answer(planted, levels, 64)
     outside = torch.ones(256, dtype=torch.bool)
     outside[64:128] = False
-    if not clean[0][outside].equal(hurt[0][outside]):
-        return (
-            "One outlier changed the numbers of weights in other blocks. Each block must look at its own weights only."
-        )
-    return None
-
-
-CHECKS = {"quant-bits": quant_bits, "quantise-any": quantise_any}
+    if clean[0][outside].equal(hurt[0][outside]):
+        return None
+    return "One outlier changed the numbers of weights in other blocks. Each block must look at its own weights only."

@@ -25,9 +25,6 @@ SHAPES = ((5,), (3, 2))
 TOLERANCE = 1e-4
 
 
-# ---- bf16-wire
-
-
 def bf16_wire(answer: Any) -> str:
     """``reduce_mean(x)``: the mean over ranks in place, bf16 on the wire, fp32 in the sum, rounded once."""
     on_each_size(lambda size: wire_trial(answer, size), "reducing")
@@ -35,7 +32,6 @@ def bf16_wire(answer: Any) -> str:
 
 
 def wire_trial(answer: Any, size: int) -> str | None:
-    """Reduce vectors of all lengths; the ranks agree after each."""
     for length in LENGTHS:
         everybody = [vector(length, rank) for rank in range(size)]
         x = everybody[dist.get_rank()].clone().to(device_here())
@@ -78,22 +74,16 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
     wanted = (total / size).bfloat16()
     if torch.equal(x, wanted):
         return None
-    running = functools.reduce(torch.add, everybody)
+    rounded, running = total.bfloat16(), functools.reduce(torch.add, everybody)
+    shares = torch.stack([each / size for each in everybody]).double().sum(0)
     mistakes = {
         "x is what it was before: write the mean back into x.": own,
-        "That is the sum. Divide by the number of ranks, in fp32.": total.bfloat16(),
-        "Rounded twice: the sum went to bf16 and was divided there. Divide in fp32, then round once.": total.bfloat16()
-        / size,
+        "That is the sum. Divide by the number of ranks, in fp32.": rounded,
+        "Rounded twice: the sum went to bf16 and was divided there. Divide in fp32, then round once.": rounded / size,
         "The sum was made in bf16, which rounds after each addition. Turn the shares into fp32 first.": running / size,
-        "Divided before the sum, in bf16: each number is rounded once more. Divide the sum.": torch.stack(
-            [each / size for each in everybody]
-        )
-        .double()
-        .sum(0)
-        .bfloat16(),
+        "Divided before the sum, in bf16: each number is rounded once more. Divide the sum.": shares.bfloat16(),
     }
-    hint = fitting(mistakes, lambda wrong: torch.equal(x, wrong))
-    if hint:
+    if hint := fitting(mistakes, lambda wrong: torch.equal(x, wrong)):
         return hint
     right = x == wanted
     if len(x) > size and bool(right[: len(x) - len(x) % size].all()):
@@ -101,9 +91,6 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
     if bool(right.any()) and float(right.double().mean()) < 0.6:  # noqa: PLR2004 - a share or two, not all
         return "Some numbers are the mean and most are not: each rank needs all ranks' shares, in rank order."
     return f"{int((~right).sum())} of {len(x)} numbers are not the mean rounded once. In which type is each sum?"
-
-
-# ---- skip-together
 
 
 @dataclass(frozen=True)
@@ -133,7 +120,6 @@ def skip_together(answer: Any) -> str:
 
 
 def skip_trial(answer: Any, case: Case, size: int) -> str | None:
-    """Take one step; the ranks agree on the first hint."""
     rank = dist.get_rank()
     everybody = [gradients_of(case, each, size) for each in range(size)]
     applied: list[list[torch.Tensor]] = []
@@ -143,7 +129,6 @@ def skip_trial(answer: Any, case: Case, size: int) -> str | None:
 
 
 def gradients_of(case: Case, rank: int, size: int) -> list[torch.Tensor]:
-    """Return a rank's true gradients."""
     dice = torch.Generator().manual_seed(rank)
     found = [case.size * (0.2 + torch.rand(shape, generator=dice)) for shape in SHAPES]
     if case.bad is not None and rank == case.bad_rank % size:
@@ -163,16 +148,14 @@ def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[lis
         return f"With {case.what} and nothing bad, apply must be called once; it was called {len(applied)} times."
     if [tuple(each.shape) for each in applied[0]] != list(SHAPES):
         return "apply gets one tensor for each gradient, of its shape and in its place; these are not."
-    found, (mean, local) = flat(applied[0]), (mean_of(everybody), flat(everybody[dist.get_rank()]))
+    found, mean = flat(applied[0]), torch.stack([flat(each) for each in everybody]).mean(0)
     if near(found, clipped(mean)):
         return None
-    return clip_hint(case, found, mean, local, everybody)
+    return clip_hint(case, found, mean, everybody)
 
 
-def clip_hint(
-    case: Case, found: torch.Tensor, mean: torch.Tensor, local: torch.Tensor, everybody: list[list[torch.Tensor]]
-) -> str:
-    size = len(everybody)
+def clip_hint(case: Case, found: torch.Tensor, mean: torch.Tensor, everybody: list[list[torch.Tensor]]) -> str:
+    size, local = len(everybody), flat(everybody[dist.get_rank()])
     each_alone = torch.stack([clipped(flat(each)) for each in everybody]).mean(0)
     parts = torch.split(mean, [math.prod(shape) for shape in SHAPES])
     mistakes = {
@@ -208,10 +191,6 @@ def flat(tensors: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat([each.flatten() for each in tensors])
 
 
-def mean_of(everybody: list[list[torch.Tensor]]) -> torch.Tensor:
-    return torch.stack([flat(each) for each in everybody]).mean(0)
-
-
 def clipped(vector: torch.Tensor) -> torch.Tensor:
     """Shrink a vector to a norm of at most 1."""
     return vector / max(1.0, float(vector.norm()))
@@ -219,6 +198,3 @@ def clipped(vector: torch.Tensor) -> torch.Tensor:
 
 def near(found: torch.Tensor, wanted: torch.Tensor) -> bool:
     return found.shape == wanted.shape and bool((found - wanted).norm() <= TOLERANCE * wanted.norm())
-
-
-CHECKS = {"bf16-wire": bf16_wire, "skip-together": skip_together}

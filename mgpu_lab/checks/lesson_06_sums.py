@@ -81,9 +81,6 @@ def state_hint(answers: list[float], wanted: list[float]) -> str:
     )
 
 
-# ---- add-up
-
-
 class Feed:
     """Hand out bf16 gradients one at a time; at the last one, look at what the answer still holds."""
 
@@ -141,12 +138,11 @@ def value_hint(found: Any, count: int) -> str | None:
     total = torch.stack([micro_gradient(number) for number in range(count)]).double().sum(0)
     if same(found, (total / count).bfloat16()):
         return None
-    hint = fitting(wrong_means(total, count), lambda wrong: same(found, wrong))
     error = (found.double() - total / count).abs().max() / (total / count).abs().max()
-    return (
-        hint
-        or f"The mean is off by up to {error:.1%} of its largest value. Is every gradient counted once, and in fp32?"
+    otherwise = (
+        f"The mean is off by up to {error:.1%} of its largest value. Is every gradient counted once, and in fp32?"
     )
+    return fitting(wrong_means(total, count), lambda wrong: same(found, wrong)) or otherwise
 
 
 def wrong_means(total: Tensor, count: int) -> dict[str, Tensor]:
@@ -157,15 +153,12 @@ def wrong_means(total: Tensor, count: int) -> dict[str, Tensor]:
     for number in range(count):
         running += micro_gradient(number)
         shares += micro_gradient(number) / count
+    rounded, running, shares = total.bfloat16(), running / count, shares.bfloat16()
     return {
-        "This is the sum. The mean is asked for.": total.bfloat16(),
-        "The sum runs in bf16: each addition is rounded to 8 bits. Which type must the accumulator have?": running
-        / count,
-        "Each gradient is divided in bf16, so each is rounded once more before it is added. Divide the sum.": (
-            shares.bfloat16()
-        ),
-        "Rounded twice: the sum goes to bf16 and is divided there. Divide in fp32, then round.": total.bfloat16()
-        / count,
+        "This is the sum. The mean is asked for.": rounded,
+        "The sum runs in bf16: each addition is rounded to 8 bits. Which type must the accumulator have?": running,
+        "Each gradient is divided in bf16, so each is rounded once more before it is added. Divide the sum.": shares,
+        "Rounded twice: the sum goes to bf16 and is divided there. Divide in fp32, then round.": rounded / count,
     }
 
 
@@ -182,6 +175,3 @@ def memory_hint(feed: Feed) -> str | None:
     if len(feed.wide) > MOST_FP32:
         return f"The mean is right, but {len(feed.wide)} fp32 tensors were alive at once; one accumulator will do."
     return None
-
-
-CHECKS = {"state-gigabytes": state_gigabytes, "add-up": add_up}

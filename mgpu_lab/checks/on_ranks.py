@@ -45,7 +45,6 @@ def on_each_size(trial: Callable[[int], str | None], what: str) -> None:
 
 
 def sizes_text() -> str:
-    """Name the world sizes tried."""
     tried = sorted(sizes())
     return f"world size {tried[0]}" if len(tried) == 1 else f"world sizes {', '.join(map(str, tried))}"
 

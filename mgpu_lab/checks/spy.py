@@ -43,7 +43,7 @@ class WatchedWork:
         self._work, self._event = work, event
 
     def wait(self, *args: Any, **kwargs: Any) -> Any:
-        """Wait, and note the moment, that of the first wait."""
+        """Wait, and note when the first wait ended."""
         result = self._work.wait(*args, **kwargs)
         self._event.ended_s = self._event.ended_s or time.perf_counter()
         return result
@@ -91,21 +91,17 @@ class Spy:
             event.ended_s = call.ended_s
 
     def named(self, name: str) -> list[Event]:
-        """Return the calls of one function."""
         return [event for event in self.events if event.name == name]
 
     @property
     def sent_bytes(self) -> int:
-        """Bytes of the tensors handed to collectives."""
         return sum(event.sent_bytes for event in self.events)
 
     @property
     def all_waited_for(self) -> bool:
-        """Whether no asynchronous call is left in flight."""
         return all(event.waited_for for event in self.events)
 
 
 def tensors_of(value: Any) -> list[Any]:
-    """List the tensors of a collective's first argument."""
     values = value if isinstance(value, (list, tuple)) else [value]
     return [each for each in values if hasattr(each, "numel")]

@@ -26,12 +26,7 @@ OPTIMIZER_ATTRIBUTES = (
     (r"fp32|master|single_partition", "optimizer_state", "{dtype} master weights"),
     (r"bit16|fp16|bf16|lp_param", "parameters", "weights, {dtype}"),
 )
-STATE_NAMES = {
-    "exp_avg": "Adam moments",
-    "exp_avg_sq": "Adam moments",
-    "max_exp_avg_sq": "Adam moments",
-    "step": "step counters",
-}
+STATE_NAMES = {"step": "step counters", **dict.fromkeys(("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), "Adam moments")}
 GRADIENTS = ("gradients", "gradients, {dtype}")
 GATHERED = ("parameters", "gathered weights, {dtype}")
 
@@ -106,7 +101,6 @@ def chain_of_optimizers(optimizer: Any) -> list[Any]:
 
 
 def is_optimizer(value: Any) -> bool:
-    """Whether it looks like a torch optimizer."""
     return hasattr(value, "param_groups") and hasattr(value, "state")
 
 
@@ -129,7 +123,6 @@ def claim_masters(owners: Owners, masters: list[Any]) -> None:
 
 
 def claim_attribute(owners: Owners, optimizer: Any, name: str, value: Any) -> None:
-    """Claim the tensors in one attribute of an optimizer, by the attribute's name."""
     for pattern, category, label in OPTIMIZER_ATTRIBUTES:
         if re.search(pattern, name):
             if category == "optimizer_state":

@@ -52,7 +52,6 @@ class MemoryLedger(Figures):
         return ledger_table([self], expected_bytes)
 
     def __repr__(self) -> str:
-        """Show the table."""
         return repr(ledger_table([self]))
 
     def _repr_html_(self) -> str:

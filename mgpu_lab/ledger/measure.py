@@ -14,7 +14,6 @@ from mgpu_lab.wire.errors import UsageError
 
 
 def measured(model: Any, optimizer: Any) -> MemoryLedger:
-    """Do what `memory_ledger` says."""
     subject = Subject(model, optimizer)
     return ledger_from(live_rows(subject.owners(), subject.bucket_sizes()), subject)
 
@@ -56,13 +55,11 @@ class Peak:
         return self._ledger
 
     def __enter__(self) -> Self:
-        """Start to follow."""
         self._tracker = Tracker(self._subject)
         self._tracker.__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Stop, and draw up the ledger."""
         tracker, self._tracker = self._tracker, None
         if tracker is not None:
             tracker.__exit__(*error)  # type: ignore[no-untyped-call]
@@ -79,7 +76,6 @@ class Peak:
         return copy.copy, (self.ledger,)
 
     def __repr__(self) -> str:
-        """Show the table, or that there is none yet."""
         return "a peak() block that has not ended" if self._ledger is None else repr(self._ledger)
 
     def _repr_html_(self) -> str | None:

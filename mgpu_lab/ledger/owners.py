@@ -22,7 +22,7 @@ LOOK_S = 0.005
 
 
 class Owners:
-    """The claims made so far. They are to be made in the order of the categories."""
+    """The claims made so far; claims must be made in the order of the categories."""
 
     def __init__(self, device: str, shapes: set[tuple[int, ...]]) -> None:
         self.device = device
@@ -69,13 +69,13 @@ def survey(owners: Owners, bucket_sizes: list[int]) -> tuple[dict[Key, Live], li
 
 
 def leaves(key: Key, live: Live, owners: Owners, bucket_sizes: list[int]) -> bool:
-    """Whether nobody that is known holds this storage: neither Python nor a graph, an owner or DDP."""
+    """Whether no known holder is left: neither Python code nor a graph, an owner or DDP."""
     held = live.in_python or live.in_graph or key in owners.found or live.storage.nbytes() in bucket_sizes
     return dist.is_initialized() and not held
 
 
 def live_rows(owners: Owners, bucket_sizes: list[int]) -> list[LedgerRow]:
-    """One row for each live storage, under its owner's name; those without an owner by their looks."""
+    """Return a row for each live storage, under its owner's name; those without an owner by their looks."""
     found, unseen = survey(owners, bucket_sizes)
     rows = [live.row(*owners.found[key]) for key, live in found.items() if key in owners.found]
     unowned = [live for key, live in found.items() if key not in owners.found]
@@ -106,5 +106,4 @@ def tensors_in(thing: Any, depth: int = DEPTH) -> Iterator[torch.Tensor]:
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """Short names for the usual types."""
     return DTYPES.get(dtype, str(dtype).removeprefix("torch."))

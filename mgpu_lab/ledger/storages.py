@@ -21,8 +21,6 @@ YIELD_S = 0.001
 
 
 class Key(NamedTuple):
-    """What tells one storage from another."""
-
     device: str
     address: int
 
@@ -60,13 +58,8 @@ def key_of(storage: torch.UntypedStorage) -> Key | None:
 
 
 def shape_of(tensor: torch.Tensor) -> tuple[int, ...]:
-    """Give a tensor's shape: none where its first weights are still to come, nor for a list of uneven tensors."""
+    """Return a tensor's shape; () where its weights are still to come, and for a list of uneven tensors."""
     return () if is_lazy(tensor) or tensor.is_nested else tuple(tensor.shape)
-
-
-def live_tensors() -> list[torch.Tensor]:
-    """Every tensor that Python knows of."""
-    return [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
 
 
 def graph_tensors(tensors: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -122,7 +115,6 @@ class Live:
     in_python: bool = False  # whether Python code holds one of them, and not C++ alone
 
     def row(self, category: str, name: str) -> LedgerRow:
-        """Make its row in a ledger."""
         return LedgerRow(category, name, str(self.storage.device), self.storage.nbytes())
 
 
@@ -130,7 +122,7 @@ def live_storages() -> dict[Key, Live]:
     """Collect all live storages. Garbage in reference cycles goes first, so that two calls agree."""
     gc.collect()
     time.sleep(YIELD_S)  # a thread that is about to drop a tensor needs the interpreter for it
-    tensors = live_tensors()
+    tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
     outside = outside_python(tensors)
     found: dict[Key, Live] = {}
     for in_graph, group in ((False, tensors), (True, list(graph_tensors(tensors)))):

@@ -24,7 +24,7 @@ from mgpu_lab.wire.errors import UsageError
 
 
 class Subject:
-    """Answers who owns what, as things stand at the moment of asking."""
+    """Says who owns what at the moment it is asked."""
 
     def __init__(self, model: Any, optimizer: Any = None) -> None:
         if not isinstance(model, torch.nn.Module):
@@ -48,7 +48,6 @@ class Subject:
 
     @property
     def is_ddp(self) -> bool:
-        """Whether the model is wrapped in DDP."""
         return isinstance(self.model, torch.nn.parallel.DistributedDataParallel)
 
     def optimizers(self) -> list[Any]:
@@ -67,7 +66,6 @@ class Subject:
         return [int(size) for size in re.findall(r"\d+", sizes)]
 
     def owners(self) -> Owners:
-        """Collect the claims of the model and the optimizer."""
         model = self.model
         named = list(model.named_parameters())
         shapes = {shape_of(parameter) for _, parameter in named}

@@ -29,7 +29,7 @@ def ledger_table(ledgers: Iterable[Figures], expected: Mapping[str, float] | Non
 
     >>> ledger_table(ranks.pull("ledger"), {"total": 16 * P / 2})  # doctest: +SKIP
     """
-    shown = tuple(getattr(ledger, "ledger", ledger) for ledger in ledgers)  # the outcome of a peak() block will do
+    shown = tuple(getattr(ledger, "ledger", ledger) for ledger in ledgers)  # a peak() block is taken, too
     unknown = sorted(set(expected or {}) - {*CATEGORIES, "total"})
     if unknown:
         raise UsageError(f"No category is called {', '.join(unknown)}. Choose from {', '.join(CATEGORIES)}, total.")
@@ -63,16 +63,13 @@ class LedgerTable:
         head += ["expected", "off by"] if self.expected else []
         rows = [row for name in CATEGORIES for row in (self._category(name), *self._parts(name))]
         rows.append(self._sums(Cell("total", style="font-weight:bold"), "total"))
-        if len(self._devices()) > 1:
-            rows += [
-                self._detail(f"on {kind}", "{:,}", [one.on(kind) for one in self.ledgers]) for kind in self._devices()
-            ]
+        kinds = self._devices() if len(self._devices()) > 1 else []
+        rows += [self._detail(f"on {kind}", "{:,}", [one.on(kind) for one in self.ledgers]) for kind in kinds]
         rows.append(self._detail("bytes per parameter", "{:.3f}", [one.bytes_per_parameter() for one in self.ledgers]))
         rows = [[*row, *[""] * (len(head) - len(row))] for row in rows]
         return Table(head, rows, caption=self.caption(), numbers=range(1, len(head)))
 
     def __repr__(self) -> str:
-        """Show the text."""
         return f"{self.caption()}\n{self.table().text()}"
 
     def _repr_html_(self) -> str:
@@ -97,11 +94,9 @@ class LedgerTable:
         """Bytes of the named parts of a category, in the order in which the ranks' ledgers name them."""
         found = [row for one in self.ledgers for row in one.details if row.category == category]
         for name, kind in dict.fromkeys((row.name, row.kind) for row in found):
-            wanted = (category, name, kind)
-            parts = (
-                [r.size_bytes for r in one.details if (r.category, r.name, r.kind) == wanted] for one in self.ledgers
-            )
-            yield self._detail(f"{name} ({kind})" if len(self._devices()) > 1 else name, "{:,}", list(map(sum, parts)))
+            key = (category, name, kind)
+            parts = ([r.size_bytes for r in one.details if (r.category, r.name, r.kind) == key] for one in self.ledgers)
+            yield self._detail(f"{name} ({kind})" if len(self._devices()) > 1 else name, "{:,}", map(sum, parts))
 
     def _detail(self, label: str, form: str, figures: Iterable[float]) -> Row:
         indented = Cell(f"  {label}", escape(label), "padding-left:2em;font-weight:normal")

@@ -83,14 +83,14 @@ class Tracker(TorchDispatchMode):
         self.hooks = [register(one, self.note_gradient) for one in trained]
 
     def close(self) -> list[LedgerRow]:
-        """Stop, and give the rows of the largest moment."""
+        """Stop, and return the rows of the largest moment."""
         for hook in self.hooks:
             hook.remove()
         self.find_owners(self.subject.owners())
         return self.most.rows()
 
     def note_gradient(self, parameter: torch.Tensor) -> None:
-        """Know a gradient as soon as it is one: no operation may follow before it is dropped."""
+        """Name a gradient as soon as it is complete: it may be dropped before another operation runs."""
         for storage in _storages(parameter.grad):
             one = self.tracked.get(id(storage))
             if one is not None and one.owner is None:
@@ -99,7 +99,6 @@ class Tracker(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run the operation, then measure."""
         if any(is_traceable_wrapper_subclass_type(one) for one in types):
             return NotImplemented  # a DTensor runs its local operations, which come by here
         for storage in _storages((args, kwargs)):
@@ -114,7 +113,6 @@ class Tracker(TorchDispatchMode):
         return out
 
     def adopt(self, storage: torch.UntypedStorage, fallback: Owner) -> None:
-        """Follow a storage from now on."""
         known = self.tracked.get(id(storage))
         if (known is None or known.storage() is not storage) and key_of(storage) is not None:
             counts = not self.on_gpu or storage.device.type == "cuda"
@@ -132,7 +130,7 @@ class Tracker(TorchDispatchMode):
         return WORKING if torch.is_grad_enabled() else LOOSE
 
     def mark_sent(self, args: Any) -> None:
-        """What a collective takes outside the forward is on its way to others; DDP sends its buckets."""
+        """Mark what a collective takes outside the forward as on its way to others; DDP sends its buckets."""
         backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
         if torch.is_grad_enabled() and not backward:
             return
@@ -161,7 +159,6 @@ class Tracker(TorchDispatchMode):
             self.find_owners(self.subject.owners())
 
     def snapshot(self, owners: Owners) -> Snapshot:
-        """List what is alive now."""
         self.find_owners(owners)
         storages = [(one, one.storage()) for one in self.tracked.values()]
         alive = [(one, key_of(storage), storage) for one, storage in storages if storage is not None]
@@ -178,7 +175,6 @@ class Tracker(TorchDispatchMode):
 
 
 def _storages(values: Any) -> list[torch.UntypedStorage]:
-    """List the storages of all tensors in an operation's arguments or outcome."""
     return [storage for value in tree_iter(values) if isinstance(value, torch.Tensor) for storage in storages_of(value)]
 
 

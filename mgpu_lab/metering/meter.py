@@ -20,7 +20,7 @@ RECENT_STEPS = 32  # a power of two
 
 @dataclass(frozen=True)
 class Latest:
-    """How it goes just now: items/s over the recent steps, the last step's seconds, steps so far."""
+    """The speed just now: items/s over the recent steps, the last step's seconds, steps so far."""
 
     items_per_s: float
     step_s: float
@@ -39,23 +39,24 @@ class Meter:
     (0.3, 0.7)
     """
 
-    _stale: bool  # whether the next step begins a new record
-    _mark_s: float  # when the step under way began
-    _began_at: float
-    _steps: int
-    _unit: str
-    _step_s: float
-    _total_s: float
-    _total_items: float
-    _recent: list[tuple[float, float] | None]  # a ring: time and items so far
-    _first: list[tuple[float, float]]
-    _kept: list[tuple[int, float, float, dict[str, Any]]]
-    _stride: int  # every so many steps one is kept
-
     def __init__(self, rank: int | None = None) -> None:
         self.rank = int(os.environ.get("RANK", "0")) if rank is None else rank
         self._noted: dict[str, Any] = {}  # metrics of the step under way in a loop over batches
         self._start_over()
+
+    def _start_over(self, mark_s: float | None = None) -> None:
+        """Forget the record; the next step begins at `mark_s`."""
+        self._stale = False  # whether the next step begins a new record
+        self._mark_s = time.perf_counter() if mark_s is None else mark_s  # when the step under way began
+        self._began_at = time.time() - (time.perf_counter() - self._mark_s)
+        self._steps = 0
+        self._unit = ""
+        self._step_s = self._total_s = 0.0
+        self._total_items: float = 0
+        self._recent: list[tuple[float, float] | None] = [None] * RECENT_STEPS  # a ring: time and items so far
+        self._first: list[tuple[float, float]] = []
+        self._kept: list[tuple[int, float, float, dict[str, Any]]] = []
+        self._stride = 1  # every so many steps one is kept
 
     def begin_cell(self) -> None:
         """Begin a new record with the next step; until then the old one stands."""
@@ -89,10 +90,7 @@ class Meter:
             self._keep(number, step_s, items, metrics)
 
     def __call__(
-        self,
-        batches: Iterable[Any],
-        unit: str = "samples",
-        count: int | Callable[[Any], float] | None = None,
+        self, batches: Iterable[Any], unit: str = "samples", count: int | Callable[[Any], float] | None = None
     ) -> Iterator[Any]:
         """Count one step for each batch: `for batch in meter(loader, unit="tokens", count=torch.numel)`.
 
@@ -114,7 +112,7 @@ class Meter:
         self._noted.update(metrics)
 
     def latest(self) -> Latest | None:
-        """Tell how it goes, from any thread; None before the first step."""
+        """Return the speed just now, from any thread; None before the first step."""
         steps, recent = self._steps, sorted(one for one in list(self._recent) if one is not None)
         if self._stale or not recent:
             return None
@@ -126,7 +124,7 @@ class Meter:
         return Latest(rate, self._step_s, steps, self._unit)
 
     def record(self) -> MeterRecord:
-        """Give the record of the last cell that took steps; reads metrics back from a GPU."""
+        """Return the record of the last cell that took steps; reads metrics back from a GPU."""
         kept = list(self._kept)
         names = list(dict.fromkeys(name for *_, metrics in kept for name in metrics))
         return MeterRecord(
@@ -143,20 +141,6 @@ class Meter:
             began_at=self._began_at,
         )
 
-    def _start_over(self, mark_s: float | None = None) -> None:
-        """Forget the record; the next step begins at `mark_s`."""
-        self._stale = False
-        self._mark_s = time.perf_counter() if mark_s is None else mark_s
-        self._began_at = time.time() - (time.perf_counter() - self._mark_s)
-        self._steps = 0
-        self._unit = ""
-        self._step_s = self._total_s = 0.0
-        self._total_items = 0
-        self._recent = [None] * RECENT_STEPS
-        self._first = []
-        self._kept = []
-        self._stride = 1
-
     def _keep(self, number: int, step_s: float, items: float, metrics: dict[str, Any]) -> None:
         """Keep a step; where there are too many, drop every second one."""
         for name, value in metrics.items():
@@ -169,7 +153,6 @@ class Meter:
 
 
 def _length(batch: Any) -> int:
-    """Count the samples of a batch."""
     return len(next(iter(batch.values()), ()) if isinstance(batch, Mapping) else batch)
 
 

@@ -80,12 +80,12 @@ class MeterRecord:
         return MeterResult(tuple(records))
 
     def rates(self) -> list[tuple[float, float]]:
-        """Give step and items a second of the steps kept, without the first ones."""
+        """Return step and items a second of the steps kept, without the first ones."""
         timed = zip(self.numbers, self.items, self.step_s, strict=True)
         return [(number, items / step_s) for number, items, step_s in timed if number >= self.warmup_steps]
 
     def points(self, metric: str) -> list[tuple[float, float]]:
-        """Give step and value of a metric where the loop gave one."""
+        """Return step and value of a metric where the loop gave one."""
         values = zip(self.numbers, self.metrics.get(metric, ()), strict=False)
         return [(number, value) for number, value in values if not math.isnan(value)]
 
@@ -101,7 +101,6 @@ class MeterResult:
     records: tuple[MeterRecord, ...]
 
     def __getitem__(self, rank: int) -> MeterRecord:
-        """Give the record of a rank."""
         for record in self.records:
             if record.rank == rank:
                 return record
@@ -153,7 +152,6 @@ class MeterResult:
         return Table(HEAD, [*rows, group], caption, numbers=range(1, len(HEAD) - 1))
 
     def __repr__(self) -> str:
-        """Show the text table."""
         if not self.stepped:
             return "no rank has taken a step: call meter.step(items) in the training loop"
         return self.table().text()

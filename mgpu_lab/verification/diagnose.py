@@ -4,6 +4,7 @@ Nothing is a failure unless the course cannot run; what was not learned stays "u
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from mgpu_lab.verification.findings import Finding, Status, merge, name_gpus
 from mgpu_lab.verification.gpu_rows import gpu_questions
@@ -16,7 +17,6 @@ from mgpu_lab.verification.software_rows import software_findings
 
 
 def diagnose(machine: Machine) -> Report:
-    """Judge every fact about the machine."""
     rows = (
         *_rows("Ranks", rank_findings(machine)),
         *_rows("Machine", host_findings(machine.host, len(machine.torch.devices))),
@@ -37,13 +37,7 @@ def _gpu_findings(machine: Machine) -> Iterator[Finding]:
     for number, question in enumerate(gpu_questions(machine.torch)):
         asked = [gpu for gpu in machine.hardware.gpus if gpu.name is not None or number == 0]
         for gpus, finding in merge((gpu.index, question(gpu)) for gpu in asked):
-            yield Finding(
-                f"{finding.name}, {name_gpus(gpus)}",
-                finding.found,
-                finding.status,
-                finding.reason,
-                finding.remedy,
-            )
+            yield replace(finding, name=f"{finding.name}, {name_gpus(gpus)}")
 
 
 def _headline(machine: Machine, rows: tuple[Row, ...]) -> str:

@@ -26,12 +26,12 @@ class Finding:
 
 
 def unknown(name: str, reason: str, remedy: str) -> Finding:
-    """Return the finding for what could not be learned, with the reason of that."""
+    """Return the finding for what could not be learned, and why."""
     return Finding(name, "unknown", "unknown", reason, remedy)
 
 
 def merge(findings: Iterable[tuple[int, Finding]]) -> list[tuple[list[int], Finding]]:
-    """Put the GPUs together whose findings differ in numbers at most, in order of first appearance."""
+    """Group GPUs whose findings differ at most in numbers, in order of first appearance."""
     groups: dict[Finding, list[tuple[int, Finding]]] = {}
     for gpu, finding in findings:
         groups.setdefault(replace(finding, numbers=()), []).append((gpu, finding))

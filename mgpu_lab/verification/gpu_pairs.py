@@ -11,11 +11,8 @@ Pairs = set[tuple[int, int]]
 def name_pairs(pairs: Iterable[tuple[int, int]]) -> str:
     """Name the pairs by the groups they form: all of one group, two groups across, or one by one."""
     rest = {(min(pair), max(pair)) for pair in pairs}
-    parts = []
-    for members in _connected(rest):
-        own = {pair for pair in rest if pair[0] in members}
-        parts.append(_name_connected(members, own))
-    return ", ".join(parts)
+    groups = _connected(rest)
+    return ", ".join(_name_connected(group, {pair for pair in rest if pair[0] in group}) for group in groups)
 
 
 def _name_connected(members: list[int], pairs: Pairs) -> str:

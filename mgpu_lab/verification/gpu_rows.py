@@ -90,19 +90,12 @@ def _temperature(gpu: Gpu) -> Finding:
     if gpu.temperature_c is None:
         return unknown("temperature", gpu.why_unknown("temperature_c"), "Look with `nvidia-smi -q -d TEMPERATURE`.")
     limit = gpu.slowdown_temperature_c
-    found, numbers = (
-        ("{} °C", (gpu.temperature_c,)) if limit is None else ("{} °C, slows down at {} °C", (gpu.temperature_c, limit))
-    )
+    found = "{} °C" if limit is None else "{} °C, slows down at {} °C"
+    numbers = (gpu.temperature_c,) if limit is None else (gpu.temperature_c, limit)
     if gpu.temperature_c >= (_HOT_C if limit is None else limit - _HOT_MARGIN_C):
         reason = "it is about to slow down, or does so already; every rank then waits for this one"
-        return Finding(
-            "temperature",
-            found,
-            "warn",
-            reason,
-            "Clear the fans and filters, and leave room for air between the cards.",
-            numbers,
-        )
+        remedy = "Clear the fans and filters, and leave room for air between the cards."
+        return Finding("temperature", found, "warn", reason, remedy, numbers)
     return Finding("temperature", found, numbers=numbers)
 
 
@@ -113,13 +106,8 @@ def _throttle(gpu: Gpu) -> Finding:
     found = ", ".join(gpu.throttle) or "none"
     if _HARMFUL & set(gpu.throttle):
         reason = "the card protects itself and runs below its speed; in DDP the slowest GPU sets the pace of all"
-        return Finding(
-            name,
-            found,
-            "warn",
-            reason,
-            "Mend the cooling or the power supply, or lower the power limit of all cards alike.",
-        )
+        remedy = "Mend the cooling or the power supply, or lower the power limit of all cards alike."
+        return Finding(name, found, "warn", reason, remedy)
     if "idle" in gpu.throttle:
         return Finding(name, found, reason="low clocks are right while nothing runs")
     if "power limit" in gpu.throttle:

@@ -16,19 +16,18 @@ from pathlib import Path
 from mgpu_lab.verification.sysfs import count_listed, line, number
 
 UNLIMITED = -1
-PACKAGES = (
-    "torch",
-    "ipykernel",
-    "jupyterlab",
-    "ipywidgets",
-    "transformers",
-    "deepspeed",
-    "peft",
-    "bitsandbytes",
-    "accelerate",
-    "safetensors",
-    "nvidia-ml-py",
-)
+PURPOSES = {  # of the packages besides torch
+    "ipykernel": "runs the notebooks",
+    "jupyterlab": "shows the notebooks in a browser",
+    "ipywidgets": "shows ranks live while a cell runs",
+    "transformers": "gives the language model of lessons 03 to 06",
+    "deepspeed": "is what lesson 04 is about",
+    "peft": "gives LoRA in lesson 05",
+    "bitsandbytes": "gives 4-bit weights in lesson 05",
+    "accelerate": "loads quantised models in lesson 05",
+    "safetensors": "reads the base model of lesson 05",
+    "nvidia-ml-py": "asks the driver about GPUs for this report",
+}
 _VARIABLE_PREFIXES = ("CUDA_", "NCCL_", "TORCH_NCCL_", "GLOO_")
 _VARIABLES = ("TORCH_DISTRIBUTED_DEBUG", "OMP_NUM_THREADS", "RANK", "WORLD_SIZE", "PYTORCH_CUDA_ALLOC_CONF")
 _CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "bf16")
@@ -85,7 +84,7 @@ def read_host(sysfs: Path = Path("/sys"), shm: Path = Path("/dev/shm")) -> Host:
         temp_free_bytes=_disk(temp, "free"),
         temp_writable=_writable(temp),
         environment=_environment(),
-        packages={name: _version(name) for name in PACKAGES},
+        packages={name: _version(name) for name in ("torch", *PURPOSES)},
     )
 
 

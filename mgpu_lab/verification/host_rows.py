@@ -19,17 +19,8 @@ _HARMFUL = {
 
 
 def host_findings(host: Host, gpu_count: int) -> Iterator[Finding]:
-    """Yield the findings in the order in which they are shown."""
-    yield _system(host)
-    yield _cores(host, gpu_count)
-    yield _numa(host)
-    yield _cpu_bf16(host)
-    yield _memory(host)
-    yield _shared_memory(host)
-    yield _locked_memory(host)
-    yield _work_disk(host)
-    yield _temp_disk(host)
-    yield _settings(host)
+    yield from (_system(host), _cores(host, gpu_count), _numa(host), _cpu_bf16(host), _memory(host))
+    yield from (_shared_memory(host), _locked_memory(host), _work_disk(host), _temp_disk(host), _settings(host))
 
 
 def _system(host: Host) -> Finding:
@@ -58,9 +49,8 @@ def _cores(host: Host, gpu_count: int) -> Finding:
 
 def _numa(host: Host) -> Finding:
     if host.numa_nodes is None:
-        return unknown(
-            "NUMA nodes", "the system does not say", "Look with `lscpu`, if the machine has several sockets."
-        )
+        remedy = "Look with `lscpu`, if the machine has several sockets."
+        return unknown("NUMA nodes", "the system does not say", remedy)
     if host.numa_nodes == 1:
         return Finding("NUMA nodes", "1")
     reason = "memory of another node is slower; a rank does best on the node of its GPU"
@@ -150,15 +140,10 @@ def _temp_disk(host: Host) -> Finding:
 
 def _settings(host: Host) -> Finding:
     name = "environment settings"
-    harm = [
-        (variable, why)
-        for variable, (value, why) in _HARMFUL.items()
-        if host.environment.get(variable, "").upper() == value
-    ]
+    harm = {key: why for key, (value, why) in _HARMFUL.items() if host.environment.get(key, "").upper() == value}
     others = {key: value for key, value in host.environment.items() if key != "CUDA_VISIBLE_DEVICES"}
     shown = ", ".join(f"{key}={value}" for key, value in others.items()) or "none that matter"
     if not harm:
         return Finding(name, shown)
-    reason = "; ".join(f"{variable}: {why}" for variable, why in harm)
-    names = " ".join(variable for variable, _ in harm)
-    return Finding(name, shown, "warn", reason, f"Unset it and start Jupyter again: `unset {names}`.")
+    reason = "; ".join(f"{key}: {why}" for key, why in harm.items())
+    return Finding(name, shown, "warn", reason, f"Unset it and start Jupyter again: `unset {' '.join(harm)}`.")

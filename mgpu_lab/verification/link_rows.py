@@ -116,16 +116,12 @@ def _cuda_peers(hardware: Hardware, torch: TorchFacts) -> Finding:
 
 def _sockets(gpus: tuple[Gpu, ...]) -> Finding:
     name = "GPUs and NUMA nodes"
-    nodes: dict[int | None, list[int]] = {}
+    nodes: dict[str, list[int]] = {}
     for gpu in gpus:
-        nodes.setdefault(gpu.numa_node, []).append(gpu.index)
-    if set(nodes) == {None}:
+        nodes.setdefault("unknown" if gpu.numa_node is None else str(gpu.numa_node), []).append(gpu.index)
+    if set(nodes) == {"unknown"}:
         return unknown(name, "the system does not say", "Look with `nvidia-smi topo -m` (column NUMA Affinity).")
-    return Finding(name, "; ".join(f"{name_gpus(group)}: node {_node(node)}" for node, group in nodes.items()))
-
-
-def _node(node: int | None) -> str:
-    return "unknown" if node is None else str(node)
+    return Finding(name, "; ".join(f"{name_gpus(group)}: node {node}" for node, group in nodes.items()))
 
 
 def _reason(pairs: tuple[Pair, ...], field: str) -> str:

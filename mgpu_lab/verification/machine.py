@@ -43,8 +43,7 @@ def examples() -> tuple[str, ...]:
 def example(name: str) -> Machine:
     """Return a machine that comes with the course, written for it: ``verify(example("no_gpu"))``."""
     if name not in examples():
-        message = f"no example machine is named {name!r}; there are: {', '.join(examples())}"
-        raise UsageError(message)
+        raise UsageError(f"no example machine is named {name!r}; there are: {', '.join(examples())}")
     return machine_from_json(
         resources.files("mgpu_lab.verification").joinpath(f"examples/{name}.json").read_text("utf-8")
     )
@@ -55,15 +54,9 @@ def load(path: str | Path) -> Machine:
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot read {path}: {error}"
-        raise UsageError(message) from None
+        raise UsageError(f"cannot read {path}: {error}") from None
     machine = machine_from_json(text)
     return dataclasses.replace(machine, label=f"{machine.label}, as captured in {Path(path).name}")
-
-
-def machine_to_data(machine: Machine) -> dict[str, typing.Any]:
-    """Return the machine as dictionaries, lists, text and numbers."""
-    return dataclasses.asdict(machine)
 
 
 def machine_from_json(text: str) -> Machine:
@@ -71,11 +64,9 @@ def machine_from_json(text: str) -> Machine:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
-        message = f"this is not JSON: {error}"
-        raise UsageError(message) from None
+        raise UsageError(f"this is not JSON: {error}") from None
     if not isinstance(data, dict) or "machine" not in data:
-        message = 'this JSON holds no "machine"; write one with: python -m mgpu_lab verify --json'
-        raise UsageError(message)
+        raise UsageError('this JSON holds no "machine"; write one with: python -m mgpu_lab verify --json')
     return _build(Machine, data["machine"], "machine")
 
 
@@ -88,14 +79,12 @@ def _build(kind: type[T], data: object, where: str) -> T:
         raise _wrong(where, kind.__name__, data)
     hints = typing.get_type_hints(kind)
     if strange := sorted(set(data) - set(hints)):
-        message = f"{where} has no field {strange[0]!r}"
-        raise UsageError(message)
+        raise UsageError(f"{where} has no field {strange[0]!r}")
     values = {name: _value(hints[name], value, f"{where}.{name}") for name, value in data.items()}
     try:
         return kind(**values)
     except TypeError as error:
-        message = f"{where}: {error}"
-        raise UsageError(message) from None
+        raise UsageError(f"{where}: {error}") from None
 
 
 def _value(hint: typing.Any, data: typing.Any, where: str) -> typing.Any:

@@ -16,12 +16,7 @@ from mgpu_lab.verification.sysfs import bus_name, count_nvidia_cards, number
 NvmlModule: TypeAlias = Any  # pynvml, which has no type hints
 Handle: TypeAlias = Any
 
-_INIT_FAILURES = {
-    4: "no_permission",
-    9: "driver_not_loaded",
-    12: "library_not_found",
-    18: "version_mismatch",
-}
+_INIT_FAILURES = {4: "no_permission", 9: "driver_not_loaded", 12: "library_not_found", 18: "version_mismatch"}
 _NOT_SUPPORTED = 3
 _NVLINK_LINKS_MAX = 36
 _NVLINK_VERSIONS = {1: "1", 2: "2", 3: "2", 4: "3", 5: "3", 6: "4", 7: "5", 8: "6"}
@@ -76,13 +71,10 @@ def _read_all(nvml: NvmlModule, sysfs: Path, pci_cards: int | None) -> Hardware:
     gpus = []
     for index in range(answers.pop("count") or 0):
         found, refused = _ask(nvml, {"gpu": lambda index=index: nvml.nvmlDeviceGetHandleByIndex(index)})  # type: ignore[misc]
-        handles[index] = found["gpu"]
+        if not refused:
+            handles[index] = found["gpu"]
         gpus.append(Gpu(index, unknown=refused) if refused else _read_gpu(nvml, index, found["gpu"], sysfs))
-    pairs = tuple(
-        _read_pair(nvml, (a, handles[a]), (b, handles[b]))
-        for a, b in combinations(handles, 2)
-        if handles[a] is not None and handles[b] is not None
-    )
+    pairs = tuple(_read_pair(nvml, first, second) for first, second in combinations(handles.items(), 2))
     return Hardware("ok", gpus=tuple(gpus), pairs=pairs, pci_cards=pci_cards, unknown=unknown, **answers)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from mgpu_lab.verification.findings import Finding, unknown
-from mgpu_lab.verification.hardware import Gpu
 from mgpu_lab.verification.machine import Machine
 from mgpu_lab.verification.visible import Visible, read_visible
 
@@ -12,7 +11,6 @@ _SETTLE = "Settle the row on {} first."
 
 
 def rank_findings(machine: Machine) -> Iterator[Finding]:
-    """Yield the findings in the order in which they are shown."""
     yield default_ranks(machine)
     if machine.hardware.gpus:
         yield _visible(machine)
@@ -99,11 +97,7 @@ def _order(machine: Machine) -> Finding:
 
 def _seen(machine: Machine) -> Visible | None:
     """Find out by UUID which GPU each torch device really is; None where torch or NVML did not tell."""
-    numbers = {_bare(gpu): gpu.index for gpu in machine.hardware.gpus if gpu.uuid}
+    numbers = {gpu.uuid.removeprefix("GPU-"): gpu.index for gpu in machine.hardware.gpus if gpu.uuid}
     seen = [numbers.get(device.uuid.removeprefix("GPU-")) for device in machine.torch.devices]
     known = [gpu for gpu in seen if gpu is not None]
     return Visible(tuple(known)) if known and len(known) == len(seen) else None
-
-
-def _bare(gpu: Gpu) -> str:
-    return (gpu.uuid or "").removeprefix("GPU-")

@@ -7,13 +7,13 @@ import html
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
 from mgpu_lab.tables import Band, Cell, Table
 from mgpu_lab.verification.findings import Status
-from mgpu_lab.verification.machine import Machine, machine_to_data
+from mgpu_lab.verification.machine import Machine
 
 _MARKS: dict[Status, str] = {"ok": "[ OK ]", "warn": "[WARN]", "fail": "[FAIL]", "unknown": "[ ?? ]"}
 _PLURALS: dict[Status, tuple[str, str]] = {
@@ -80,12 +80,7 @@ class Report:
     def to_data(self) -> dict[str, Any]:
         """Return the report and the facts under it as plain data, ready for JSON."""
         rows = [vars(row) for row in self.rows]
-        return {
-            "ok": self.ok,
-            "headline": self.headline,
-            "rows": rows,
-            "machine": machine_to_data(self.machine),
-        }
+        return {"ok": self.ok, "headline": self.headline, "rows": rows, "machine": asdict(self.machine)}
 
     def __repr__(self) -> str:
         """Write the report as text, the same on every terminal."""
@@ -104,21 +99,17 @@ class Report:
         yield from textwrap.wrap(self.headline, _WIDTH)
         yield self.summary
         for section, rows in groupby(self.rows, key=lambda row: row.section):
-            yield ""
-            yield section
+            yield from ("", section)
             for row in rows:
                 yield from _row_lines(row)
 
 
 def _row_lines(row: Row) -> Iterator[str]:
-    head = f"{_MARKS[row.status]} {row.name:<{_NAME_WIDTH}} "
-    yield from textwrap.wrap(row.found, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
-    for label, text in (("why: ", row.reason), ("do:  ", row.remedy)):
-        if text:
-            indent = " " * (len(_MARKS["ok"]) + 1)
-            yield from textwrap.wrap(
-                text, _WIDTH, initial_indent=indent + label, subsequent_indent=indent + " " * len(label)
-            )
+    mark = _MARKS[row.status]
+    indent = " " * len(mark)
+    heads = (f"{mark} {row.name:<{_NAME_WIDTH}} ", f"{indent} why: ", f"{indent} do:  ")
+    for head, text in zip(heads, (row.found, row.reason, row.remedy), strict=True):
+        yield from textwrap.wrap(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
 def _cells(row: Row) -> tuple[Cell, ...]:

@@ -6,25 +6,13 @@ Driver numbers: CUDA compatibility guide, table of minor version compatibility.
 from collections.abc import Iterator
 
 from mgpu_lab.verification.findings import Finding, Status, unknown
-from mgpu_lab.verification.host import Host
+from mgpu_lab.verification.host import PURPOSES, Host
 from mgpu_lab.verification.machine import Machine
 from mgpu_lab.verification.torch_probe import TorchFacts
 from mgpu_lab.verification.visible import read_visible
 
 _PYTHON_MIN = (3, 11)
 _DRIVER_MIN = {11: "450", 12: "525", 13: "580"}
-_PURPOSES = {
-    "ipykernel": "runs the notebooks",
-    "jupyterlab": "shows the notebooks in a browser",
-    "ipywidgets": "shows ranks live while a cell runs",
-    "transformers": "gives the language model of lessons 03 to 06",
-    "deepspeed": "is what lesson 04 is about",
-    "peft": "gives LoRA in lesson 05",
-    "bitsandbytes": "gives 4-bit weights in lesson 05",
-    "accelerate": "loads quantised models in lesson 05",
-    "safetensors": "reads the base model of lesson 05",
-    "nvidia-ml-py": "asks the driver about GPUs for this report",
-}
 _NO_NVML = ("library_not_found", "not_installed")
 _NVML_PROBLEMS = {
     "driver_not_loaded": (
@@ -35,15 +23,11 @@ _NVML_PROBLEMS = {
         "the driver's library and its kernel module differ in version, as after an update",
         "Restart the machine, so that the new driver is loaded.",
     ),
-    "no_permission": (
-        "this user may not ask the driver",
-        "Ask for access to /dev/nvidia* (often the group `video`).",
-    ),
+    "no_permission": ("this user may not ask the driver", "Ask for access to /dev/nvidia* (often the group `video`)."),
 }
 
 
 def software_findings(machine: Machine) -> Iterator[Finding]:
-    """Yield the findings in the order in which they are shown."""
     yield _python(machine.host)
     yield _driver(machine)
     yield _torch(machine.torch)
@@ -52,14 +36,14 @@ def software_findings(machine: Machine) -> Iterator[Finding]:
         yield _optional("cuDNN", machine.torch.cudnn, machine.torch)
         yield _optional("NCCL", machine.torch.nccl, machine.torch)
         yield _gloo(machine.torch)
-    for package in _PURPOSES:
+    for package in PURPOSES:
         yield _package(package, machine.host)
 
 
 def _python(host: Host) -> Finding:
     found = ".".join(map(str, host.python))
     if host.python < _PYTHON_MIN:
-        remedy = "Make the environment again with Python 3.11 or newer: `make lab`."
+        remedy = "Recreate the environment with Python 3.11 or newer: `make lab`."
         return Finding("Python", found, "fail", "the course is written for Python 3.11 and newer", remedy)
     return Finding("Python", found)
 
@@ -105,7 +89,6 @@ def _torch(torch: TorchFacts) -> Finding:
 
 
 def _cuda(machine: Machine) -> Finding:
-    """Say whether torch can use the GPUs."""
     name, torch = "CUDA in torch", machine.torch
     if torch.hip:
         reason = "this torch is for AMD GPUs, which this report does not know"
@@ -171,4 +154,4 @@ def _package(name: str, host: Host) -> Finding:
         return unknown(name, "was not looked for", f"Look with `python -m pip show {name}`.")
     status: Status = "fail" if name == "ipykernel" else "warn"
     remedy = f"Install it into this environment: `python -m pip install {name}`."
-    return Finding(name, "not installed", status, f"it {_PURPOSES[name]}", remedy)
+    return Finding(name, "not installed", status, f"it {PURPOSES[name]}", remedy)

@@ -76,13 +76,8 @@ def look() -> dict[str, Any]:
         dist: Any = importlib.import_module("torch.distributed")
     except Exception as error:  # noqa: BLE001 - a broken build also raises NameError and AttributeError
         return {"problem": "import_failed", "detail": str(error).strip().split("\n")[0]}
-    facts: dict[str, Any] = {
-        "version": torch.__version__,
-        "cuda": torch.version.cuda,
-        "hip": torch.version.hip,
-    }
-    facts["gloo"] = dist.is_available() and dist.is_gloo_available()
-    facts["cudnn"] = _cudnn(torch.backends.cudnn.version())
+    facts: dict[str, Any] = {"version": torch.__version__, "cuda": torch.version.cuda, "hip": torch.version.hip}
+    facts |= {"gloo": dist.is_available() and dist.is_gloo_available(), "cudnn": _cudnn(torch.backends.cudnn.version())}
     if dist.is_available() and dist.is_nccl_available():
         facts["nccl"] = ".".join(str(part) for part in torch.cuda.nccl.version()[:3])
     return facts | _cuda_facts(torch)

@@ -32,8 +32,6 @@ def close(measured, expected, tolerance=0.02):
 
 
 # ---- plain modules
-
-
 def plain():
     model = nn.Sequential(nn.Linear(64, 128), nn.BatchNorm1d(128), nn.Linear(128, 8))
     optimizer = torch.optim.AdamW(model.parameters())
@@ -163,8 +161,6 @@ def test_looking_at_a_checkpoint_does_not_recompute_it():
 
 
 # ---- DeepSpeed
-
-
 def engine_of(stage, **zero):
     import deepspeed
 
@@ -296,8 +292,6 @@ def test_the_peak_of_zero_3_holds_gathered_weights():
 
 
 # ---- DDP
-
-
 def ddp_ledgers(options):
     model = nn.parallel.DistributedDataParallel(net(), **options)
     optimizer = torch.optim.AdamW(model.parameters())
@@ -348,8 +342,6 @@ def test_gradients_that_are_views_of_buckets_count_once():
 
 
 # ---- FSDP2
-
-
 def fsdp_ledgers():
     from torch.distributed.fsdp import fully_shard
 
@@ -380,8 +372,6 @@ def test_fsdp_holds_one_share(ranks):
 
 
 # ---- peft and bitsandbytes
-
-
 def qlora():
     import bitsandbytes
     from peft import LoraConfig, get_peft_model
@@ -416,20 +406,6 @@ def test_nf4_takes_half_a_byte_and_its_scales():
 
 
 # ---- peak
-
-
-def profiled(batch):
-    model, optimizer = follow_me()
-    step(model, optimizer, batch)
-    optimizer.zero_grad()
-    model(batch).square().mean().backward()  # torch loads what backward needs
-    optimizer.zero_grad()
-    base = memory_ledger(model, optimizer)
-    with base.peak() as peak:
-        step(model, optimizer, batch)
-    return base, peak
-
-
 def follow_me(device="cpu"):
     model = nn.Sequential(nn.Linear(256, 512), nn.GELU(), nn.Linear(512, 512), nn.GELU(), nn.Linear(512, 64))
     return model.to(device), torch.optim.AdamW(model.parameters())
@@ -443,10 +419,13 @@ def step(model, optimizer, batch):
 
 def allocated_at_most():
     """The same step under torch's memory profiler: the most bytes above the start."""
-    batch = torch.randn(2000, 256)
-    base, peak = profiled(batch)
     model, optimizer = follow_me()
+    batch = torch.randn(2000, 256)
     step(model, optimizer, batch)
+    optimizer.zero_grad()
+    base = memory_ledger(model, optimizer)
+    with base.peak() as peak:
+        step(model, optimizer, batch)
     optimizer.zero_grad()
     with torch.profiler.profile(profile_memory=True) as profile:
         step(model, optimizer, batch)
@@ -541,8 +520,6 @@ def test_the_peak_agrees_with_cudas():
 
 
 # ---- what is refused, and how a ledger travels
-
-
 def test_a_model_is_needed():
     with pytest.raises(UsageError, match="a list"):
         memory_ledger([])

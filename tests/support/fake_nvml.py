@@ -1,7 +1,4 @@
-"""Stands in for the module ``pynvml``: answers what a test says, refuses the rest as NVML does.
-
-Not covered: NVML's own bookkeeping beyond ``nvmlInit`` and ``nvmlShutdown``.
-"""
+"""Stands in for the module ``pynvml``: answers what a test says, refuses the rest as NVML does."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -25,9 +22,7 @@ class FakeNvml:
             self.value = value
 
     def __init__(self, *gpus: dict[str, Any], init_error: int = 0, pairs: dict[str, int] | None = None) -> None:
-        self.gpus, self.init_error = gpus, init_error
-        self.pairs = pairs or {}
-        self.open = 0
+        self.gpus, self.init_error, self.pairs, self.open = gpus, init_error, pairs or {}, 0
 
     def nvmlInit(self) -> None:  # noqa: N802
         if self.init_error:

@@ -1,6 +1,7 @@
-"""What the HTML of a table says, for tests."""
+"""What the HTML of a table and the rows of a report say, for tests."""
 
 import re
+from typing import Any
 from xml.etree import ElementTree as ET
 
 
@@ -27,3 +28,9 @@ class Parsed:
 def words(element: ET.Element) -> str:
     """Return the text of an element in one line."""
     return " ".join(part.strip() for part in element.itertext() if part.strip())
+
+
+def row(report: Any, name: str) -> Any:
+    """Return the one row of this name."""
+    [found] = [each for each in report.rows if each.name == name]
+    return found

@@ -11,9 +11,8 @@ from mgpu_lab.verification import example
 
 GIB = 1024**3
 
+
 # ---- 01: three machines
-
-
 def slot(gpu=1, times=8.0):
     return {"gpu": gpu, "times_longer": times}
 
@@ -23,8 +22,6 @@ def card(gpu=2, reason="heat", times=3 * 1290 / (4 * 765)):
 
 
 # ---- 02: shards, bytes on device 0, keys
-
-
 def rounds_up(samples, devices):
     size = -(-samples // devices)
     return [min(size, samples - first) for first in range(0, samples, size)]
@@ -66,8 +63,6 @@ def changes_in_place(state):
 
 
 # ---- 03 to 06: bytes and bits
-
-
 def ring(parameters, ranks):
     return 2 * (ranks - 1) / ranks * parameters * 4
 

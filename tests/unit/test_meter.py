@@ -192,23 +192,11 @@ def test_a_metric_on_a_gpu_is_read_when_the_record_is_asked_for():
 
 
 # ---- the group's result
-
-
 def record_of(rank, step_s, items=10.0):
-    first = tuple((seconds, items) for seconds in step_s[:3])
-    steps = len(step_s)
-    return MeterRecord(
-        rank=rank,
-        unit="tokens",
-        steps=steps,
-        total_items=items * steps,
-        total_s=sum(step_s),
-        first=first,
-        numbers=tuple(range(steps)),
-        step_s=tuple(step_s),
-        items=(items,) * steps,
-        metrics={"loss": tuple(1.0 / (step + 1) for step in range(steps))},
-    )
+    steps, first = len(step_s), tuple((seconds, items) for seconds in step_s[:3])
+    metrics = {"loss": tuple(1.0 / (step + 1) for step in range(steps))}
+    kept = (tuple(range(steps)), tuple(step_s), (items,) * steps, metrics)
+    return MeterRecord(rank, "tokens", steps, items * steps, sum(step_s), first, *kept)
 
 
 RESULT = MeterResult((record_of(0, [9.0] + [1.0] * 4), record_of(1, [9.0] + [2.0] * 4), MeterRecord(rank=2)))

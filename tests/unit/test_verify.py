@@ -1,11 +1,12 @@
 """Setup verification: what the examples and single changed facts lead to, and how the report is written."""
 
 from dataclasses import FrozenInstanceError, replace
+from functools import partial
 
 import pytest
-from shown import Parsed
+from shown import Parsed, row
 
-from mgpu_lab.verification import Machine, Report, example, examples, verify
+from mgpu_lab.verification import Machine, example, examples, verify
 from mgpu_lab.verification.host import UNLIMITED
 from mgpu_lab.wire.errors import UsageError
 
@@ -15,17 +16,9 @@ EXPECTED = {
     "no_gpu": {},
     "rtx4090_no_peer": {"peer access, driver": "warn"},
     "card_in_x4_slot": {"PCIe width, GPU 1": "warn"},
-    "throttling": {
-        "temperature, GPU 2": "warn",
-        "throttle reasons, GPU 2": "warn",
-        "clocks, GPU 2": "warn",
-    },
+    "throttling": {"temperature, GPU 2": "warn", "throttle reasons, GPU 2": "warn", "clocks, GPU 2": "warn"},
     "mig_slices": {"MIG, GPU 0": "warn"},
-    "driver_too_old": {
-        "%ranks start": "warn",
-        "CUDA in torch": "warn",
-        "torch kernels, GPU 0-1": "unknown",
-    },
+    "driver_too_old": {"%ranks start": "warn", "CUDA in torch": "warn", "torch kernels, GPU 0-1": "unknown"},
     "shm_64mb": {
         "/dev/shm": "warn",
         "PCIe generation, GPU 0-3": "unknown",
@@ -42,17 +35,9 @@ FOUND = [
     ("h100_nvlink", "PCIe width, GPU 0-7", "16 of 16 lanes; computed: 63 GB/s per direction at generation 5"),
     ("h100_nvlink", "temperature, GPU 0-7", "29 to 36 °C, slows down at 87 °C"),
     ("h100_nvlink", "GPUs and NUMA nodes", "GPU 0-3: node 0; GPU 4-7: node 1"),
-    (
-        "rtx4090_no_peer",
-        "PCIe width, GPU 0-1",
-        "16 of 16 lanes; computed: 31.5 GB/s per direction at generation 4",
-    ),
+    ("rtx4090_no_peer", "PCIe width, GPU 0-1", "16 of 16 lanes; computed: 31.5 GB/s per direction at generation 4"),
     ("rtx4090_no_peer", "peer access, driver", "refused (chipset not supported): GPU 0 and 1"),
-    (
-        "card_in_x4_slot",
-        "PCIe width, GPU 1",
-        "4 of 16 lanes; computed: 3.94 GB/s per direction at generation 3",
-    ),
+    ("card_in_x4_slot", "PCIe width, GPU 1", "4 of 16 lanes; computed: 3.94 GB/s per direction at generation 3"),
     ("card_in_x4_slot", "PCIe generation, GPU 1", "3 now, up to 3 here, the card has 4"),
     ("throttling", "throttle reasons, GPU 2", "too hot (driver)"),
     ("throttling", "throttle reasons, GPU 0-1, 3", "power limit"),
@@ -68,24 +53,12 @@ FOUND = [
 ORDER = "CUDA's order of GPUs"
 
 
-def row(report: Report, name: str):
-    [found] = [each for each in report.rows if each.name == name]
-    return found
-
-
-def with_host(name: str, **changes: object) -> Machine:
+def with_part(part: str, name: str, /, **changes: object) -> Machine:
     machine = example(name)
-    return replace(machine, host=replace(machine.host, **changes))
+    return replace(machine, **{part: replace(getattr(machine, part), **changes)})
 
 
-def with_torch(name: str, **changes: object) -> Machine:
-    machine = example(name)
-    return replace(machine, torch=replace(machine.torch, **changes))
-
-
-def with_hardware(name: str, **changes: object) -> Machine:
-    machine = example(name)
-    return replace(machine, hardware=replace(machine.hardware, **changes))
+with_host, with_torch, with_hardware = (partial(with_part, part) for part in ("host", "torch", "hardware"))
 
 
 def with_gpu(name: str, /, **changes: object) -> Machine:
@@ -95,8 +68,6 @@ def with_gpu(name: str, /, **changes: object) -> Machine:
 
 
 # the examples
-
-
 def test_every_example_is_expected_here():
     assert set(examples()) == set(EXPECTED)
 
@@ -195,12 +166,7 @@ CHANGES = [
     (with_gpu("renumbered", compute_capability=(7, 5)), "bf16 on the GPU, GPU 0", "warn", "8.0"),
     (with_gpu("renumbered", memory_used_bytes=20 * 1024**3), "GPU memory, GPU 0", "warn", "your own ranks"),
     (with_gpu("renumbered", power_limit_w=200), "power limit, GPU 0", "warn", "lowered"),
-    (
-        with_gpu("renumbered", slowdown_temperature_c=None, temperature_c=90),
-        "temperature, GPU 0",
-        "warn",
-        "slow",
-    ),
+    (with_gpu("renumbered", slowdown_temperature_c=None, temperature_c=90), "temperature, GPU 0", "warn", "slow"),
     (with_gpu("renumbered", temperature_c=None), "temperature, GPU 0", "unknown", "did not say"),
     (with_gpu("renumbered", throttle=("power brake",)), "throttle reasons, GPU 0", "warn", "slowest"),
     (with_gpu("renumbered", throttle=None), "throttle reasons, GPU 0", "unknown", "did not say"),
@@ -208,12 +174,7 @@ CHANGES = [
     (with_gpu("renumbered", pcie_generation=3, throttle=None), "PCIe generation, GPU 0", "unknown", "idle"),
     (with_gpu("renumbered", pcie_width=8), "PCIe width, GPU 0", "warn", "8 lanes"),
     (with_gpu("renumbered", pcie_width=None), "PCIe width, GPU 0", "unknown", "did not say"),
-    (
-        with_gpu("renumbered", mig=None, unknown={"mig": "NVML: Unknown Error"}),
-        "MIG, GPU 0",
-        "unknown",
-        "Unknown",
-    ),
+    (with_gpu("renumbered", mig=None, unknown={"mig": "NVML: Unknown Error"}), "MIG, GPU 0", "unknown", "Unknown"),
     (with_gpu("h100_nvlink", nvlink_active=12), "NVLink, GPU 0", "warn", "18 active"),
     (with_gpu("h100_nvlink", nvlink_active=None), "NVLink, GPU 0", "unknown", "did not say"),
 ]
@@ -251,8 +212,6 @@ def test_an_order_of_cuda_that_differs_from_the_drivers_is_seen_by_uuid():
 
 
 # the report
-
-
 @pytest.mark.parametrize("name", ["torch_missing", "shm_64mb"])
 def test_html_is_a_table_that_reads_without_colour(name):
     report = verify(example(name))

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 from fake_nvml import FakeNvml, h100
+from shown import row
 
-from mgpu_lab.verification import Report, example, examples, load, verify
+from mgpu_lab.verification import example, examples, load, verify
 from mgpu_lab.verification.gpu_pairs import name_pairs
 from mgpu_lab.verification.hardware import Gpu, MigSlice, Pair
 from mgpu_lab.verification.host import read_host
@@ -19,14 +20,7 @@ from mgpu_lab.verification.visible import read_visible
 from mgpu_lab.wire.errors import UsageError
 
 
-def row(report: Report, name: str):
-    [found] = [each for each in report.rows if each.name == name]
-    return found
-
-
 # reading CUDA_VISIBLE_DEVICES and naming pairs
-
-
 @pytest.mark.parametrize(
     ("value", "gpus"),
     [
@@ -60,17 +54,10 @@ def test_name_pairs(pairs, words):
 
 
 # reading NVML
-
-
 def test_nvml_answers_become_facts(tmp_path):
     device = tmp_path / "bus/pci/devices/0000:1b:00.0"
     device.mkdir(parents=True)
-    for name, text in {
-        "max_link_width": "16",
-        "numa_node": "1",
-        "vendor": "0x10de",
-        "class": "0x030200",
-    }.items():
+    for name, text in {"max_link_width": "16", "numa_node": "1", "vendor": "0x10de", "class": "0x030200"}.items():
         (device / name).write_text(text + "\n")
     nvml = FakeNvml(h100(), h100(), pairs={"path": 50, "read": 0, "nvlink": 0})
     hardware = read_hardware(nvml, tmp_path)
@@ -157,45 +144,29 @@ def test_nvml_missing_as_a_package(monkeypatch, tmp_path):
 
 
 # reading the system
-
-
 @pytest.mark.parametrize(("text", "count"), [("0", 1), ("0-3", 4), ("0-3,8", 5), ("", None), ("x", None)])
 def test_count_listed(text, count):
     assert count_listed(text) == count
 
 
-def test_container_limits_are_read(tmp_path):
-    cgroup = tmp_path / "fs/cgroup"
-    cgroup.mkdir(parents=True)
-    (cgroup / "cpu.max").write_text("150000 100000\n")
-    (cgroup / "memory.max").write_text("2147483648\n")
-    host = read_host(sysfs=tmp_path, shm=tmp_path / "none")
-    assert (host.cpu_quota_cores, host.memory_limit_bytes) == (1.5, 2**31)
-    assert host.shm_bytes is None
-    assert host.numa_nodes is None
-
-
-@pytest.mark.parametrize("files", [{"cpu.max": "max 100000", "memory.max": "max"}, {}])
-def test_no_container_limits(files, tmp_path):
-    cgroup = tmp_path / "fs/cgroup"
-    cgroup.mkdir(parents=True)
+@pytest.mark.parametrize(
+    ("files", "limits"),
+    [
+        ({"cpu.max": "150000 100000\n", "memory.max": "2147483648\n"}, (1.5, 2**31)),
+        ({"cpu.max": "max 100000", "memory.max": "max"}, (None, None)),
+        ({}, (None, None)),
+        ({"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, (2.0, None)),  # version 1
+        ({"memory/memory.limit_in_bytes": "9223372036854771712"}, (None, None)),  # version 1 says "no limit" so
+    ],
+)
+def test_container_limits_are_read(files, limits, tmp_path):
     for name, text in files.items():
-        (cgroup / name).write_text(text)
-    host = read_host(sysfs=tmp_path)
-    assert (host.cpu_quota_cores, host.memory_limit_bytes) == (None, None)
-
-
-def test_container_limits_of_version_1_are_read(tmp_path):
-    for name, text in {
-        "cpu/cpu.cfs_quota_us": "200000",
-        "cpu/cpu.cfs_period_us": "100000",
-        "memory/memory.limit_in_bytes": "9223372036854771712",  # what version 1 says for "no limit"
-    }.items():
         path = tmp_path / "fs/cgroup" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    host = read_host(sysfs=tmp_path)
-    assert (host.cpu_quota_cores, host.memory_limit_bytes) == (2.0, None)
+    host = read_host(sysfs=tmp_path, shm=tmp_path / "none")
+    assert (host.cpu_quota_cores, host.memory_limit_bytes) == limits
+    assert (host.shm_bytes, host.numa_nodes) == (None, None)
 
 
 def test_only_variables_that_matter_are_kept(monkeypatch):
@@ -207,8 +178,6 @@ def test_only_variables_that_matter_are_kept(monkeypatch):
 
 
 # JSON
-
-
 @pytest.mark.parametrize("name", examples())
 def test_a_machine_survives_json(name):
     data = json.dumps(verify(example(name)).to_data())
@@ -222,10 +191,7 @@ def test_a_machine_survives_json(name):
         ("[]", "holds no"),
         ('{"machine": {"label": "x"}}', "required"),
         ('{"machine": {"label": 7}}', r"machine\.label should be"),
-        (
-            '{"machine": {"hardware": {"nvml": "ok", "gpus": [{"index": "0"}]}}}',
-            r"gpus\[0\]\.index should be",
-        ),
+        ('{"machine": {"hardware": {"nvml": "ok", "gpus": [{"index": "0"}]}}}', r"gpus\[0\]\.index should be"),
         ('{"machine": {"host": {"python": [3, 12]}}}', r"host\.python should be"),
         ('{"machine": {"colour": 1}}', "no field 'colour'"),
     ],
