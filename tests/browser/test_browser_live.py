@@ -34,14 +34,7 @@ QUIET_CELL = """%%ranks
 for step in range(20):
     meter.step(512 * (step + 1))
     time.sleep(0.1)"""
-LESSON = [
-    "%load_ext mgpu_lab",
-    "%ranks start -n 2 --device cpu",
-    TRAINING_CELL,
-    OPEN_CELL,
-    QUIET_CELL,
-    "view.close()",
-]
+LESSON = ["%load_ext mgpu_lab", "%ranks start -n 2 --device cpu", TRAINING_CELL, OPEN_CELL, QUIET_CELL, "view.close()"]
 WIDE_CELL = """from ipywidgets import HTML
 from mgpu_lab.notebook.live_table import RankRow, WatchTable, live_html
 from mgpu_lab.wire.messages import Sample
@@ -110,10 +103,9 @@ class Lesson:
 
 def states(notebook: OpenNotebook) -> list[dict[str, Any]]:
     """Return the states noted since the last call."""
-    found: list[dict[str, Any]] = notebook.page.evaluate(
-        "() => { const seen = window.seenStates; window.seenStates = []; return seen; }"
+    return list(
+        notebook.page.evaluate("() => { const seen = window.seenStates; window.seenStates = []; return seen; }")
     )
-    return found
 
 
 def run(notebook: OpenNotebook, *numbers: int) -> None:

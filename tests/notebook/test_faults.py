@@ -71,9 +71,6 @@ class Notebook:
         self.must(WARM)
         self.must(f"%ranks start -n {world_size} --device cpu")
 
-    def close(self) -> None:
-        self.kernel.__exit__()
-
     def play(self, row: Row) -> Played:
         """Run all cells of a row."""
         stamp = self.folder / "stamp"
@@ -82,9 +79,7 @@ class Notebook:
         if row.before:
             self.must("%%ranks\n" + row.before)
         time.sleep(row.pause_s)
-        shown = self.kernel.run(
-            f"{row.line}\n{row.cell}", stop_after=STOP_AFTER_S if row.ends == STOP else None, timeout=60
-        )
+        shown = self.kernel.run(f"{row.line}\n{row.cell}", stop_after=STOP_AFTER_S if row.ends == STOP else None)
         ended = time.time()
         played = Played(shown, ended - float(stamp.read_text()) if stamp.exists() else shown.seconds)
         living = [rank for rank in range(self.world_size) if not (row.restart and rank in row.lost)]
@@ -117,18 +112,13 @@ def per_rank(text: str) -> dict[int, str]:
 
 def phrase(text: str, world_size: int) -> str:
     """Put in who the others are, and the last rank."""
-    text = text.replace("{last}", str(world_size - 1))
-    others = "rank 0 was" if world_size == 2 else f"ranks 0, 2-{world_size - 1} were"
-    return text.replace("{others}", others if world_size != 3 else "ranks 0, 2 were")
+    others = {2: "rank 0 was", 3: "ranks 0, 2 were"}.get(world_size, f"ranks 0, 2-{world_size - 1} were")
+    return text.replace("{last}", str(world_size - 1)).replace("{others}", others)
 
 
 def problems(row: Row, played: Played, world_size: int) -> list[str]:
     """List in words everything that is not as the row states."""
-    return [
-        *wrong_answer(row, played, world_size),
-        *wrong_values(row, played, world_size),
-        *wrong_end(played, world_size),
-    ]
+    return wrong_answer(row, played, world_size) + wrong_values(row, played, world_size) + wrong_end(played, world_size)
 
 
 def wrong_answer(row: Row, played: Played, world_size: int) -> list[str]:
@@ -178,9 +168,8 @@ class Shelf:
         return self.notebooks[world_size]
 
     def discard(self, world_size: int) -> None:
-        notebook = self.notebooks.pop(world_size, None)
-        if notebook is not None:
-            notebook.close()
+        if world_size in self.notebooks:
+            self.notebooks.pop(world_size).kernel.__exit__()
 
 
 @pytest.fixture(scope="module")

@@ -97,45 +97,46 @@ def lab_directories(folder: Path) -> list[Path]:
     return sorted(folder.glob("mgpu_lab-*"))
 
 
+@pytest.fixture
+def mortal(tmp_path):
+    """A kernel of the test's own, which may be killed, with a temp directory of its own: `mortal.temp`."""
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    with Kernel(tmp_path, TMPDIR=str(temp)) as kernel:
+        kernel.temp = temp
+        yield kernel
+
+
 @pytest.mark.parametrize("state", CELLS_AT_THE_KILL)
-def test_killed_kernel_leaves_no_process(tmp_path, state):
-    scratch = tmp_path / "temp"
-    scratch.mkdir()
-    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
-        must(kernel, STARTED)
-        kernel.client.execute(f"%%ranks\n{cell(CELLS_AT_THE_KILL[state])}")
-        time.sleep(1)
-        processes = family(kernel.pid)
-        assert len(processes) >= 3, "a template and two ranks"
-        os.kill(kernel.pid, signal.SIGKILL)
-        assert all_gone(processes, 2.0 * SLOWNESS)
+def test_killed_kernel_leaves_no_process(mortal, state):
+    must(mortal, STARTED)
+    mortal.client.execute(f"%%ranks\n{cell(CELLS_AT_THE_KILL[state])}")
+    time.sleep(1)
+    processes = family(mortal.pid)
+    assert len(processes) >= 3, "a template and two ranks"
+    os.kill(mortal.pid, signal.SIGKILL)
+    assert all_gone(processes, 2.0 * SLOWNESS)
     program = "from mgpu_lab.engine.backends.local import local_backend as start; start().server.stop()"
-    environ = {**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "TMPDIR": str(mortal.temp), "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=60)
-    assert lab_directories(scratch) == []
+    assert lab_directories(mortal.temp) == []
 
 
-def test_kernel_killed_during_the_import_of_torch(tmp_path):
-    scratch = tmp_path / "temp"
-    scratch.mkdir()
-    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
-        assert not kernel.run("%load_ext mgpu_lab").error
-        processes = family(kernel.pid)
-        assert processes
-        os.kill(kernel.pid, signal.SIGKILL)
-        assert all_gone(processes, 2.0 * SLOWNESS)
-    assert lab_directories(scratch) == []
+def test_kernel_killed_during_the_import_of_torch(mortal):
+    must(mortal, "%load_ext mgpu_lab")
+    processes = family(mortal.pid)
+    assert processes
+    os.kill(mortal.pid, signal.SIGKILL)
+    assert all_gone(processes, 2.0 * SLOWNESS)
+    assert lab_directories(mortal.temp) == []
 
 
-def test_kernel_that_shuts_down_leaves_nothing(tmp_path):
-    scratch = tmp_path / "temp"
-    scratch.mkdir()
-    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
-        must(kernel, STARTED)
-        processes = family(kernel.pid)
-        kernel.client.shutdown()
-        assert all_gone(processes, 5.0 * SLOWNESS)
-        assert lab_directories(scratch) == []
+def test_kernel_that_shuts_down_leaves_nothing(mortal):
+    must(mortal, STARTED)
+    processes = family(mortal.pid)
+    mortal.client.shutdown()
+    assert all_gone(processes, 5.0 * SLOWNESS)
+    assert lab_directories(mortal.temp) == []
 
 
 @pytest.mark.usefixtures("ranks")
@@ -196,9 +197,8 @@ def test_nothing_listens_beyond_loopback(kernel, group):
 
 @pytest.mark.usefixtures("ranks")
 def test_private_directory_is_closed_to_others(folder):
-    found = lab_directories(folder / "temp")
-    assert len(found) == 1
-    assert found[0].stat().st_mode & 0o077 == 0
+    (found,) = lab_directories(folder / "temp")
+    assert found.stat().st_mode & 0o077 == 0
 
 
 def counts(kernel: Kernel) -> dict[str, float]:
