@@ -151,8 +151,6 @@ WRONG_WIRES = {
 # ---- skip-together
 
 STEP = """
-import functools
-
 def finish(gradients, apply, *, reduce=True, per_rank=1.0):
     for gradient in gradients:
         if reduce:
@@ -179,7 +177,6 @@ def bad_anywhere(gradients, test=torch.isfinite):
     return bool(bad)
 
 def skipping(update):
-    @functools.wraps(update)
     def step(gradients, scale, apply):
         if bad_anywhere(gradients):
             return scale / 2

@@ -35,8 +35,7 @@ def waited(work):
 
 # mistake -> (what is replaced in the lesson's class, by what, what the hint must say)
 MINI_WRONG = {
-    "no broadcast at start": (
-        "[*module.parameters(), *module.buffers()]", "[]", "who makes their parameters equal"),
+    "no broadcast at start": ("[*module.parameters(), *module.buffers()]", "[]", "who makes their parameters equal"),
     "no broadcast of buffers at start": (
         "[*module.parameters(), *module.buffers()]", "module.parameters()", "who makes their buffers equal"),
     "broadcast by replacing the tensors": (
@@ -51,8 +50,7 @@ MINI_WRONG = {
         "backward stands still"),
     "one bucket for all": ("bucket_mb * 2**20", "2**40", "whatever bucket_mb says"),
     "a bucket for each parameter": ("room <= p.nbytes or", "True or", "one bucket holds the whole model"),
-    "tied weight reduced twice": (
-        "[p for p in module.parameters() if",
+    "tied weight reduced twice": ("[p for p in module.parameters() if",
         "[p for _, p in module.named_parameters(remove_duplicate=False) if", "reduced more than once"),
     "unused parameter gets zeros": ("mean.view_as(p) if used else None", "mean.view_as(p)", "must stay None"),
     "parameter used elsewhere stays without gradient": (

@@ -43,12 +43,10 @@ MISTAKES = {
         "sent once for each tensor": (
             "dist.all_reduce(squares)", "dist.all_reduce(squares); dist.all_reduce(squares.clone())",
             "One number per rank"),
-        "everything gathered": (
-            "dist.all_reduce(squares)",
+        "everything gathered": ("dist.all_reduce(squares)",
             "every = [None] * dist.get_world_size(); dist.all_gather_object(every, squares); squares = sum(every)",
             "one all_reduce is enough"),
-        "one number of each rank gathered": (
-            "dist.all_reduce(squares)",
+        "one number of each rank gathered": ("dist.all_reduce(squares)",
             "s = [squares + i for i in range(dist.get_world_size())]; dist.all_gather(s, squares); squares = sum(s)",
             "one all_reduce is enough"),
         "new tensors in the list": (
@@ -67,14 +65,11 @@ MISTAKES = {
             "dist.reduce(p.grad, dst=owner[p])\n            p.grad = p.grad / dist.get_world_size() if",
             "p.grad = p.grad if", "one rank's gradient"),
         "everything dropped": ("if owner[p] == dist.get_rank() else None", "if False else None", "lost its gradient"),
-        "the frozen one gets zeros": (
-            "        if p.grad is not None:\n",
+        "the frozen one gets zeros": ("        if p.grad is not None:\n",
             "        p.grad = torch.zeros_like(p) if p.grad is None else p.grad\n        if True:\n", "frozen"),
-        "gathered whole": (
-            "dist.reduce(p.grad, dst=owner[p])",
+        "gathered whole": ("dist.reduce(p.grad, dst=owner[p])",
             "every = [p.grad + 0, p.grad + 1]; dist.all_gather(every, p.grad); p.grad = sum(every)", "gathered whole"),
-        "sent twice": (
-            "dist.reduce(p.grad, dst=owner[p])",
+        "sent twice": ("dist.reduce(p.grad, dst=owner[p])",
             "dist.reduce(p.grad.clone(), dst=owner[p]); dist.reduce(p.grad, dst=owner[p])", "bytes were sent"),
     },
     "flat-optimizer": {
@@ -82,17 +77,14 @@ MISTAKES = {
         "gradient of the first step only": (
             "self.part.grad = ", "self.part.grad = self.part.grad if self.part.grad is not None else ",
             "renewed before each step"),
-        "parts in the wrong order": (
-            "dist.all_gather_into_tensor(whole, self.part.detach())",
+        "parts in the wrong order": ("dist.all_gather_into_tensor(whole, self.part.detach())",
             "dist.all_gather_into_tensor(whole, self.part.detach()); whole = whole.roll(self.each)",
             "where its rank belongs"),
         "no .local": ("self.local", "self.mine", "as `.local`"),
-        "all_reduce instead of a gather": (
-            "dist.all_gather_into_tensor(whole, self.part.detach())",
+        "all_reduce instead of a gather": ("dist.all_gather_into_tensor(whole, self.part.detach())",
             "whole.zero_(); whole.chunk(self.size)[dist.get_rank()].copy_(self.part.detach()); dist.all_reduce(whole)",
             "one all-gather is enough"),
-        "gathered twice": (
-            "dist.all_gather_into_tensor(whole, self.part.detach())",
+        "gathered twice": ("dist.all_gather_into_tensor(whole, self.part.detach())",
             "[dist.all_gather_into_tensor(whole, self.part.detach()) for _ in range(2)]", "2 all-gathers"),
     },
 }  # fmt: skip

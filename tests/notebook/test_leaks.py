@@ -201,17 +201,17 @@ def test_private_directory_is_closed_to_others(folder):
     assert found.stat().st_mode & 0o077 == 0
 
 
-def counts(kernel: Kernel) -> dict[str, float]:
-    return json.loads(must(kernel, COUNT).split("COUNTS ")[1])
-
-
-def grown(before: dict[str, float], after: dict[str, float], **tolerance: float) -> dict[str, str]:
-    """Name what has grown by more than its tolerance (0 where none is given)."""
-    allowed = {name.replace("_", " "): value for name, value in tolerance.items()}
+def grown(kernel: Kernel, source: str, first: int, times: int, each_s: float, **tolerance: float) -> dict[str, str]:
+    """Run a cell's loop ``first`` times, then ``times`` more; name what has grown by more than its tolerance, or 0."""
+    must(kernel, source.format(first))
+    before = json.loads(must(kernel, COUNT).split("COUNTS ")[1])
+    must(kernel, source.format(times), timeout=60 + times * each_s)
+    after = json.loads(must(kernel, COUNT).split("COUNTS ")[1])
+    allowed = dict.fromkeys(before, 0) | {name.replace("_", " "): value for name, value in tolerance.items()}
     return {
         name: f"{before[name]:.0f} -> {after[name]:.0f}"
         for name in before
-        if after[name] > before[name] + allowed.get(name, 0)
+        if after[name] > before[name] + allowed[name]
     }
 
 
@@ -220,10 +220,7 @@ def test_many_starts_leave_nothing(kernel):
         for _ in range({}):
             %ranks start -n 2 --device cpu
             %ranks stop"""
-    must(kernel, cycles.format(3))
-    before = counts(kernel)
-    must(kernel, cycles.format(CYCLES), timeout=60 + CYCLES * 5)
-    assert grown(before, counts(kernel), kernel_MiB=4 + CYCLES * 0.05, descriptors=2) == {}
+    assert grown(kernel, cycles, 3, CYCLES, 5, kernel_MiB=4 + CYCLES * 0.05, descriptors=2) == {}
 
 
 @pytest.mark.usefixtures("ranks")
@@ -232,10 +229,7 @@ def test_many_cells_leave_nothing(kernel):
         source = "y = torch.ones(8); dist.all_reduce(y); print(y.sum().item())"
         for _ in range({}):
             get_ipython().run_cell_magic('ranks', '', source)"""
-    must(kernel, many.format(100))
-    before = counts(kernel)
-    must(kernel, many.format(CELLS), timeout=60 + CELLS * 0.2)
-    assert grown(before, counts(kernel), kernel_MiB=4 + CELLS * 0.004, temp_files=2, descriptors=2) == {}
+    assert grown(kernel, many, 100, CELLS, 0.2, kernel_MiB=4 + CELLS * 0.004, temp_files=2, descriptors=2) == {}
 
 
 @pytest.mark.usefixtures("ranks")
@@ -244,7 +238,4 @@ def test_many_renewals_leave_nothing(kernel):
     many = """
         for _ in range({}):
             assert not ranks.run("x = 1 / (rank - 1); dist.barrier()").ok"""
-    must(kernel, many.format(3))
-    before = counts(kernel)
-    must(kernel, many.format(max(5, CYCLES // 2)), timeout=60 + CYCLES * 3)
-    assert grown(before, counts(kernel), kernel_MiB=5, descriptors=2) == {}
+    assert grown(kernel, many, 3, max(5, CYCLES // 2), 6, kernel_MiB=5, descriptors=2) == {}

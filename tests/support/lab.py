@@ -50,17 +50,14 @@ WATCH_JS = """selector => {
 }"""
 
 
-def missing() -> str:
-    """Say what a browser test lacks here; empty where it can run."""
-    if not Path(CHROMIUM).exists():
-        return f"no browser: {CHROMIUM} is missing (name another one in CHROMIUM)"
-    lacking = [name for name in ("playwright", "jupyterlab") if importlib.util.find_spec(name) is None]
-    return f"{' and '.join(lacking)} not installed" if lacking else ""
-
-
 def require_browser() -> None:
     """Skip where a browser test cannot run; fail instead where CI is set."""
-    if reason := missing():
+    lacking = [
+        f"{name} is not installed" for name in ("playwright", "jupyterlab") if not importlib.util.find_spec(name)
+    ]
+    if not Path(CHROMIUM).exists():
+        lacking.append(f"no browser: {CHROMIUM} is missing (name another one in CHROMIUM)")
+    if reason := " and ".join(lacking):
         if os.environ.get("CI", "").lower() in ("true", "1"):
             pytest.fail(f"CI requires the browser tests, but {reason}")
         pytest.skip(reason)
