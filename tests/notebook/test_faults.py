@@ -205,7 +205,7 @@ def test_matrix(shelf, row, world_size):
 
 
 def test_stop_pressed_again_and_again(shelf):
-    """Whenever it comes, the ranks are put in order and the result is told."""
+    """However often Stop comes, the ranks work again afterwards and the notebook says what happened."""
     notebook = shelf.get(SIZES[0])
     notebook.must("%%ranks\nkept = rank + 0.5")
     presses = [threading.Timer(0.5 + 0.06 * i, notebook.kernel.manager.interrupt_kernel) for i in range(25)]
@@ -229,7 +229,7 @@ def test_stop_pressed_again_and_again(shelf):
 @pytest.mark.parametrize("after_s", [0.02, 0.05, 0.1, 0.15])
 @pytest.mark.parametrize("command", ["%ranks restart", "%ranks restart --on 1"])
 def test_stop_during_a_restart(shelf, command, after_s):
-    """Every rank is either up or said to be gone, and another restart brings all back."""
+    """Every rank either works or is reported as gone, and another restart brings all of them back."""
     notebook = shelf.get(SIZES[0])
     assert notebook.kernel.run(command, stop_after=after_s).seconds < limit_s()
     shown = notebook.kernel.run(NEXT)
@@ -252,7 +252,7 @@ def tiny_disk(tmp_path):
 
 
 def test_full_disk_under_the_temp_directory(tiny_disk, tmp_path):
-    """Cells, errors and the release go on; what needs the disk says that it is full, in one line."""
+    """Cells, errors and the release still work; what needs the disk says in one line that it is full."""
     fill = f"open({str(tiny_disk / 'filler')!r}, 'wb').write(bytes(2**21))"
     with Kernel(tmp_path, TMPDIR=str(tiny_disk)) as kernel:
         for source in ("%load_ext mgpu_lab", "%ranks start -n 2 --device cpu", "%%ranks\nkept = rank + 0.5"):

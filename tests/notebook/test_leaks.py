@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def kernel(folder):
-    """One kernel for all that leaves it in order, with a temp directory of its own."""
+    """One kernel for all tests that leave it in order, with a temp directory of its own."""
     with Kernel(folder, TMPDIR=str(folder / "temp")) as kernel:
         must(kernel, "%load_ext mgpu_lab")
         must(kernel, WARM)

@@ -396,7 +396,7 @@ def test_rank_that_is_stopped_blocks_nobody(ranks):
 
 
 def test_collectives_of_another_thread_leave_the_comparison_alone(ranks):
-    """Each rank's second thread waits in a call on its own group while the main threads call differently often."""
+    """A second thread of each rank waits in a call on a group of its own while the main threads go on calling."""
     assert ranks.run("""
         import threading, time
         side = dist.new_group()
@@ -441,7 +441,7 @@ with Ranks(2, "cpu") as ranks:
 
 @pytest.mark.parametrize("kind", ["gone", "shadow"])
 def test_folder_that_is_gone_or_has_a_module_of_a_known_name(tmp_path, kind):
-    """A learner's own numpy.py may lie beside the notebook; it is no business of the process that ranks come from."""
+    """A learner's own numpy.py may lie beside the notebook; what the ranks are forked from must not import it."""
     folder = tmp_path / kind
     folder.mkdir()
     if kind == "shadow":
