@@ -1,8 +1,8 @@
 """While the notebooks are tested no compiler is in reach, and each must fit into the 2 GB that Binder gives.
 
-Counted is the sum of the proportional set sizes (a page that n processes share counts 1/n in each) of a notebook's
-kernel and all that it started, on Linux only; the JupyterLab server adds 0.1 GB. Every run ends with a line for each
-notebook: seconds and peak.
+What counts is the sum of the proportional set sizes (a page that n processes share counts 1/n in each) of a notebook's
+kernel and of all that it started, on Linux only; the JupyterLab server adds 0.1 GB. Every run ends with a line for
+each notebook: seconds and peak.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ class MemoryWatch(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Look every few seconds."""
         while not self.ended.wait(PERIOD_S):
             self.peak_bytes = max(self.peak_bytes, kernels_bytes())
 
@@ -72,7 +71,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """After the last cell of a notebook: was it too much?"""
+    """Fail after the last cell of a notebook that took too much."""
     watch = watches.get(item.path)
     if watch is None or (nextitem is not None and nextitem.path == item.path):
         return

@@ -58,7 +58,7 @@ def execute(path: Path) -> list[str]:
 
 
 def read_on(cell: Any, **_: Any) -> None:
-    """Let the background loading that `%load_ext` begins end, or it takes a core away from what is timed next."""
+    """Wait for the background loading that `%load_ext` begins: it takes a core away from what is timed next."""
     if "%load_ext mgpu_lab" in cell.source:
         time.sleep(READING_S)
 

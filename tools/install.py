@@ -1,6 +1,6 @@
-"""Make .venv and install the course in it: `python tools/install.py [--extra test]`; again, it does nothing.
+"""Make .venv and install the course in it: `python tools/install.py [--extra test]`; run again, it does nothing.
 
-Every failure ends in one line that says what to do; pip's own words are kept in .venv/install.log.
+Every failure ends in one line that says what to do; pip's own output is kept in .venv/install.log.
 It does not look at GPUs beyond "is there an NVIDIA driver": `python -m mgpu_lab verify` does.
 
 Without a driver torch's CPU build is installed (0.2 GB; the standard build brings several GB of CUDA
@@ -42,7 +42,7 @@ class Wanted:
     extras: tuple[str, ...]
 
     def satisfied_by(self, stamp: Wanted | None) -> bool:
-        """Return whether what `stamp` tells of will do here (a GPU build serves everywhere)."""
+        """Return whether the installation that `stamp` records will do here (a GPU build serves everywhere)."""
         return (
             stamp is not None
             and (stamp.fingerprint, stamp.root) == (self.fingerprint, self.root)
@@ -69,7 +69,7 @@ def main() -> int:
 
 
 def install(torch: str, extras: Iterable[str]) -> None:
-    """Bring .venv to what pyproject.toml and constraints.txt ask for, or return at once where it is."""
+    """Bring .venv to what pyproject.toml and constraints.txt ask for; return at once where nothing is missing."""
     build = torch if torch != "auto" else "gpu" if has_nvidia_driver() else "cpu"
     stamp = read_stamp()
     wanted = Wanted(fingerprint(), str(ROOT), build, tuple(sorted({*extras, *(stamp.extras if stamp else ())})))
@@ -108,7 +108,7 @@ def read_stamp() -> Wanted | None:
 
 
 def venv_works() -> bool:
-    """Return whether .venv holds a Python of this version that has pip (a moved or half-made one has not)."""
+    """Return whether .venv holds a Python of this version that has pip (not so if it was moved or left half made)."""
     probe = "import sys, importlib.util as u; print(*sys.version_info[:2], bool(u.find_spec('pip')))"
     try:
         answer = subprocess.run([PYTHON, "-c", probe], capture_output=True, text=True, check=False).stdout.split()
@@ -153,7 +153,7 @@ def check_network() -> None:
         if not try_pip("download", *fast, "setuptools"):
             raise SetupError(
                 "no network, or no package index in reach: check the connection, the proxy and pip's settings"
-                f" (its words: {LOG})"
+                f" (pip's output: {LOG})"
             )
 
 
@@ -177,7 +177,7 @@ def install_torch(build: str) -> None:
 
 
 def keep_torch() -> list[str]:
-    """Name the installed torch in full, or pip may weigh the standard build with its CUDA against it."""
+    """Name the installed torch in full, or pip may replace it by the standard build with CUDA."""
     have = installed_torch()
     return [f"torch=={have}"] if have.partition("+")[0] == pinned("torch") else []
 

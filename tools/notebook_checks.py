@@ -20,11 +20,7 @@ from typing import Any
 Notebook = Any  # nbformat brings no types
 MAX_LINES, MOST_LINES, MEDIAN_LINES = 40, 15, 5  # none over, 90% within, median at most
 RAISES = {"raises-exception", "nbval-raises-exception"}
-KEPT_AS_TEXT = (
-    "text/",
-    "application/json",
-    "image/svg+xml",
-)  # the rest of an output is binary, or code of a widget
+KEPT_AS_TEXT = ("text/", "application/json", "image/svg+xml")  # the rest of an output is binary, or code of a widget
 PLACES = r"/home/\w|/Users/\w|/root/|/tmp/|[A-Z]:\\Users|\.venv/|site-packages"
 
 
@@ -35,14 +31,7 @@ def is_lesson(path: Path) -> bool:
 
 def problems(notebook: Notebook, path: Path) -> list[str]:
     """Return every problem of the notebook that lies at `path`."""
-    checks: list[Callable[[Notebook], list[str]]] = [
-        execution,
-        outputs,
-        metadata,
-        longest_cell,
-        headings,
-        images,
-    ]
+    checks: list[Callable[[Notebook], list[str]]] = [execution, outputs, metadata, longest_cell, headings, images]
     if is_lesson(path):
         checks += [cell_lengths, frame]
     return [f"{path}: {found}" for check in checks for found in check(notebook)] + [
@@ -179,10 +168,7 @@ def markdown(notebook: Notebook) -> Iterator[tuple[int, str]]:
     """Yield the place and the text of every markdown cell, without its code."""
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown":
-            yield (
-                index,
-                re.sub(r"^(```|~~~).*?^\1|`[^`\n]*`", "", cell.source, flags=re.MULTILINE | re.DOTALL),
-            )
+            yield (index, re.sub(r"^(```|~~~).*?^\1|`[^`\n]*`", "", cell.source, flags=re.MULTILINE | re.DOTALL))
 
 
 def heading_marks(text: str) -> list[str]:
@@ -214,13 +200,7 @@ def output_texts(cell_outputs: list[Any]) -> Iterator[str]:
 
 def machine_words() -> re.Pattern[str]:
     """Return what finds this machine in a text: its folders, its name, and folders that every machine has."""
-    folders = {
-        str(Path.cwd()),
-        str(Path.cwd().parent),
-        str(Path.home()),
-        tempfile.gettempdir(),
-        sys.base_prefix,
-    }
+    folders = {str(Path.cwd()), str(Path.cwd().parent), str(Path.home()), tempfile.gettempdir(), sys.base_prefix}
     words = [re.escape(folder.rstrip("/")) + "/" for folder in folders if len(folder) > 1]
     name = socket.gethostname()
     if len(name) > 3 and name not in {"localhost", "jupyter"}:  # noqa: PLR2004 - a shorter name is any word

@@ -64,16 +64,7 @@ def is_rank_cell(cell: Any) -> bool:
 
 def ruff(folder: Path, *arguments: str) -> int:
     """Run ruff on the copies with the project's settings."""
-    command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        *arguments,
-        "--no-cache",
-        "--config",
-        str(ROOT / "pyproject.toml"),
-        ".",
-    ]
+    command = [sys.executable, "-m", "ruff", *arguments, "--no-cache", "--config", str(ROOT / "pyproject.toml"), "."]
     return subprocess.run(command, cwd=folder, check=False).returncode
 
 

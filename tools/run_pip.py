@@ -1,4 +1,4 @@
-"""Run pip in .venv with its words in a log, a line of progress on the screen, and one line when it fails.
+"""Run pip in .venv with its output in a log, a line of progress on the screen, and one line when it fails.
 
 What is installed, and in which order, is tools/install.py's to say.
 """
@@ -39,13 +39,7 @@ def try_pip(*arguments: str) -> bool:
     with (
         LOG.open("a") as log,
         subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
+            command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
         ) as process,
     ):
         log.write(f"$ pip {' '.join(arguments)}\n")

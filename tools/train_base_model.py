@@ -4,7 +4,7 @@
 lesson loads: weights in bf16, their config, and `training.log` with the losses. The text is the standard
 library's `pydoc_data.topics`, so nothing is downloaded. The same seed gives another model on another
 Python version (other text) or another processor (other rounding): the lesson counts on neither.
-Not covered: a good language model. Two million parameters and half a megabyte of text make words.
+Do not expect a good language model: two million parameters and half a megabyte of text make words.
 """
 
 from __future__ import annotations

@@ -6,84 +6,38 @@ from answers import assert_hints, assert_passed
 
 from mgpu_lab.checks.core import judge
 
-
+WEIGHTED = """
 def weighted(losses, sizes):
     counts = torch.tensor(sizes, dtype=losses.dtype)
     return (losses * counts).sum() / counts.sum()
-
-
-def in_a_loop(losses, sizes):
-    return sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)
-
-
-def with_shares_in_fp32(losses, sizes):
-    return (losses * (torch.tensor(sizes) / sum(sizes))).sum()
-
-
-def counts_alike(losses, _):
-    return losses.mean()
-
-
-def adds_up(losses, _):
-    return losses.sum()
-
-
-def never_divides(losses, sizes):
-    return weighted(losses, sizes) * sum(sizes)
-
-
-def divides_by_shards(losses, sizes):
-    return weighted(losses, sizes) * sum(sizes) / len(sizes)
-
-
-def takes_the_first(losses, _):
-    return losses[0]
-
-
-def turned_round(losses, sizes):
-    return weighted(losses, [1 / size for size in sizes])
-
-
-def plain_number(losses, sizes):
-    return weighted(losses, sizes).item()
-
-
-def detached(losses, sizes):
-    return weighted(losses, sizes).detach()
-
-
-def still_a_vector(losses, sizes):
-    return losses * torch.tensor(sizes) / sum(sizes)
-
-
-def half_the_gradient(losses, sizes):
-    mean = weighted(losses, sizes)
-    return (mean + mean.detach()) / 2
-
-
-def largest(losses, _):
-    return losses.max() * 2
-
-
-MEANS = {
-    counts_alike: "counts every shard alike",
-    adds_up: "adds the shards' means up",
-    never_divides: "sum over all samples",
-    divides_by_shards: "not of shards",
-    takes_the_first: "one shard's loss",
-    turned_round: "turned round",
-    plain_number: "a plain number",
-    detached: "cannot be differentiated",
-    still_a_vector: "backward needs a scalar",
-    half_the_gradient: "its gradient is not",
-    largest: "Weigh each loss",
+"""
+RIGHT = {
+    "in a loop": "sum(loss * size for loss, size in zip(losses, sizes, strict=True)) / sum(sizes)",
+    "with shares in fp32": "(losses * (torch.tensor(sizes) / sum(sizes))).sum()",
 }
+WRONG = {
+    "counts alike": ("losses.mean()", "counts every shard alike"),
+    "adds up": ("losses.sum()", "adds the shards' means up"),
+    "never divides": ("weighted(losses, sizes) * sum(sizes)", "sum over all samples"),
+    "divides by shards": ("weighted(losses, sizes) * sum(sizes) / len(sizes)", "not of shards"),
+    "takes the first": ("losses[0]", "one shard's loss"),
+    "turned round": ("weighted(losses, [1 / size for size in sizes])", "turned round"),
+    "plain number": ("weighted(losses, sizes).item()", "a plain number"),
+    "detached": ("weighted(losses, sizes).detach()", "cannot be differentiated"),
+    "still a vector": ("losses * torch.tensor(sizes) / sum(sizes)", "backward needs a scalar"),
+    "half the gradient": ("(weighted(losses, sizes) + weighted(losses, sizes).detach()) / 2", "its gradient is not"),
+    "largest": ("losses.max() * 2", "Weigh each loss"),
+}
+
+
+def mean(expression):
+    return f"{WEIGHTED}\ndef mean(losses, sizes):\n    return {expression}\n"
 
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_batch_mean(size):
-    assert_passed(size, [("batch-mean", answer) for answer in (weighted, in_a_loop, with_shares_in_fp32)])
-    assert_hints(size, [("batch-mean", answer, words) for answer, words in MEANS.items()])
+    assert_passed(size, [("batch-mean", answer) for answer in (WEIGHTED, *map(mean, RIGHT.values()))])
+    assert_hints(size, [("batch-mean", mean(expression), words) for expression, words in WRONG.values()])
 
 
 def test_shards_are_those_of_torch():

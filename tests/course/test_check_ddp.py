@@ -1,8 +1,12 @@
 """Lesson 03's checks: the lesson's own answers pass on 1 to 4 ranks, and every wrong one is told what is wrong."""
 
 import pytest
+import torch
+import torch.distributed as dist
 from answers import assert_hints, assert_passed, cell_with, changed, defined, defined_on_rank, nested
 from gloo import on_ranks
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from mgpu_lab.checks.core import TO_DO, judge
 
@@ -31,8 +35,7 @@ def waited(work):
 
 # mistake -> (what is replaced in the lesson's class, by what, what the hint must say)
 MINI_WRONG = {
-    "no broadcast at start": (
-        "[*module.parameters(), *module.buffers()]", "[]", "who makes their parameters equal"),
+    "no broadcast at start": ("[*module.parameters(), *module.buffers()]", "[]", "who makes their parameters equal"),
     "no broadcast of buffers at start": (
         "[*module.parameters(), *module.buffers()]", "module.parameters()", "who makes their buffers equal"),
     "broadcast by replacing the tensors": (
@@ -43,44 +46,29 @@ MINI_WRONG = {
     "no wait": ("            work.wait()\n", "", "never waited for"),
     "reduce only at the end": ("grad_hook(self.arrived)", "grad_hook(lambda _: None)", "only after backward has ended"),
     "synchronous inside backward": (
-        "(flat, dist.all_reduce(flat, async_op=True))",
-        "(flat, dist.all_reduce(flat) or dist.barrier(async_op=True))",
-        "backward stands still",
-    ),
+        "(flat, dist.all_reduce(flat, async_op=True))", "(flat, dist.all_reduce(flat) or dist.barrier(async_op=True))",
+        "backward stands still"),
     "one bucket for all": ("bucket_mb * 2**20", "2**40", "whatever bucket_mb says"),
     "a bucket for each parameter": ("room <= p.nbytes or", "True or", "one bucket holds the whole model"),
-    "tied weight reduced twice": (
-        "[p for p in module.parameters() if",
-        "[p for _, p in module.named_parameters(remove_duplicate=False) if",
-        "reduced more than once",
-    ),
+    "tied weight reduced twice": ("[p for p in module.parameters() if",
+        "[p for _, p in module.named_parameters(remove_duplicate=False) if", "reduced more than once"),
     "unused parameter gets zeros": ("mean.view_as(p) if used else None", "mean.view_as(p)", "must stay None"),
     "parameter used elsewhere stays without gradient": (
-        "mean.view_as(p) if used else None",
-        "mean.view_as(p) if used and p.grad is not None else None",
-        "used on some ranks, not on this one",
-    ),
+        "mean.view_as(p) if used else None", "mean.view_as(p) if used and p.grad is not None else None",
+        "used on some ranks, not on this one"),
     "results put back in the wrong order": (
-        "zip(bucket, marks, means, strict=True)",
-        "zip(bucket, marks, [m.flip(0) for m in means], strict=True)",
-        "come back to the place",
-    ),
+        "zip(bucket, marks, means, strict=True)", "zip(bucket, marks, [m.flip(0) for m in means], strict=True)",
+        "come back to the place"),
     "results thrown away": ("p.grad = mean.view_as(p) if used else None", "pass", "others computed never arrived"),
     "buffers drift": ("if module.training else ()", "if False else ()", "drifts apart"),
     "a copy of the model": ("self.module, self.b", "module = copy.deepcopy(module); self.module, self.b", "handed in"),
     "a tensor's own hook": (
-        "p.register_post_accumulate_grad_hook(self.arrived)",
-        "p.register_hook(lambda g, p=p: self.arrived(p))",
-        "runs before that",
-    ),
+        "p.register_post_accumulate_grad_hook(self.arrived)", "p.register_hook(lambda g, p=p: self.arrived(p))",
+        "runs before that"),
     "waited for at once": (
-        "(flat, dist.all_reduce(flat, async_op=True))",
-        "(flat, waited(dist.all_reduce(flat, async_op=True)))",
-        "before the next one starts",
-    ),
+        "(flat, dist.all_reduce(flat, async_op=True))", "(flat, waited(dist.all_reduce(flat, async_op=True)))",
+        "before the next one starts"),
 }  # fmt: skip
-
-
 WRONG_CODE = {
     "weighted-gradients": {
         "mean of means": ("dist.all_reduce(p.grad); p.grad /= dist.get_world_size()", "mean of the ranks' means"),
@@ -95,16 +83,14 @@ WRONG_CODE = {
             "wrong way round"),
         "nothing done": ("p.grad", "nothing from the other ranks"),
         "not waited": ("dist.all_reduce(p.grad.clone(), async_op=True)", "nothing from the other ranks"),
-        "each gradient twice": (
-            """
+        "each gradient twice": ("""
             t = torch.tensor(float(n_tokens))
             dist.all_reduce(t)
             p.grad *= n_tokens / t
             dist.all_reduce(p.grad.clone())
             dist.all_reduce(p.grad)
             """, "one all-reduce each"),
-        "everyone's gradients gathered": (
-            """
+        "everyone's gradients gathered": ("""
             parts = [None] * dist.get_world_size()
             dist.all_gather_object(parts, n_tokens)
             every = [torch.empty_like(p) for _ in parts]
@@ -114,41 +100,35 @@ WRONG_CODE = {
     },
     "accumulate": {
         "no no_sync": ("for b in batches: (loss_of(ddp, b) / len(batches)).backward()", "DDP's no_sync() holds"),
-        "no_sync around backward alone": (
-            """
+        "no_sync around backward alone": ("""
             for i, b in enumerate(batches):
                 loss = loss_of(ddp, b) / len(batches)
                 if i == len(batches) - 1: loss.backward()
                 else:
                     with ddp.no_sync(): loss.backward()
             """, "when the forward runs"),
-        "never synchronised": (
-            """
+        "never synchronised": ("""
             with ddp.no_sync():
                 for b in batches: (loss_of(ddp, b) / len(batches)).backward()
             """, "outside no_sync"),
-        "not divided": (
-            """
+        "not divided": ("""
             with ddp.no_sync():
                 for b in batches[:-1]: loss_of(ddp, b).backward()
             loss_of(ddp, batches[-1]).backward()
             """, "4 times too large"),
-        "gradients thrown away": (
-            """
+        "gradients thrown away": ("""
             with ddp.no_sync():
                 for b in batches[:-1]: (loss_of(ddp, b) / len(batches)).backward()
             ddp.zero_grad()
             (loss_of(ddp, batches[-1]) / len(batches)).backward()
             """, "stay in .grad between"),
         "only the last": ("(loss_of(ddp, batches[-1]) / len(batches)).backward()", "asked for 1 times"),
-        "the first one synchronised": (
-            """
+        "the first one synchronised": ("""
             (loss_of(ddp, batches[0]) / len(batches)).backward()
             with ddp.no_sync():
                 for b in batches[1:]: (loss_of(ddp, b) / len(batches)).backward()
             """, "last micro-batch is the one"),
-        "uneven weights": (
-            """
+        "uneven weights": ("""
             with ddp.no_sync():
                 for b in batches[:-1]: (loss_of(ddp, b) / 8).backward()
             (loss_of(ddp, batches[-1]) / 4).backward()
@@ -156,48 +136,41 @@ WRONG_CODE = {
     },
     "evaluate": {
         "everything on every rank": ("return sum(loss_of(i) for i in items) / len(items)", "looked at all 10 items"),
-        "padded like DistributedSampler": (
-            """
+        "padded like DistributedSampler": ("""
             n, r = dist.get_world_size(), dist.get_rank()
             full = items + items[: -len(items) % n]
             if len(full) == len(items): full = full + full[:n]
             total = sum(loss_of(i) for i in full[r::n]); dist.all_reduce(total)
             return total / len(full)
             """, "counted twice"),
-        "the rest dropped": (
-            """
+        "the rest dropped": ("""
             n, r = dist.get_world_size(), dist.get_rank()
             each = (len(items) - 1) // n
             total = sum((loss_of(i) for i in items[r * each : r * each + each]), torch.zeros(()))
             dist.all_reduce(total)
             return total / len(items)
             """, "the rest is lost"),
-        "rank 0 does it all": (
-            """
+        "rank 0 does it all": ("""
             total = sum(loss_of(i) for i in items) if dist.get_rank() == 0 else torch.zeros(())
             dist.all_reduce(total)
             return total / len(items)
             """, "no rank needs more than"),
-        "mean of means": (
-            """
+        "mean of means": ("""
             mine = items[dist.get_rank() :: dist.get_world_size()]
             mean = sum(loss_of(i) for i in mine) / len(mine)
             dist.all_reduce(mean)
             return mean / dist.get_world_size()
             """, "mean of the ranks' means"),
-        "not reduced": (
-            """
+        "not reduced": ("""
             mine = items[dist.get_rank() :: dist.get_world_size()]
             return sum(loss_of(i) for i in mine) / len(mine)
             """, "return different numbers"),
-        "only rank 0 gets it": (
-            """
+        "only rank 0 gets it": ("""
             total = sum(loss_of(i) for i in items[dist.get_rank() :: dist.get_world_size()])
             dist.reduce(total, 0)
             return total / len(items) if dist.get_rank() == 0 else None
             """, "every rank must return"),
-        "0 / 0 on a rank without items": (
-            """
+        "0 / 0 on a rank without items": ("""
             mine = torch.tensor([float(loss_of(i)) for i in items[dist.get_rank() :: dist.get_world_size()]])
             total = mine.mean() * len(mine)
             dist.all_reduce(total)
@@ -205,8 +178,7 @@ WRONG_CODE = {
             """, "The result is nan"),
         "a list": (
             "return [loss_of(i) for i in items[dist.get_rank() :: dist.get_world_size()]]", "must return the mean"),
-        "the sum": (
-            """
+        "the sum": ("""
             total = sum(loss_of(i) for i in items[dist.get_rank() :: dist.get_world_size()])
             dist.all_reduce(total)
             return total
@@ -264,28 +236,20 @@ def test_stubs_on_ranks_wait_for_nothing():
 
 
 def mlp():
-    from torch import nn
-
     return nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3))
 
 
 def transformer():
-    from torch import nn
-
     # in float64: AdamW turns the rounding of a gradient that is zero (the keys' bias) into steps of full length
     layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
     return nn.Sequential(nn.Unflatten(1, (2, 4)), nn.Linear(4, 8), layer, nn.Flatten(), nn.Linear(16, 3)).double()
 
 
 def normed():
-    from torch import nn
-
     return nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Tanh(), nn.Linear(16, 3))
 
 
 def steps(model, optimizer, rows, finish=lambda: None):
-    import torch
-
     for step in range(20):
         generator = torch.Generator().manual_seed(step)
         kind = next(model.parameters())
@@ -298,18 +262,14 @@ def steps(model, optimizer, rows, finish=lambda: None):
 
 def farthest_after_twenty_steps(build, optimizer_name, lr, bucket_mb):
     """The largest difference of any weight from one process's, all ranks starting from their own weights."""
-    import torch
-    import torch.distributed as dist
-
     rank, size = dist.get_rank(), dist.get_world_size()
-    each = 12 // size
+    mine = slice(rank * (12 // size), (rank + 1) * (12 // size))
     make = getattr(torch.optim, optimizer_name)
     torch.manual_seed(0)
     alone = build()
     steps(alone, make(alone.parameters(), lr=lr), slice(None))
     torch.manual_seed(rank)
     mini = defined_on_rank(MINI)(build(), bucket_mb)
-    mine = slice(rank * each, rank * each + each)
     steps(mini.module, make(mini.module.parameters(), lr=lr), mine, mini.finish_gradients)
     pairs = zip(alone.parameters(), mini.module.parameters(), strict=True)
     return max((a - b).abs().max().item() for a, b in pairs)
@@ -321,10 +281,6 @@ def buffers_beside_torch_s_ddp():
     In float64: from 3 ranks on the two add up in different orders, and 20 steps through a BatchNorm make fp32's
     rounding visible.
     """
-    import torch
-    import torch.distributed as dist
-    from torch.nn.parallel import DistributedDataParallel
-
     rank = dist.get_rank()
     torch.manual_seed(rank)
     ddp = DistributedDataParallel(normed().double())

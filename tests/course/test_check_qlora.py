@@ -1,7 +1,5 @@
 """The checks of lesson 05: the solution passes, and each wrong answer gets a hint that names its mistake."""
 
-# ruff: noqa: ARG001 - wrong answers leave arguments out
-
 import copy
 import re
 import subprocess
@@ -26,18 +24,13 @@ def solved_quantiser(weight, levels, block):
 def lesson_quantiser(weight, levels, block):
     blocks = weight.float().reshape(-1, block)
     absmax = blocks.abs().max(dim=1).values
-    return torch.bucketize(blocks * (1 / absmax)[:, None], (levels[1:] + levels[:-1]) / 2).to(
-        torch.uint8
-    ).flatten(), absmax
-
-
-def padded(weight, block):
-    flat = weight.float().flatten()
-    return nn.functional.pad(flat, (0, -len(flat) % block))
+    numbers = torch.bucketize(blocks * (1 / absmax)[:, None], (levels[1:] + levels[:-1]) / 2)
+    return numbers.to(torch.uint8).flatten(), absmax
 
 
 def with_padding_kept(weight, levels, block):
-    return lesson_quantiser(padded(weight, block), levels, block)
+    flat = weight.float().flatten()
+    return lesson_quantiser(nn.functional.pad(flat, (0, -len(flat) % block)), levels, block)
 
 
 def cut_to_size(weight, levels, block):
@@ -46,21 +39,13 @@ def cut_to_size(weight, levels, block):
 
 
 def without_the_rest(weight, levels, block):
-    return (
-        lesson_quantiser(weight.flatten()[: weight.numel() // block * block], levels, block)
-        if (weight.numel() >= block)
-        else (torch.empty(0, dtype=torch.uint8), torch.empty(0))
-    )
-
-
-def one_absmax(weight, levels, block):
-    return solved_quantiser(weight, levels, weight.numel())
+    if weight.numel() < block:
+        return torch.empty(0, dtype=torch.uint8), torch.empty(0)
+    return lesson_quantiser(weight.flatten()[: weight.numel() // block * block], levels, block)
 
 
 def by_row(weight, levels, block):
-    if weight.dim() == 1:
-        return solved_quantiser(weight, levels, block)
-    return solved_quantiser(weight, levels, weight.shape[1])
+    return solved_quantiser(weight, levels, block if weight.dim() == 1 else weight.shape[1])
 
 
 def largest_not_absolute(weight, levels, block):
@@ -90,7 +75,7 @@ WRONG_QUANTISERS = {
     "for the padding": with_padding_kept,
     "What is 0 / 0": cut_to_size,
     "have no number": without_the_rest,
-    "one absmax for all weights": one_absmax,
+    "one absmax for all weights": lambda weight, levels, _: solved_quantiser(weight, levels, weight.numel()),
     "one for each row": by_row,
     "absolute value, please": largest_not_absolute,
     "takes the level below": level_below,
@@ -103,11 +88,8 @@ WRONG_QUANTISERS = {
 }
 
 
-def test_quantiser_solution():
+def test_the_lessons_quantiser_breaks_and_the_solution_does_not():
     assert judge("quantise-any", solved_quantiser)
-
-
-def test_the_lessons_quantiser_breaks():
     with pytest.raises(RuntimeError, match="invalid for input of size"):
         judge("quantise-any", lesson_quantiser)
 
@@ -125,12 +107,10 @@ class Detour(nn.Module):
     def forward(self, x):
         if self.wrong.get("merges"):
             self.frozen.weight.data += self.B.data @ self.A.data * self.scaling
-            detour = (x @ self.A.T @ self.B.T) * self.scaling
-            return self.frozen(x) + detour - detour.detach()
         detour = (x @ self.A.T @ self.B.T) * self.scaling
-        if self.wrong.get("detached"):
-            return self.frozen(x) + detour.detach()
-        return self.frozen(x) + detour
+        if self.wrong.get("merges"):
+            return self.frozen(x) + detour - detour.detach()
+        return self.frozen(x) + (detour.detach() if self.wrong.get("detached") else detour)
 
 
 def adapter(*, freeze=True, skip=("lm_head",), nested=True, give=True, freeze_after=False, **wrong):
@@ -206,12 +186,8 @@ def base_in_4_bits():
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.float32,
-    )
+    nf4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": torch.float32}
+    config = BitsAndBytesConfig(load_in_4bit=True, **nf4)
     model = AutoModelForCausalLM.from_pretrained(BASE, quantization_config=config, device_map={"": "cpu"})
     for layer in model.modules():
         if hasattr(layer, "support_avx512bf16_for_cpu"):

@@ -3,79 +3,30 @@
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-from answers import assert_hints, assert_passed, changed
+from answers import assert_hints, assert_passed, changed, nested
 
 from mgpu_lab.checks.core import judge
 
-
+GOOD = """
 def pieces_of(x, extra=0):
     size = dist.get_world_size()
     share = -(-len(x) // size) + extra
     padded = torch.cat([x, x.new_zeros(share * size - len(x))])
     return list(padded.split(share))
 
-
 def gathered(share):
     found = [torch.empty_like(share) for _ in range(dist.get_world_size())]
     dist.all_gather(found, share)
     return torch.cat(found)
-
 
 def reduced(pieces):
     share = torch.empty_like(pieces[0])
     dist.reduce_scatter(share, pieces)
     return share
 
-
 def good(x):
     x.copy_(gathered(reduced(pieces_of(x)))[: len(x)])
-
-
-def cheats(x):
-    dist.all_reduce(x)
-
-
-def returns_only(x):
-    return gathered(reduced(pieces_of(x)))[: len(x)].clone()
-
-
-def takes_the_mean(x):
-    good(x)
-    x /= dist.get_world_size()
-
-
-def forgets_the_tail(x):
-    whole = len(x) - len(x) % dist.get_world_size()
-    if whole:
-        good(x[:whole])
-
-
-def pads_too_much(x):
-    x.copy_(gathered(reduced(pieces_of(x, extra=5)))[: len(x)])
-
-
-def forgets_to_gather(x):
-    share = reduced(pieces_of(x))
-    begin = dist.get_rank() * len(share)
-    x[begin : begin + len(share)] = share[: len(x[begin : begin + len(share)])]
-
-
-def does_nothing(x):
-    gathered(reduced(pieces_of(x)))
-
-
-def gathers_everything(x):
-    found = [torch.empty_like(x) for _ in range(dist.get_world_size())]
-    dist.all_gather(found, x)
-    x.copy_(sum(found))
-
-
-def reverses_the_shares(x):
-    share = len(pieces_of(x)[0])
-    x.copy_(torch.cat(gathered(reduced(pieces_of(x))).split(share)[::-1])[: len(x)])
-
-
+"""
 IN_SHARES = """
 def all_reduced(x):
     share = -(-len(x) // world_size)
@@ -96,32 +47,48 @@ IN_OTHER_WORDS = [
 ]
 NOT_WAITED = changed(IN_SHARES, (SCATTER, f"reduce_scatter(mine, {PIECES}, async_op=True); dist.barrier()"))
 BROKEN = {
-    cheats: "all_reduce did it",
-    returns_only: "x does not hold it",
-    takes_the_mean: "That is the mean",
-    forgets_the_tail: "Pad before you cut",
-    pads_too_much: "pad less",
-    forgets_to_gather: "shares of all ranks",
-    does_nothing: "write the sum back into x",
-    gathers_everything: "they are: 1 x all_gather",
-    reverses_the_shares: "in rank order",
-    NOT_WAITED: "never waited for",
-}
+    "cheats": ("dist.all_reduce(x)", "all_reduce did it"),
+    "returns only": ("return gathered(reduced(pieces_of(x)))[: len(x)].clone()", "x does not hold it"),
+    "takes the mean": ("good(x); x /= dist.get_world_size()", "That is the mean"),
+    "forgets the tail": ("""
+        whole = len(x) - len(x) % dist.get_world_size()
+        if whole: good(x[:whole])
+        """, "Pad before you cut"),
+    "pads too much": ("x.copy_(gathered(reduced(pieces_of(x, extra=5)))[: len(x)])", "pad less"),
+    "forgets to gather": ("""
+        share = reduced(pieces_of(x))
+        begin = dist.get_rank() * len(share)
+        x[begin : begin + len(share)] = share[: len(x[begin : begin + len(share)])]
+        """, "shares of all ranks"),
+    "does nothing": ("gathered(reduced(pieces_of(x)))", "write the sum back into x"),
+    "gathers everything": ("""
+        found = [torch.empty_like(x) for _ in range(dist.get_world_size())]
+        dist.all_gather(found, x)
+        x.copy_(sum(found))
+        """, "they are: 1 x all_gather"),
+    "reverses the shares": ("""
+        share = len(pieces_of(x)[0])
+        x.copy_(torch.cat(gathered(reduced(pieces_of(x))).split(share)[::-1])[: len(x)])
+        """, "in rank order"),
+}  # fmt: skip
+
+
+def hinted(names):
+    return [("any-length", nested((f"{GOOD}\ndef answer(x):",), BROKEN[name][0]), BROKEN[name][1]) for name in names]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_any_length_passes_on_all_world_sizes(size):
-    assert_passed(size, [("any-length", answer) for answer in (good, IN_SHARES, *IN_OTHER_WORDS)])
+    assert_passed(size, [("any-length", answer) for answer in (GOOD, IN_SHARES, *IN_OTHER_WORDS)])
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_any_length_catches(size):
-    assert_hints(size, [("any-length", answer, words) for answer, words in BROKEN.items()])
+    assert_hints(size, [*hinted(BROKEN), ("any-length", NOT_WAITED, "never waited for")])
 
 
 def test_one_rank_has_less_to_get_wrong():
-    shown = (cheats, gathers_everything, pads_too_much)
-    assert_hints(1, [("any-length", answer, BROKEN[answer]) for answer in shown])
+    assert_hints(1, hinted(["cheats", "gathers everything", "pads too much"]))
 
 
 @pytest.mark.parametrize("kind", [torch.tensor, np.float32])

@@ -3,8 +3,10 @@
 import copy
 
 import pytest
+import torch
 from answers import assert_hints, assert_passed, cell_with, changed, defined, defined_on_rank
 from gloo import on_ranks
+from torch import nn
 
 from mgpu_lab.checks.core import TO_DO, judge
 
@@ -41,12 +43,10 @@ MISTAKES = {
         "sent once for each tensor": (
             "dist.all_reduce(squares)", "dist.all_reduce(squares); dist.all_reduce(squares.clone())",
             "One number per rank"),
-        "everything gathered": (
-            "dist.all_reduce(squares)",
+        "everything gathered": ("dist.all_reduce(squares)",
             "every = [None] * dist.get_world_size(); dist.all_gather_object(every, squares); squares = sum(every)",
             "one all_reduce is enough"),
-        "one number of each rank gathered": (
-            "dist.all_reduce(squares)",
+        "one number of each rank gathered": ("dist.all_reduce(squares)",
             "s = [squares + i for i in range(dist.get_world_size())]; dist.all_gather(s, squares); squares = sum(s)",
             "one all_reduce is enough"),
         "new tensors in the list": (
@@ -57,8 +57,7 @@ MISTAKES = {
     },
     "own-gradients": {
         "all_reduce": ("dist.reduce(p.grad, dst=owner[p])", "dist.all_reduce(p.grad)", "throw it away"),
-        "nothing dropped": (
-            "if owner[p] == dist.get_rank() else None", "", "does not own"),
+        "nothing dropped": ("if owner[p] == dist.get_rank() else None", "", "does not own"),
         "sum, not mean": ("p.grad / dist.get_world_size() if", "p.grad if", "holds the sum"),
         "divided twice": ("dist.get_world_size() if", "dist.get_world_size() ** 2 if", "twice"),
         "nothing sent": ("dist.reduce(p.grad, dst=owner[p])", "pass", "nothing was added up"),
@@ -66,15 +65,11 @@ MISTAKES = {
             "dist.reduce(p.grad, dst=owner[p])\n            p.grad = p.grad / dist.get_world_size() if",
             "p.grad = p.grad if", "one rank's gradient"),
         "everything dropped": ("if owner[p] == dist.get_rank() else None", "if False else None", "lost its gradient"),
-        "the frozen one gets zeros": (
-            "        if p.grad is not None:\n",
+        "the frozen one gets zeros": ("        if p.grad is not None:\n",
             "        p.grad = torch.zeros_like(p) if p.grad is None else p.grad\n        if True:\n", "frozen"),
-        "gathered whole": (
-            "dist.reduce(p.grad, dst=owner[p])",
-            "every = [p.grad + 0, p.grad + 1]; dist.all_gather(every, p.grad); p.grad = sum(every)",
-            "gathered whole"),
-        "sent twice": (
-            "dist.reduce(p.grad, dst=owner[p])",
+        "gathered whole": ("dist.reduce(p.grad, dst=owner[p])",
+            "every = [p.grad + 0, p.grad + 1]; dist.all_gather(every, p.grad); p.grad = sum(every)", "gathered whole"),
+        "sent twice": ("dist.reduce(p.grad, dst=owner[p])",
             "dist.reduce(p.grad.clone(), dst=owner[p]); dist.reduce(p.grad, dst=owner[p])", "bytes were sent"),
     },
     "flat-optimizer": {
@@ -82,17 +77,14 @@ MISTAKES = {
         "gradient of the first step only": (
             "self.part.grad = ", "self.part.grad = self.part.grad if self.part.grad is not None else ",
             "renewed before each step"),
-        "parts in the wrong order": (
-            "dist.all_gather_into_tensor(whole, self.part.detach())",
+        "parts in the wrong order": ("dist.all_gather_into_tensor(whole, self.part.detach())",
             "dist.all_gather_into_tensor(whole, self.part.detach()); whole = whole.roll(self.each)",
             "where its rank belongs"),
         "no .local": ("self.local", "self.mine", "as `.local`"),
-        "all_reduce instead of a gather": (
-            "dist.all_gather_into_tensor(whole, self.part.detach())",
+        "all_reduce instead of a gather": ("dist.all_gather_into_tensor(whole, self.part.detach())",
             "whole.zero_(); whole.chunk(self.size)[dist.get_rank()].copy_(self.part.detach()); dist.all_reduce(whole)",
             "one all-gather is enough"),
-        "gathered twice": (
-            "dist.all_gather_into_tensor(whole, self.part.detach())",
+        "gathered twice": ("dist.all_gather_into_tensor(whole, self.part.detach())",
             "[dist.all_gather_into_tensor(whole, self.part.detach()) for _ in range(2)]", "2 all-gathers"),
     },
 }  # fmt: skip
@@ -110,14 +102,17 @@ WHOLE_STATE = changed(
 
 # ---- the lesson's ShardedOptimizer
 
+KINDS = (
+    (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),
+    (torch.optim.Adam, {"lr": 0.01}),
+    (torch.optim.AdamW, {"lr": 0.01, "weight_decay": 0.1}),
+)
+
 
 class Tied:
     """A model's parameters: a tied pair (listed once), a frozen one, a scalar and tensors of uneven size."""
 
     def __init__(self):
-        import torch
-        from torch import nn
-
         torch.manual_seed(1)
         first, last = nn.Linear(6, 6), nn.Linear(6, 6)
         last.weight = first.weight
@@ -130,19 +125,7 @@ class Tied:
         return [{"params": self.parameters[:3]}, {"params": self.parameters[3:], "lr": 0.003}]
 
 
-def kinds():
-    import torch
-
-    return [
-        (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}),
-        (torch.optim.Adam, {"lr": 0.01}),
-        (torch.optim.AdamW, {"lr": 0.01, "weight_decay": 0.1}),
-    ]
-
-
 def give_gradients(step, *models):
-    import torch
-
     torch.manual_seed(100 + step)
     for parameters in zip(*(each.parameters for each in models), strict=True):
         gradient = torch.randn_like(parameters[0])
@@ -151,8 +134,6 @@ def give_gradients(step, *models):
 
 
 def state_bytes(optimizer):
-    import torch
-
     values = [value for state in optimizer.state.values() for value in state.values()]
     return sum(value.nbytes for value in values if torch.is_tensor(value) and value.dim())
 
@@ -163,8 +144,6 @@ def in_order(state_dict):
 
 
 def same(a, b):
-    import torch
-
     return all(torch.equal(p, q) for p, q in zip(a.parameters, b.parameters, strict=True))
 
 
@@ -193,7 +172,7 @@ def steps_with_a_round_trip(kind, defaults, sharded_optimizer):
 
 def sharded_runs():
     sharded = defined_on_rank(SHARDED)
-    return [steps_with_a_round_trip(kind, defaults, sharded) for kind, defaults in kinds()]
+    return [steps_with_a_round_trip(kind, defaults, sharded) for kind, defaults in KINDS]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
@@ -207,8 +186,6 @@ def test_sharded_optimizer_equals_the_plain_one(size):
 
 
 def two_tensors():
-    import torch
-
     sharded = defined_on_rank(SHARDED)
     weights = [torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(5))]
     optimizer = sharded(iter(weights), torch.optim.Adam, lr=0.1)
@@ -240,8 +217,7 @@ def test_a_broken_sharded_optimizer_is_noticed(old, new):
 
 
 def broken_runs(source):
-    kind, defaults = kinds()[1]
-    return steps_with_a_round_trip(kind, defaults, defined_on_rank(source))
+    return steps_with_a_round_trip(*KINDS[1], defined_on_rank(source))
 
 
 # ---- the checks

@@ -21,10 +21,8 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENVIRONMENTS = ("environment.yml", "binder/environment.yml")
-OWN = {
-    "mgpu_lab",
-    *(path.stem for folder in ("tools", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")),
-}
+SCRIPTS = [path for folder in ("tools", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+OWN = {"mgpu_lab", *(path.stem for path in SCRIPTS)}
 PYTHON_MAGICS = ("%%ranks", "%%time", "%%timeit", "%%capture", "%%writefile", "%%px")
 USED_WITHOUT_IMPORT = {
     "accelerate": "Transformers loads a quantised model with it",
@@ -49,13 +47,9 @@ def conda(text):
     return requirements([*plain, *(line for entry in entries if isinstance(entry, dict) for line in entry["pip"])])
 
 
-def declared():
-    """Each place that tells what the course needs, with the requirements it states."""
-    files = {name: conda((ROOT / name).read_text()) for name in ENVIRONMENTS}
-    return {"pyproject.toml": requirements(PROJECT["dependencies"]), **files}
-
-
-DECLARED = declared()
+# each file that states what the course needs, with its requirements
+DECLARED = {"pyproject.toml": requirements(PROJECT["dependencies"])}
+DECLARED |= {name: conda((ROOT / name).read_text()) for name in ENVIRONMENTS}
 PINS = requirements(line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#")
 EXTRAS = {extra: requirements(lines) for extra, lines in PROJECT["optional-dependencies"].items()}
 
@@ -152,11 +146,9 @@ def test_versions_admit_what_is_installed(place):
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_environments_agree_with_the_tested_versions(name):
-    for package, ranges in DECLARED[name].items():
-        if package == "python":
-            assert SpecifierSet(PROJECT["requires-python"]).contains(str(ranges).strip("=.*"))
-        elif package != "pip":
-            assert ranges.contains(str(PINS[package]).strip("=")), package
+    ranges = {package: each for package, each in DECLARED[name].items() if package != "pip"}
+    assert SpecifierSet(PROJECT["requires-python"]).contains(str(ranges.pop("python")).strip("=.*"))
+    assert [package for package, each in ranges.items() if not each.contains(str(PINS[package]).strip("="))] == []
 
 
 def test_pins_fit_the_oldest_python():
@@ -200,10 +192,9 @@ def copy(tmp_path):
     """The files that a clone would have, as far as Binder looks at them."""
     listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in names:
-        if name and (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
+    for name in (each for each in names if (ROOT / each).is_file()):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
@@ -251,7 +242,7 @@ def test_modules_and_packages_may_differ_in_name():
 
 def test_conda_and_pip_lines_are_read():
     read = conda("dependencies:\n- python=3.11\n- numpy>=1,<2\n- pip:\n  - --pre\n  - Torch_x>=2 # why\n  - -e .\n")
-    assert {name: str(ranges) for name, ranges in read.items()} == {
+    assert {name: str(each) for name, each in read.items()} == {
         "python": "==3.11.*",
         "numpy": "<2,>=1",
         "torch-x": ">=2",

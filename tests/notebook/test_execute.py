@@ -11,10 +11,8 @@ TIMES = {"execution": {"iopub.status.busy": "2026-01-01"}, "scrolled": True}
 def written(path, source):
     """Write a notebook that somebody has worked with: a title and one cell."""
     path.parent.mkdir()
-    cells = [
-        v4.new_markdown_cell("# Title"),
-        v4.new_code_cell(source, execution_count=7, metadata={"tags": ["a"], **TIMES}),
-    ]
+    code = v4.new_code_cell(source, execution_count=7, metadata={"tags": ["a"], **TIMES})
+    cells = [v4.new_markdown_cell("# Title"), code]
     nbformat.write(v4.new_notebook(cells=cells, metadata={**execute.METADATA, **OF_THE_MACHINE}), path)
     return path
 

@@ -71,9 +71,6 @@ class Notebook:
         self.must(WARM)
         self.must(f"%ranks start -n {world_size} --device cpu")
 
-    def close(self) -> None:
-        self.kernel.__exit__()
-
     def play(self, row: Row) -> Played:
         """Run all cells of a row."""
         stamp = self.folder / "stamp"
@@ -82,9 +79,7 @@ class Notebook:
         if row.before:
             self.must("%%ranks\n" + row.before)
         time.sleep(row.pause_s)
-        shown = self.kernel.run(
-            f"{row.line}\n{row.cell}", stop_after=STOP_AFTER_S if row.ends == STOP else None, timeout=60
-        )
+        shown = self.kernel.run(f"{row.line}\n{row.cell}", stop_after=STOP_AFTER_S if row.ends == STOP else None)
         ended = time.time()
         played = Played(shown, ended - float(stamp.read_text()) if stamp.exists() else shown.seconds)
         living = [rank for rank in range(self.world_size) if not (row.restart and rank in row.lost)]
@@ -117,18 +112,13 @@ def per_rank(text: str) -> dict[int, str]:
 
 def phrase(text: str, world_size: int) -> str:
     """Put in who the others are, and the last rank."""
-    text = text.replace("{last}", str(world_size - 1))
-    others = "rank 0 was" if world_size == 2 else f"ranks 0, 2-{world_size - 1} were"
-    return text.replace("{others}", others if world_size != 3 else "ranks 0, 2 were")
+    others = {2: "rank 0 was", 3: "ranks 0, 2 were"}.get(world_size, f"ranks 0, 2-{world_size - 1} were")
+    return text.replace("{last}", str(world_size - 1)).replace("{others}", others)
 
 
 def problems(row: Row, played: Played, world_size: int) -> list[str]:
     """List in words everything that is not as the row states."""
-    return [
-        *wrong_answer(row, played, world_size),
-        *wrong_values(row, played, world_size),
-        *wrong_end(played, world_size),
-    ]
+    return wrong_answer(row, played, world_size) + wrong_values(row, played, world_size) + wrong_end(played, world_size)
 
 
 def wrong_answer(row: Row, played: Played, world_size: int) -> list[str]:
@@ -178,9 +168,8 @@ class Shelf:
         return self.notebooks[world_size]
 
     def discard(self, world_size: int) -> None:
-        notebook = self.notebooks.pop(world_size, None)
-        if notebook is not None:
-            notebook.close()
+        if world_size in self.notebooks:
+            self.notebooks.pop(world_size).kernel.__exit__()
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +205,7 @@ def test_matrix(shelf, row, world_size):
 
 
 def test_stop_pressed_again_and_again(shelf):
-    """Whenever it comes, the ranks are put in order and the result is told."""
+    """However often Stop comes, the ranks work again afterwards and the notebook says what happened."""
     notebook = shelf.get(SIZES[0])
     notebook.must("%%ranks\nkept = rank + 0.5")
     presses = [threading.Timer(0.5 + 0.06 * i, notebook.kernel.manager.interrupt_kernel) for i in range(25)]
@@ -240,7 +229,7 @@ def test_stop_pressed_again_and_again(shelf):
 @pytest.mark.parametrize("after_s", [0.02, 0.05, 0.1, 0.15])
 @pytest.mark.parametrize("command", ["%ranks restart", "%ranks restart --on 1"])
 def test_stop_during_a_restart(shelf, command, after_s):
-    """Every rank is either up or said to be gone, and another restart brings all back."""
+    """Every rank either works or is reported as gone, and another restart brings all of them back."""
     notebook = shelf.get(SIZES[0])
     assert notebook.kernel.run(command, stop_after=after_s).seconds < limit_s()
     shown = notebook.kernel.run(NEXT)
@@ -263,7 +252,7 @@ def tiny_disk(tmp_path):
 
 
 def test_full_disk_under_the_temp_directory(tiny_disk, tmp_path):
-    """Cells, errors and the release go on; what needs the disk says that it is full, in one line."""
+    """Cells, errors and the release still work; what needs the disk says in one line that it is full."""
     fill = f"open({str(tiny_disk / 'filler')!r}, 'wb').write(bytes(2**21))"
     with Kernel(tmp_path, TMPDIR=str(tiny_disk)) as kernel:
         for source in ("%load_ext mgpu_lab", "%ranks start -n 2 --device cpu", "%%ranks\nkept = rank + 0.5"):

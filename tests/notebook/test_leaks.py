@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def kernel(folder):
-    """One kernel for all that leaves it in order, with a temp directory of its own."""
+    """One kernel for all tests that leave it in order, with a temp directory of its own."""
     with Kernel(folder, TMPDIR=str(folder / "temp")) as kernel:
         must(kernel, "%load_ext mgpu_lab")
         must(kernel, WARM)
@@ -97,45 +97,46 @@ def lab_directories(folder: Path) -> list[Path]:
     return sorted(folder.glob("mgpu_lab-*"))
 
 
+@pytest.fixture
+def mortal(tmp_path):
+    """A kernel of the test's own, which may be killed, with a temp directory of its own: `mortal.temp`."""
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    with Kernel(tmp_path, TMPDIR=str(temp)) as kernel:
+        kernel.temp = temp
+        yield kernel
+
+
 @pytest.mark.parametrize("state", CELLS_AT_THE_KILL)
-def test_killed_kernel_leaves_no_process(tmp_path, state):
-    scratch = tmp_path / "temp"
-    scratch.mkdir()
-    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
-        must(kernel, STARTED)
-        kernel.client.execute(f"%%ranks\n{cell(CELLS_AT_THE_KILL[state])}")
-        time.sleep(1)
-        processes = family(kernel.pid)
-        assert len(processes) >= 3, "a template and two ranks"
-        os.kill(kernel.pid, signal.SIGKILL)
-        assert all_gone(processes, 2.0 * SLOWNESS)
+def test_killed_kernel_leaves_no_process(mortal, state):
+    must(mortal, STARTED)
+    mortal.client.execute(f"%%ranks\n{cell(CELLS_AT_THE_KILL[state])}")
+    time.sleep(1)
+    processes = family(mortal.pid)
+    assert len(processes) >= 3, "a template and two ranks"
+    os.kill(mortal.pid, signal.SIGKILL)
+    assert all_gone(processes, 2.0 * SLOWNESS)
     program = "from mgpu_lab.engine.backends.local import local_backend as start; start().server.stop()"
-    environ = {**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "TMPDIR": str(mortal.temp), "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], env=environ, check=True, timeout=60)
-    assert lab_directories(scratch) == []
+    assert lab_directories(mortal.temp) == []
 
 
-def test_kernel_killed_during_the_import_of_torch(tmp_path):
-    scratch = tmp_path / "temp"
-    scratch.mkdir()
-    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
-        assert not kernel.run("%load_ext mgpu_lab").error
-        processes = family(kernel.pid)
-        assert processes
-        os.kill(kernel.pid, signal.SIGKILL)
-        assert all_gone(processes, 2.0 * SLOWNESS)
-    assert lab_directories(scratch) == []
+def test_kernel_killed_during_the_import_of_torch(mortal):
+    must(mortal, "%load_ext mgpu_lab")
+    processes = family(mortal.pid)
+    assert processes
+    os.kill(mortal.pid, signal.SIGKILL)
+    assert all_gone(processes, 2.0 * SLOWNESS)
+    assert lab_directories(mortal.temp) == []
 
 
-def test_kernel_that_shuts_down_leaves_nothing(tmp_path):
-    scratch = tmp_path / "temp"
-    scratch.mkdir()
-    with Kernel(tmp_path, TMPDIR=str(scratch)) as kernel:
-        must(kernel, STARTED)
-        processes = family(kernel.pid)
-        kernel.client.shutdown()
-        assert all_gone(processes, 5.0 * SLOWNESS)
-        assert lab_directories(scratch) == []
+def test_kernel_that_shuts_down_leaves_nothing(mortal):
+    must(mortal, STARTED)
+    processes = family(mortal.pid)
+    mortal.client.shutdown()
+    assert all_gone(processes, 5.0 * SLOWNESS)
+    assert lab_directories(mortal.temp) == []
 
 
 @pytest.mark.usefixtures("ranks")
@@ -196,22 +197,21 @@ def test_nothing_listens_beyond_loopback(kernel, group):
 
 @pytest.mark.usefixtures("ranks")
 def test_private_directory_is_closed_to_others(folder):
-    found = lab_directories(folder / "temp")
-    assert len(found) == 1
-    assert found[0].stat().st_mode & 0o077 == 0
+    (found,) = lab_directories(folder / "temp")
+    assert found.stat().st_mode & 0o077 == 0
 
 
-def counts(kernel: Kernel) -> dict[str, float]:
-    return json.loads(must(kernel, COUNT).split("COUNTS ")[1])
-
-
-def grown(before: dict[str, float], after: dict[str, float], **tolerance: float) -> dict[str, str]:
-    """Name what has grown by more than its tolerance (0 where none is given)."""
-    allowed = {name.replace("_", " "): value for name, value in tolerance.items()}
+def grown(kernel: Kernel, source: str, first: int, times: int, each_s: float, **tolerance: float) -> dict[str, str]:
+    """Run a cell's loop ``first`` times, then ``times`` more; name what has grown by more than its tolerance, or 0."""
+    must(kernel, source.format(first))
+    before = json.loads(must(kernel, COUNT).split("COUNTS ")[1])
+    must(kernel, source.format(times), timeout=60 + times * each_s)
+    after = json.loads(must(kernel, COUNT).split("COUNTS ")[1])
+    allowed = dict.fromkeys(before, 0) | {name.replace("_", " "): value for name, value in tolerance.items()}
     return {
         name: f"{before[name]:.0f} -> {after[name]:.0f}"
         for name in before
-        if after[name] > before[name] + allowed.get(name, 0)
+        if after[name] > before[name] + allowed[name]
     }
 
 
@@ -220,10 +220,7 @@ def test_many_starts_leave_nothing(kernel):
         for _ in range({}):
             %ranks start -n 2 --device cpu
             %ranks stop"""
-    must(kernel, cycles.format(3))
-    before = counts(kernel)
-    must(kernel, cycles.format(CYCLES), timeout=60 + CYCLES * 5)
-    assert grown(before, counts(kernel), kernel_MiB=4 + CYCLES * 0.05, descriptors=2) == {}
+    assert grown(kernel, cycles, 3, CYCLES, 5, kernel_MiB=4 + CYCLES * 0.05, descriptors=2) == {}
 
 
 @pytest.mark.usefixtures("ranks")
@@ -232,10 +229,7 @@ def test_many_cells_leave_nothing(kernel):
         source = "y = torch.ones(8); dist.all_reduce(y); print(y.sum().item())"
         for _ in range({}):
             get_ipython().run_cell_magic('ranks', '', source)"""
-    must(kernel, many.format(100))
-    before = counts(kernel)
-    must(kernel, many.format(CELLS), timeout=60 + CELLS * 0.2)
-    assert grown(before, counts(kernel), kernel_MiB=4 + CELLS * 0.004, temp_files=2, descriptors=2) == {}
+    assert grown(kernel, many, 100, CELLS, 0.2, kernel_MiB=4 + CELLS * 0.004, temp_files=2, descriptors=2) == {}
 
 
 @pytest.mark.usefixtures("ranks")
@@ -244,7 +238,4 @@ def test_many_renewals_leave_nothing(kernel):
     many = """
         for _ in range({}):
             assert not ranks.run("x = 1 / (rank - 1); dist.barrier()").ok"""
-    must(kernel, many.format(3))
-    before = counts(kernel)
-    must(kernel, many.format(max(5, CYCLES // 2)), timeout=60 + CYCLES * 3)
-    assert grown(before, counts(kernel), kernel_MiB=5, descriptors=2) == {}
+    assert grown(kernel, many, 3, max(5, CYCLES // 2), 6, kernel_MiB=5, descriptors=2) == {}

@@ -44,15 +44,8 @@ def under_torchrun(path: Path) -> str:
     """What rank 0 of two prints."""
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "--local-ranks-filter=0"]
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, *launch, str(path)],
-        env=environ,
-        cwd=path.parent,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    options = {"env": environ, "cwd": path.parent, "capture_output": True, "text": True, "timeout": 280}
+    done = subprocess.run([sys.executable, *launch, str(path)], check=False, **options)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -77,11 +70,9 @@ def rank_cells(lesson: str) -> list[tuple[list[int] | None, float | None, str]]:
     sources = [each.source for each in nbformat.read(ROOT / "notebooks" / lesson, as_version=4).cells]
     since = max(i for i, source in enumerate(sources) if re.search(r"^%ranks start", source, re.MULTILINE))
     found = []
-    for source in sources[since:]:
-        if source.startswith("%%ranks"):
-            line, _, code = source.partition("\n")
-            options = make_parsers()[""].parse_args(line.split()[1:])
-            found.append((options.on, options.timeout, code))
+    for line, _, code in (source.partition("\n") for source in sources[since:] if source.startswith("%%ranks")):
+        options = make_parsers()[""].parse_args(line.split()[1:])
+        found.append((options.on, options.timeout, code))
     return found
 
 

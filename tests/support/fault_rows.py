@@ -66,10 +66,8 @@ MESH = code("""
 """)
 DDP = code((TINY, "ddp = torch.nn.parallel.DistributedDataParallel(net)", "ddp(x).sum().backward()"))
 FSDP = code((TINY, "from torch.distributed.fsdp import fully_shard", "fully_shard(net)", "net(x).sum().backward()"))
-DEEPSPEED = code(
-    (
-        TINY,
-        """
+# fmt: off
+DEEPSPEED = code((TINY, """
     import deepspeed, logging
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -77,13 +75,9 @@ DEEPSPEED = code(
         "train_micro_batch_size_per_gpu": 4, "zero_optimization": {"stage": STAGE},
         "zero_allow_untested_optimizer": True, "optimizer": {"type": "AdamW", "params": {"torch_adam": True}}})
     engine.backward(engine(x).pow(2).mean())
-    engine.step()
-""",
-    )
-)
+    engine.step()"""))
 ENGINE_AGAIN = code(("%%ranks", DEEPSPEED, "print('step', engine.global_steps)"))
 
-# fmt: off
 # ---- one rank raises while the others wait
 
 WAITS = (

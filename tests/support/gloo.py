@@ -1,7 +1,7 @@
-"""Run a function on N ranks (own processes, gloo, one thread each) and return what each rank returned.
+"""Run a function on N ranks (a process and a thread each, gloo) and return what each rank returned.
 
-For tests of what runs inside a rank: it needs nothing of the engine. The processes are forked from a server
-that has imported the heavy packages once.
+For tests of what runs inside a rank, without the engine. The processes are forked from a server that has
+imported the heavy packages once.
 """
 
 import gc
@@ -63,9 +63,7 @@ def _results(receivers: list[Connection], deadline: float) -> list[Any]:
     return [results[rank] for rank in range(len(receivers))]
 
 
-def _rank(
-    seat: tuple[int, int, str], sender: Connection, function: Callable[..., Any], args: tuple[object, ...]
-) -> None:
+def _rank(seat: tuple[int, int, str], sender: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
     """The process of one rank: join the group, run, send the answer, and stay until it is taken."""
     import torch
     import torch.distributed as dist

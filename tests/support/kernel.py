@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any, Self
 
 from cells import cell
@@ -35,7 +36,6 @@ class Shown:
     ename: str = ""
     seconds: float = 0.0
     timeline: list[tuple[float, str]] = field(default_factory=list)  # (seconds, text) of live views and streams
-
     clearing: bool = False
 
     def take(self, kind: str, content: dict[str, Any], now: float) -> None:
@@ -63,14 +63,12 @@ class Shown:
 
 
 class Kernel:
-    """One kernel process."""
+    """One kernel process, with this Python and this checkout."""
 
     def __init__(self, cwd: Path, **environ: str) -> None:
-        """Start it with this Python and this checkout."""
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         self.manager = KernelManager()
-        self.manager._kernel_spec = KernelSpec(
-            argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"], language="python"
-        )
+        self.manager._kernel_spec = KernelSpec(argv=command, language="python")
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         env = {**os.environ, "PYTHONPATH": path, "IPYTHONDIR": str(cwd / ".ipython"), **environ}
         self.manager.start_kernel(cwd=str(cwd), env=env)
@@ -87,11 +85,9 @@ class Kernel:
 
     @property
     def pid(self) -> int:
-        """The kernel's process id."""
         return int(self.manager.provisioner.pid)
 
     def ranks(self, block: str, **options: Any) -> Shown:
-        """Run a cell on the ranks."""
         return self.run(f"%%ranks\n{cell(block)}", **options)
 
     def run(self, source: str, *, stop_after: float | None = None, timeout: float = 60) -> Shown:
@@ -107,9 +103,7 @@ class Kernel:
                 left = min(left, max(0.0, began + stop_after - time.monotonic()))
             try:
                 message = self.client.get_iopub_msg(timeout=left)
-            except Exception as error:
-                if type(error).__name__ != "Empty":
-                    raise
+            except Empty:
                 if stop_after is not None and stopped_at is None:
                     self.manager.interrupt_kernel()
                     stopped_at = time.monotonic()

@@ -50,28 +50,23 @@ WATCH_JS = """selector => {
 }"""
 
 
-def missing() -> str:
-    """Say what a browser test lacks here; empty where it can run."""
-    if not Path(CHROMIUM).exists():
-        return f"no browser: {CHROMIUM} is missing (name another one in CHROMIUM)"
-    lacking = [name for name in ("playwright", "jupyterlab") if importlib.util.find_spec(name) is None]
-    return f"{' and '.join(lacking)} not installed" if lacking else ""
-
-
 def require_browser() -> None:
     """Skip where a browser test cannot run; fail instead where CI is set."""
-    reason = missing()
-    if reason and os.environ.get("CI", "").lower() in ("true", "1"):
-        pytest.fail(f"CI requires the browser tests, but {reason}")
-    if reason:
+    lacking = [
+        f"{name} is not installed" for name in ("playwright", "jupyterlab") if not importlib.util.find_spec(name)
+    ]
+    if not Path(CHROMIUM).exists():
+        lacking.append(f"no browser: {CHROMIUM} is missing (name another one in CHROMIUM)")
+    if reason := " and ".join(lacking):
+        if os.environ.get("CI", "").lower() in ("true", "1"):
+            pytest.fail(f"CI requires the browser tests, but {reason}")
         pytest.skip(reason)
 
 
 def write_notebook(path: Path, cells: list[str], raising: tuple[int, ...] = ()) -> Path:
     """Write a notebook; the cells numbered in ``raising`` are tagged raises-exception."""
-    notebook = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
     for number, source in enumerate(cells):
         tags = {"tags": ["raises-exception"]} if number in raising else {}
         notebook.cells.append(nbformat.v4.new_code_cell(source, id=f"cell-{number}", metadata=tags))
@@ -115,15 +110,10 @@ class Lab:
             "LabApp.expose_app_in_browser": True,
         }
         command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+        command += [f"--{name}={value}" for name, value in options.items()]
         with self.log.open("wb") as log:
-            return subprocess.Popen(
-                [*command, *(f"--{name}={value}" for name, value in options.items())],
-                env=self._environment(),
-                cwd=self.work,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            where = {"env": self._environment(), "cwd": self.work, "stdout": log, "stderr": subprocess.STDOUT}
+            return subprocess.Popen(command, start_new_session=True, **where)
 
     def _environment(self) -> dict[str, str]:
         folders = {f"JUPYTER_{name.upper()}_DIR": str(self.home / name) for name in ("config", "data", "runtime")}
@@ -134,7 +124,6 @@ class Lab:
         return {**kept, "HOME": str(self.home), "IPYTHONDIR": str(self.home / "ipython"), "PYTHONPATH": path, **folders}
 
     def wait(self) -> None:
-        """Wait until the server answers."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             with contextlib.suppress(OSError):
@@ -171,10 +160,7 @@ class OpenNotebook:
         return self.page.evaluate(f"async argument => {{ const notebook = {NOTEBOOK_JS}; {body} }}", argument)
 
     def command(self, name: str, **arguments: Any) -> None:
-        """Execute a JupyterLab command."""
         self.page.evaluate("([name, given]) => { jupyterapp.commands.execute(name, given); }", [name, arguments])
-
-    # ---- run
 
     def run_all(self) -> None:
         """Start all cells and return; see ``wait``."""
@@ -200,22 +186,12 @@ class OpenNotebook:
         """Press the toolbar's interrupt button, as a learner does."""
         self.page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:interrupt-kernel"]').first.click()
 
-    # ---- look
-
     def cell(self, number: int) -> Any:
-        """Locate a cell."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
 
     def shown(self, number: int) -> str:
         """Return the text below a cell, as it stands on the page."""
         return str(self.cell(number).locator(".jp-Cell-outputArea").inner_text())
-
-    def outputs(self, number: int) -> list[dict[str, Any]]:
-        """Return a cell's outputs, as they would be saved."""
-        found: list[dict[str, Any]] = self.js(
-            "return notebook.content.widgets[argument].model.outputs.toJSON();", number
-        )
-        return found
 
     def watch_texts(self, selector: str) -> None:
         """From now on, note every text that the first element matching ``selector`` shows."""
@@ -223,8 +199,7 @@ class OpenNotebook:
 
     def seen_texts(self) -> list[str]:
         """Return the texts noted since ``watch_texts``, in order, an absent element as an empty text."""
-        found: list[str] = self.page.evaluate("() => window.seenTexts")
-        return found
+        return list(self.page.evaluate("() => window.seenTexts"))
 
     def use_theme(self, theme: str) -> None:
         """Switch to the theme ``light`` or ``dark``."""
@@ -247,8 +222,6 @@ class OpenNotebook:
             self.use_theme(theme)
             written.append(self.screenshot(f"{name}-{theme}", folders))
         return written
-
-    # ---- save
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook and read the file."""

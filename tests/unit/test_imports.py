@@ -1,4 +1,4 @@
-"""Wings import one way, no module is in a circle with another, and the notebook's kernel never loads torch.
+"""Wings import one way, no modules import each other in a cycle, and the notebook's kernel never loads torch.
 
 Every import counts: at the top of a module, inside a function, for types only, by ``importlib.import_module``, and
 a module's name in any other string, since that is how processes are started and names looked up.
@@ -60,13 +60,12 @@ def read(folder: Path) -> dict[str, str]:
 
 def imports(sources: Mapping[str, str]) -> list[Import]:
     """Every import in these sources, none of itself."""
-    found = []
-    for importer, source in sources.items():
-        for name, when in named(ast.parse(source), "at once"):
-            imported = known(name, sources)
-            if imported != importer:
-                found.append(Import(importer, imported, when))
-    return found
+    return [
+        Import(importer, imported, when)
+        for importer, source in sources.items()
+        for name, when in named(ast.parse(source), "at once")
+        if (imported := known(name, sources)) != importer
+    ]
 
 
 def named(node: ast.AST, when: str) -> Iterator[tuple[str, str]]:
@@ -122,9 +121,8 @@ def wrong_arrows(found: Iterable[Import]) -> set[str]:
 
 
 def reached(start: str, arrows: Mapping[str, set[str]]) -> set[str]:
-    """All that can be reached from a module, itself only where there is a way back."""
-    seen: set[str] = set()
-    todo = [start]
+    """Every module that this one leads to; itself only if there is a way back."""
+    seen, todo = set(), [start]
     while todo:
         new = arrows.get(todo.pop(), set()) - seen
         seen |= new
@@ -132,8 +130,8 @@ def reached(start: str, arrows: Mapping[str, set[str]]) -> set[str]:
     return seen
 
 
-def circles(found: Iterable[Import]) -> set[str]:
-    """Groups of modules in which each leads to each. A name in a string imports nothing by itself."""
+def cycles(found: Iterable[Import]) -> set[str]:
+    """Groups of modules that lead to one another. A name in a string imports nothing by itself."""
     arrows: dict[str, set[str]] = {}
     for each in own(found):
         if each.when != "by name":
@@ -157,7 +155,7 @@ def torch_outside(found: Iterable[Import]) -> set[str]:
 
 
 def torch_in_kernel(found: Iterable[Import], homes: Iterable[str] = ()) -> set[str]:
-    """Modules that import torch as soon as they are loaded, and that the kernel loads at some time.
+    """Modules that import torch as soon as they are loaded, and that the kernel loads sooner or later.
 
     The kernel loads ``homes``, its own wings and all that these import, in functions too; of other wings only what
     their modules import at once. A module's packages are loaded with it.
@@ -175,7 +173,7 @@ def torch_in_kernel(found: Iterable[Import], homes: Iterable[str] = ()) -> set[s
 
 
 def faults(found: list[Import]) -> set[str]:
-    return {*wrong_arrows(found), *circles(found), *torch_outside(found)}
+    return {*wrong_arrows(found), *cycles(found), *torch_outside(found)}
 
 
 SOURCES = read(PACKAGE)
@@ -220,9 +218,7 @@ BREAKS = {
     "arrow in a function": ({"rank.shell": IN_FUNCTION.format("engine.run")}, "rank.shell -> engine.run"),
     "arrow for types": ({"wire.errors": FOR_TYPES.format("engine.results")}, "wire.errors -> engine.results"),
     "arrow by import_module": (
-        {"tables": "import importlib\nimportlib.import_module('mgpu_lab.wire.errors')"},
-        "tables -> wire.errors",
-    ),
+        {"tables": "import importlib\nimportlib.import_module('mgpu_lab.wire.errors')"}, "tables -> wire.errors"),
     "arrow unless for types": (
         {"engine.run": "if not TYPE_CHECKING:\n    import mgpu_lab.ledger.table"},
         "engine.run -> ledger.table",
@@ -230,25 +226,18 @@ BREAKS = {
     "arrow in a string": ({"engine.run": "CODE = 'import mgpu_lab.rank.shell'"}, "engine.run -> rank.shell"),
     "arrow of a module import": ({"ledger.table": "import mgpu_lab.rank.shell as s"}, "ledger.table -> rank.shell"),
     "way back to the door": ({"wire.errors": "from mgpu_lab import Ranks"}, "wire.errors -> mgpu_lab"),
-    "circle of two": (
+    "cycle of two": (
         {"engine.run": AT_ONCE.format("engine.rescue"), "engine.rescue": FOR_TYPES.format("engine.run")},
-        "engine.rescue <-> engine.run",
-    ),
-    "circle of three": (
-        {
-            "rank.a": AT_ONCE.format("rank.b"),
-            "rank.b": IN_FUNCTION.format("rank.c"),
-            "rank.c": "from mgpu_lab.rank import a",
-        },
-        "rank.a <-> rank.b <-> rank.c",
-    ),
+        "engine.rescue <-> engine.run"),
+    "cycle of three": (
+        {"rank.a": AT_ONCE.format("rank.b"), "rank.b": IN_FUNCTION.format("rank.c"),
+         "rank.c": "from mgpu_lab.rank import a"},
+        "rank.a <-> rank.b <-> rank.c"),
     "torch in the engine": ({"engine.load": "def f():\n    import torch.nn"}, "engine.load -> torch"),
     "torch's types in the engine": (
-        {"engine.load": "if TYPE_CHECKING:\n    from torch import Tensor"},
-        "engine.load -> torch",
-    ),
+        {"engine.load": "if TYPE_CHECKING:\n    from torch import Tensor"}, "engine.load -> torch"),
     "deepspeed by name": ({"wire.x": "import_module('deepspeed.ops')"}, "wire.x -> deepspeed"),
-}
+}  # fmt: skip
 MODULES = ("rank.process", "rank.shell", "engine.run", "engine.rescue", "engine.results", "wire.errors", "ledger.table")
 LAZY = "def f():\n    import torch\nif TYPE_CHECKING:\n    import torch"
 KERNEL = {"notebook.x": IN_FUNCTION.format("metering.result"), "metering.result": AT_ONCE.format("metering.parts")}
