@@ -6,7 +6,6 @@ machine is no bug.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import statistics
@@ -96,13 +95,12 @@ def ratio(name: str, over: Row, under: Row) -> None:
 
 def make_kernel(directory: Path, **environ: str) -> Any:
     """Start a Jupyter kernel that knows this checkout: the one the tests use."""
-    spec = importlib.util.spec_from_file_location("kernel", ROOT / "tests" / "support" / "kernel.py")
-    if spec is None or spec.loader is None:
-        msg = "tests/support/kernel.py is missing: run the benchmarks from a full checkout."
-        raise FileNotFoundError(msg)
-    module = sys.modules["kernel"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Kernel(directory, **environ)
+    support = str(ROOT / "tests" / "support")
+    if support not in sys.path:
+        sys.path.insert(0, support)
+    from kernel import Kernel
+
+    return Kernel(directory, **environ)
 
 
 def cell(kernel: Any, source: str, timeout_s: float = 120) -> str:
