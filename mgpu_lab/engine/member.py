@@ -88,17 +88,17 @@ class Member:
     # ---- what a backend's Listener is told
 
     def heard(self, message: Any) -> None:
-        match message:
-            case messages.Answer():
-                if message.group is not None:
-                    self.group = message.group
-                asked = self.asked.pop(message.request, None)
+        match messages.Answer(message) if isinstance(message, int) else message:
+            case messages.Answer() as answer:
+                if answer.group is not None:
+                    self.group = answer.group
+                asked = self.asked.pop(answer.request, None)
                 if asked is not None:
-                    asked.take(self.rank, message)
-            case messages.Display():
-                self.output.show(message)
-            case messages.Sample():
-                self.samples.append(message)
+                    asked.take(self.rank, answer)
+            case messages.Display() as display:
+                self.output.show(display)
+            case messages.Sample() as sample:
+                self.samples.append(sample)
 
     def printed(self, stream: str, data: bytes) -> None:
         self.output.write(stream, data)

@@ -57,7 +57,7 @@ class Rescue:
         self.hear()
         now = time.monotonic()
         free = [rank for rank in ranks if rank not in self.asked]
-        asked = self.members.ask(free, messages.Where)
+        asked = self.members.ask(free, messages.Where, wake=self.members.notify)
         self.asked |= dict.fromkeys(free, (asked, now))
         for rank in self.asked:
             if self.silent(rank) and rank not in self.dumped:

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
+from IPython import version_info
 from IPython.core import page
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -13,6 +14,8 @@ from traitlets.config import Config
 
 from mgpu_lab.rank.plain_python import plain_tree
 from mgpu_lab.wire.errors import LabError
+
+KNOWN_IPYTHON = (8, 10)  # whose steps ``run_cell`` takes; an older one (Google Colab's) runs every cell its own way
 
 
 class NoKeyboardError(LabError):
@@ -68,7 +71,8 @@ class _Shell(InteractiveShell):
         """
         own = len(self.input_transformers_post) + len(self.input_transformer_manager.cleanup_transforms)
         parse: Any = self.compile.ast_parse
-        tree = plain_tree(raw_cell, self.user_ns, parse) if own == self.transforms_kept else None
+        ours = own == self.transforms_kept and version_info >= KNOWN_IPYTHON
+        tree = plain_tree(raw_cell, self.user_ns, parse) if ours else None
         if tree is None:
             return super().run_cell(raw_cell, *args, **options)  # type: ignore[no-untyped-call,no-any-return]
         info = ExecutionInfo(raw_cell, False, False, True, None)  # noqa: FBT003
@@ -122,9 +126,8 @@ def shell_in(directory: str) -> _Shell:
     return shell
 
 
-def warm_up(directory: str) -> None:
-    """Make the shell, run cells and render an error, so that what this loads and remembers is there."""
-    shell = shell_in(directory)
+def warm_up(shell: _Shell) -> None:
+    """Run cells and render an error."""
     for source in ("pass", "for _ in ():\n    pass", "1 / 0"):
         if (error := shell.run_cell(source, store_history=False).error_in_exec) is not None:
             shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__)

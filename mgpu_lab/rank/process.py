@@ -18,7 +18,7 @@ from typing import Any
 from mgpu_lab.listening import calls as listening
 from mgpu_lab.rank import release
 from mgpu_lab.rank.group import Group
-from mgpu_lab.rank.ipython import warm_up
+from mgpu_lab.rank.ipython import shell_in, warm_up
 from mgpu_lab.rank.position import Lookout, write_stacks_on_signal
 from mgpu_lab.rank.sampler import Sampler
 from mgpu_lab.rank.shell import RankShell
@@ -79,7 +79,9 @@ class Rank:
             self.shell.restore_streams()
         state = self.group.state()
         told, self.told = self.told, state
-        self.requests.say(messages.Answer(request.request, value, failure, None if state == told else state))
+        news = None if state == told else state
+        nothing = value is None and failure is None and news is None
+        self.requests.say(request.request if nothing else messages.Answer(request.request, value, failure, news))
 
     def perform(self, request: Any) -> tuple[Any, messages.Failure | None]:
         """Carry out a request: a cell may fail, all others return a value or raise."""
@@ -211,7 +213,12 @@ def main(spec: messages.RankSpec, requests: Connection, control: Connection) -> 
 def prepare(directory: str) -> None:
     """In the template: do what every rank would do for itself, so that the ranks share its pages."""
     listening.install()
-    warm_up(directory)
+    shell_in(directory)
+
+
+def rehearse(directory: str) -> None:
+    """In the template: run cells and render an error, so that what this loads and remembers is there."""
+    warm_up(shell_in(directory))
 
 
 def reseed() -> None:

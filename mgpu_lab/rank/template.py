@@ -24,15 +24,16 @@ from mgpu_lab.wire.messages import GpuCount, RankSpec
 PRELOAD = (
     # what a rank itself needs, then what a first DDP or optimizer step would import, then the big libraries
     ("IPython.core.interactiveshell", "IPython.core.completer", "numpy", "torch", "torch.distributed"),
-    ("mgpu_lab.ledger.measure", "mgpu_lab.rank.process:prepare"),
+    ("mgpu_lab.rank.process:prepare",),
     ("stack_data", "executing", "pure_eval", "asttokens"),  # what showing the first error needs
     ("pygments.lexers.python", "pygments.formatters.terminal256", "IPython.core.guarded_eval"),
+    ("mgpu_lab.rank.process:rehearse", "mgpu_lab.ledger.measure"),
     ("torch._dynamo", "torch.nn.parallel", "torch.optim"),
     ("torch.utils.data", "torch.distributed.tensor", "torch.distributed.fsdp", "torch.distributed.optim"),
     ("multiprocessing.popen_fork", "matplotlib.figure", "matplotlib.backends.backend_agg"),
     ("transformers", "transformers.models.llama.modeling_llama", "transformers.trainer"),
     ("accelerate", "peft", "bitsandbytes", "deepspeed"),
-    ("mgpu_lab.rank.process:prepare",),  # once more: an error's rendering remembers where each module's file is
+    ("mgpu_lab.rank.process:rehearse",),  # once more: an error's rendering remembers where each module's file is
 )
 PARENT_CHECK_S = 0.5
 FDS_PER_RANK = 4  # requests, control, stdout, stderr

@@ -201,7 +201,10 @@ class GroupState:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to ``request``: a value, or a failure. ``group`` is None where it is as last told."""
+    """The answer to ``request``: a value, or a failure. ``group`` is None where it is as last told.
+
+    Where there is nothing to tell, the request's number alone travels: most cells of most ranks end so.
+    """
 
     request: int
     value: Any = None

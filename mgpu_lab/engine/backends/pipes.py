@@ -10,6 +10,7 @@ import contextlib
 import os
 import pickle
 import queue
+import select
 import selectors
 import socket
 import struct
@@ -103,13 +104,16 @@ class Line:
         self.requests, self.control, self.listener = requests, control, listener
         self.streams = {out: "stdout", err: "stderr"}
         self.hung_up = False
+        self.printing = select.poll()
+        for fd in self.streams:
+            self.printing.register(fd, select.POLLIN)
 
     def drain(self) -> None:
         """Take in all that has been printed so far."""
-        for fd, name in self.streams.items():
+        for fd, _ in self.printing.poll(0):
             with contextlib.suppress(OSError):
                 while data := os.read(fd, READ_BYTES):
-                    self.listener.printed(name, data)
+                    self.listener.printed(self.streams[fd], data)
                     if len(data) < READ_BYTES:
                         break
 

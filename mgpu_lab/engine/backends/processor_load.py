@@ -6,8 +6,6 @@ Linux only; elsewhere every process counts as having had its share.
 import time
 from dataclasses import dataclass
 
-import psutil
-
 FAIR_SHARE = 0.5  # of a core; less than that while wanting to run is starvation
 
 
@@ -22,6 +20,8 @@ class Usage:
 
 def usage(pid: int) -> Usage | None:
     """Read a process's state; None where the system does not tell."""
+    import psutil  # a sixth of what `%load_ext` imports, and needed where a cell must be ended
+
     if not psutil.LINUX:
         return None
     try:
