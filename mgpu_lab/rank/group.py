@@ -173,14 +173,13 @@ class Group:
             vars(module)["init_process_group"] = init_process_group
 
     def state(self) -> GroupState:
-        alive = self.dist.is_initialized()
+        group = self.collectives.c10d._world.default_pg  # noqa: SLF001 - without the checks of the public way
         counts = dict(self.collectives.counts)
-        if alive:
+        if group is not None:
             with contextlib.suppress(Exception):
-                pg = self.collectives.c10d._get_default_group()  # noqa: SLF001
-                native = pg._get_sequence_number_for_group()  # noqa: SLF001 - counts what C++ calls, too
+                native = group._get_sequence_number_for_group()  # noqa: SLF001 - counts what C++ calls, too
                 counts["native"] = native - self.collectives.point_to_point
-        return GroupState(self.generation, alive, tuple(sorted(counts.items())))
+        return GroupState(self.generation, group is not None, tuple(sorted(counts.items())))
 
 
 def retire_object(made: Any) -> str:

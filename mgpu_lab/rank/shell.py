@@ -32,6 +32,7 @@ class RankShell:
     def __init__(self, show: Callable[..., None], namespace: dict[str, Any], directory: str) -> None:
         RankPublisher.show = RankDisplayHook.show = staticmethod(show)
         self.streams = {1: os.dup(1), 2: os.dup(2)}
+        self.pipes = {fd: os.fstat(own) for fd, own in self.streams.items()}
         self.open_streams()
         self.shell = shell_in(directory)
         self.shell.user_ns.update(namespace)
@@ -62,13 +63,16 @@ class RankShell:
     def restore_streams(self) -> None:
         """Undo what a cell may have done to its streams, then flush them."""
         for fd, name, stream in ((1, "stdout", self.stdout), (2, "stderr", self.stderr)):
-            with contextlib.suppress(Exception):
+            try:
                 getattr(sys, name).flush()
-            if stream.closed or not same_file(fd, self.streams[fd]):
+                same = os.path.samestat(os.fstat(fd), self.pipes[fd]) and not stream.closed
+            except Exception:  # noqa: BLE001 - whatever the cell has put in its place
+                same = False
+            if not same:
                 self.open_streams()
-                break
+                return
             setattr(sys, name, stream)
-        self.flush()
+            stream.flush()
 
     def flush(self) -> None:
         for stream in (self.stdout, self.stderr):
@@ -149,14 +153,6 @@ def name_module_of_cells(frames: list[TracebackType]) -> None:
     """
     for name in filter(is_cell_file, {tb.tb_frame.f_code.co_filename for tb in frames}):
         inspect.modulesbyfile.update(dict.fromkeys((name, os.path.abspath(name)), "__main__"))  # noqa: PTH100 - inspect's key
-
-
-def same_file(fd: int, other: int) -> bool:
-    """Whether two descriptors mean the same open pipe; False when ``fd`` is closed."""
-    try:
-        return os.path.sameopenfile(fd, other)
-    except OSError:
-        return False
 
 
 def refuse_input(*_: Any, **__: Any) -> str:

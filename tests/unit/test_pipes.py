@@ -3,6 +3,7 @@
 import os
 import pickle
 import socket
+import struct
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -11,6 +12,7 @@ import pytest
 
 from mgpu_lab.engine.backends.pipes import Channel, Line, Pipes
 from mgpu_lab.engine.output import MAX_DISPLAYS, CellOutput
+from mgpu_lab.rank.voice import Voice
 from mgpu_lab.wire.messages import Display, mark
 
 
@@ -122,6 +124,25 @@ def test_two_threads_send_whole_frames():
     for thread in threads:
         thread.start()
     assert sorted(connection.recv() for _ in range(100)) == ["a"] * 50 + ["b"] * 50
+    here.close()
+
+
+def test_a_rank_hears_messages_however_they_are_cut():
+    """Two in one read, one in many, one that is longer than a read, and one whose length takes twelve bytes."""
+    here, there = socket.socketpair()
+    voice, sent = Voice(Connection(there.detach())), ["a", "b", b"c" * 100_000, "d"]
+    frames = [pickle.dumps(each) for each in sent]
+    stream = b"".join(struct.pack("!i", len(each)) + each for each in frames)
+    stream += struct.pack("!iQ", -1, len(frames[0])) + frames[0]
+    threading.Thread(target=lambda: [here.sendall(stream[i : i + 9000]) for i in range(0, len(stream), 9000)]).start()
+    assert [voice.wait(5) and voice.hear() for _ in range(5)] == [*sent, "a"]
+    assert not voice.wait(0)
+    voice.say("x" * 50_000)
+    voice.say(7)
+    channel, frames = Channel(here), []
+    while len(frames) < 2:
+        frames += channel.receive()
+    assert [pickle.loads(each) for each in frames] == ["x" * 50_000, 7]
     here.close()
 
 
