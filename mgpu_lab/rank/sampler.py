@@ -37,7 +37,7 @@ class Sampler:
         self.live = False
         self.busy = False
         self.peak_bytes = 0
-        self.private = PrivateMemory()
+        self.private, self.machine_bytes = PrivateMemory(), psutil.virtual_memory().total
         self.last_s = 0.0
         self.looks: collections.deque[bool] = collections.deque(maxlen=LOOKS_KEPT)
         self.main_task = threading.get_native_id()
@@ -82,7 +82,7 @@ class Sampler:
     def cpu_memory(self) -> dict[str, Any]:
         used = self.private.read()
         self.peak_bytes = max(self.peak_bytes, used)
-        return {"memory_bytes": used, "peak_bytes": self.peak_bytes, "capacity_bytes": psutil.virtual_memory().total}
+        return {"memory_bytes": used, "peak_bytes": self.peak_bytes, "capacity_bytes": self.machine_bytes}
 
     def gpu_memory(self) -> dict[str, Any]:
         """Return torch's and the driver's figures for this rank's GPU. Written from the documentation, not yet run."""
