@@ -91,7 +91,8 @@ def decide(facts: Facts, now_s: float) -> Action:
     else:
         action = watching(facts, now_s)
     alert = facts.trouble or facts.interrupted_s is not None
-    return action or after_release(facts, now_s) or Action(WAIT, wait_s=ALERT_TICK_S if alert else TICK_S)
+    action = action or after_release(facts, now_s) or releasing_again(facts, now_s)
+    return action or Action(WAIT, wait_s=ALERT_TICK_S if alert else TICK_S)
 
 
 def reason_to_stop(facts: Facts, now_s: float) -> str:
@@ -118,7 +119,7 @@ def letting_go(facts: Facts, now_s: float) -> Action | None:
         return Action(LOOK, facts.running)
     if facts.released_s is None and all(sight.stuck(now_s) for sight in facts.sights.values()):
         return Action(RELEASE, facts.running)
-    return releasing_again(facts, now_s)
+    return None
 
 
 def ending(facts: Facts, now_s: float, since_s: float) -> Action | None:
@@ -129,8 +130,6 @@ def ending(facts: Facts, now_s: float, since_s: float) -> Action | None:
         return Action(INTERRUPT, tuple(rank for rank, sight in facts.sights.items() if not sight.leaving))
     if since_s > RELEASE_AFTER_STOP_S and facts.released_s is None and waits(facts.sights.values()):
         return Action(RELEASE, facts.running)
-    if again := releasing_again(facts, now_s):
-        return again
     if silent := {rank: sight for rank, sight in facts.sights.items() if sight.silent}:
         return killing(silent, facts, since_s, KILL_SILENT_AFTER_STOP_S)
     return killing(facts.sights, facts, since_s, KILL_AFTER_STOP_S + (ECHO_S if facts.killed else 0.0))

@@ -151,7 +151,8 @@ class CellRun:
             case decide.RELEASE:
                 self.where = self.where or self.where_text()
                 self.rescue.release(action.ranks)
-                self.learn(released_s=now if self._facts.released_s is None else self._facts.released_s, cut_s=now)
+                released_s = now if self._facts.released_s is None else self._facts.released_s
+                self.learn(released_s=released_s, cut_s=time.monotonic())
             case decide.KILL:
                 self.rescue.kill(action.ranks)
 

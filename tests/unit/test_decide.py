@@ -54,6 +54,12 @@ ROWS = {
     "interrupted: none waits": (facts(COMPUTES, **STOPPED), 10.2, WAIT_ALERT),
     "interrupted: again": (facts(COMPUTES, LEAVES, **STOPPED), 10.6, Action(d.INTERRUPT, (0,))),
     "interrupted: silent": (facts(SILENT, WAITS, **RELEASED), 10.9, KILL),
+    "interrupted: silent, and another is stuck": (facts(SILENT, WAITS, **RELEASED | {"cut_s": 10.2}), 10.9, KILL),
+    "released, still stuck and overdue": (
+        facts(WAITS, ranks=2, trouble=True, released_s=3.9, **LOOKED | {"cut_s": 4.6}),
+        5.0,
+        KILL,
+    ),
     "interrupted: overdue": (facts(COMPUTES, LEAVES, **RELEASED), 11.3, KILL),
     "interrupted: another was killed": (facts(COMPUTES, killed=frozenset({1}), **AGAIN), 11.3, WAIT_ALERT),
     "interrupted: killed once": (facts(COMPUTES, killed=frozenset({0}), **RELEASED), 20.0, WAIT_ALERT),
