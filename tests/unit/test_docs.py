@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import docs
+import mgpu_lab
 
 PAGES = [docs.ROOT / "README.md", docs.ROOT / "CONTRIBUTING.md", *sorted(docs.ROOT.glob("docs/**/*.md"))]
 
@@ -66,3 +67,12 @@ def test_the_wings_are_those_that_the_imports_are_held_to():
 def test_files_that_the_architecture_names_are_there():
     for name in re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", page("docs/architecture.md")):
         assert (docs.PACKAGE / name).exists() or (docs.ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("name", mgpu_lab.__all__)
+def test_every_public_name_is_documented(name):
+    thing = getattr(mgpu_lab, name)
+    members = vars(thing).items() if isinstance(thing, type) else ()
+    missing = [each for each, found in members if not each.startswith("_") and callable(found) and not found.__doc__]
+    assert thing.__doc__
+    assert missing == []
