@@ -19,6 +19,7 @@ KILL_SILENT_AFTER_STOP_S = 0.8
 KILL_AFTER_STOP_S = 1.2
 ECHO_S = 0.4  # more, once a silent rank has been killed: its death lets others go
 KILL_AFTER_RELEASE_S = 1.0
+LEAVING_S = 60.0  # the most that writing an error may take
 PATIENCE_S = 8.0  # how long at most a rank that gets no processor is waited for
 
 DONE, WAIT, ATTEND, LOOK, NOTE = "done", "wait", "attend", "look", "note"
@@ -154,8 +155,9 @@ def killing(sights: dict[int, Sight], facts: Facts, past_s: float, limit_s: floa
     if past_s < limit_s:
         return None
     patient = past_s < PATIENCE_S
-    waited_for = {rank for rank, sight in sights.items() if sight.leaving or (patient and sight.starved)}
-    overdue = tuple(rank for rank in sights if rank not in facts.killed and rank not in waited_for)
+    leaving = {rank for rank, sight in sights.items() if sight.leaving and past_s < LEAVING_S}
+    starved = {rank for rank, sight in sights.items() if sight.starved and patient}
+    overdue = tuple(rank for rank in sights if rank not in {*facts.killed, *leaving, *starved})
     return Action(KILL, overdue) if overdue else None
 
 

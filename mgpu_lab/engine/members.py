@@ -85,7 +85,11 @@ class Members(Mapping[int, Member]):
     def renew(self) -> None:
         """Have all ranks leave their process group and join a new one; variables stay."""
         generation, meeting = self._next_generation()
-        self._wait_until_joined(self.ask(self, messages.JoinGroup, generation, meeting))
+        try:
+            self._wait_until_joined(self.ask(self, messages.JoinGroup, generation, meeting))
+        except BaseException:
+            self.rendezvous.break_store()  # or those that have begun to join wait for the others
+            raise
 
     def replace(self, ranks: Iterable[int]) -> None:
         """Start new processes for these ranks, killing the old ones, and give all ranks a new process group."""
@@ -105,6 +109,9 @@ class Members(Mapping[int, Member]):
             with held_back():
                 self.kill(ranks)
                 self.rendezvous.break_store()
+            raise
+        except RanksError:
+            self.rendezvous.break_store()
             raise
 
     def kill(self, ranks: Iterable[int]) -> None:

@@ -72,7 +72,7 @@ class Ranks:
         self._cells = 0
         self._running: CellRun | None = None
         self._last_where = ""
-        self._wishes = Wishes(self._sample_every)
+        self._wishes = Wishes(weakref.WeakMethod(self._sample_every))  # no circle: ranks end with their last reference
         self._members: Members | None = Members(local_backend(), count, self.device)
         self._members.forget_output()
         weakref.finalize(self, Members.stop, self._members)

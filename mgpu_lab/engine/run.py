@@ -171,7 +171,8 @@ class CellRun:
     def leavers(self) -> list[int]:
         """List the ranks that ended the cell without a process group."""
         answers = dict(self.asked.answers) if self.asked is not None else {}
-        return [rank for rank, answer in answers.items() if answer.group is not None and not answer.group.initialized]
+        left = [rank for rank, answer in answers.items() if answer.group is not None and not answer.group.initialized]
+        return [rank for rank in left if rank not in self.rescue.released]  # NCCL's abort takes the group away
 
     def echoes(self) -> list[int]:
         """List the ranks whose error is only the echo of our release, of another's death, or of one that left."""

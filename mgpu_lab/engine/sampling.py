@@ -25,9 +25,12 @@ class Sampling:
 
 
 class Wishes:
-    """All readers' wishes; ``apply`` is called with the shortest period when it changes, 0 where nobody reads."""
+    """All readers' wishes. What ``apply`` returns is told the shortest period when it changes; 0: nobody reads.
 
-    def __init__(self, apply: Callable[[float], None]) -> None:
+    ``apply`` may be a weak reference, which returns None when there is nobody left to tell.
+    """
+
+    def __init__(self, apply: Callable[[], Callable[[float], None] | None]) -> None:
         self._apply = apply
         self._open: list[Sampling] = []
 
@@ -49,5 +52,5 @@ class Wishes:
             self._tell(before)
 
     def _tell(self, before_s: float) -> None:
-        if self.period_s != before_s:
-            self._apply(self.period_s)
+        if self.period_s != before_s and (apply := self._apply()) is not None:
+            apply(self.period_s)

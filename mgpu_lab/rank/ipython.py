@@ -70,7 +70,8 @@ class _Shell(InteractiveShell):
 
         With 64 ranks on 2 cores that search is more than half of an empty cell: every rank makes it with cold caches.
         """
-        tree = plain_tree(raw_cell, self.user_ns, self._parse) if self._takes_plain_cells() else None
+        usual = options == {"store_history": False} and not args
+        tree = plain_tree(raw_cell, self.user_ns, self._parse) if usual and self._takes_plain_cells() else None
         if tree is None:
             return super().run_cell(raw_cell, *args, **options)  # type: ignore[no-untyped-call,no-any-return]
         info = ExecutionInfo(raw_cell, False, False, True, None)  # noqa: FBT003

@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import threading
+import time
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,6 +27,8 @@ from mgpu_lab.rank.tracebacks import chain, own_frames
 from mgpu_lab.rank.voice import Voice
 from mgpu_lab.wire import messages, transfer
 
+ATTENDED_S = 10.0
+
 
 class Rank:
     """The state of one rank and the two threads' loops over it."""
@@ -36,6 +39,8 @@ class Rank:
         self.requests, self.control = Voice(requests), Voice(control)
         self.displays = itertools.count(1)
         self.in_cell = False
+        self.showing = self.postponed = False  # a display is being sent; Ctrl-C came meanwhile
+        self.attend_until_s = 0.0
         self.cut_generation = 0
         self.told: messages.GroupState | None = None  # what the kernel knows of the group
         self.group = Group(spec)
@@ -65,8 +70,10 @@ class Rank:
                 traceback.print_exception(error.with_traceback(chain(own_frames(error.__traceback__))))
 
     def on_interrupt(self, *_: Any) -> None:
-        """Let Ctrl-C reach a cell and nothing else."""
-        if self.in_cell:
+        """Let Ctrl-C reach a cell and nothing else; a message under way goes out whole first."""
+        if self.showing:
+            self.postponed = True
+        elif self.in_cell:
             raise KeyboardInterrupt
 
     def handle(self, request: Any) -> None:
@@ -119,7 +126,7 @@ class Rank:
             self.shell.user_ns.setdefault(name, value)
         self.group.meter.begin_cell()
         self.sampler.begin_cell()
-        self.in_cell = True
+        self.in_cell, self.postponed = True, False
         try:
             signal.signal(signal.SIGINT, self.on_interrupt)  # an earlier cell may have set one of its own
             self.group.collectives.failed = None
@@ -138,11 +145,21 @@ class Rank:
 
     def show(self, data: dict[str, Any], metadata: dict[str, Any], display_id: str | None, *, update: bool) -> None:
         """Send a rich display, and leave a mark in the printed text where its place is."""
+        if os.getpid() != self.requests.pid:
+            return  # a cell's fork: its mark would stand in the rank's text
         bundle, about = transfer.plain_display(data, metadata)
         number = 0 if update else next(self.displays)
-        if not update:
-            self.shell.write_mark(messages.mark(number))
-        self.requests.say(messages.Display(bundle, about, display_id, update, number))
+        in_main = threading.current_thread() is threading.main_thread()
+        self.showing |= in_main
+        try:
+            if not update:
+                self.shell.write_mark(messages.mark(number))
+            self.requests.say(messages.Display(bundle, about, display_id, update, number))
+        finally:
+            self.showing &= not in_main
+        if in_main and self.postponed:
+            self.postponed = False
+            raise KeyboardInterrupt
 
     # ---- control thread
 
@@ -157,7 +174,7 @@ class Rank:
 
     def patience_s(self) -> float | None:
         """Return how long to wait for a message: for ever where nothing is to be done meanwhile."""
-        if self.in_cell:
+        if self.in_cell or time.monotonic() < self.attend_until_s:
             return self.sampler.look_s
         return self.sampler.period_s if self.sampler.live else None
 
@@ -171,6 +188,8 @@ class Rank:
                 value = release.connected_pairs()
             case messages.CutSockets():
                 value = release.cut(message.pairs) if message.generation == self.group.generation else 0
+            case messages.Attend():
+                self.attend_until_s = time.monotonic() + ATTENDED_S  # on a busy machine the cell may not have begun
             case messages.Sampling():
                 self.sampler.switch(message.period_s)
             case messages.Shutdown():

@@ -63,6 +63,8 @@ ROWS = {
     "interrupted: overdue": (facts(COMPUTES, LEAVES, **RELEASED), 11.3, KILL),
     "interrupted: another was killed": (facts(COMPUTES, killed=frozenset({1}), **AGAIN), 11.3, WAIT_ALERT),
     "interrupted: killed once": (facts(COMPUTES, killed=frozenset({0}), **RELEASED), 20.0, WAIT_ALERT),
+    "interrupted: writes its error": (facts(LEAVES, **RELEASED), 60.0, WAIT_ALERT),
+    "interrupted: its answer must be lost": (facts(LEAVES, **RELEASED), 71.0, KILL),
     "interrupted: gets no processor": (facts(STARVES, **RELEASED), 15.0, WAIT_ALERT),
     "interrupted: got none for too long": (facts(STARVES, **RELEASED), 19.0, KILL),
 }

@@ -122,7 +122,7 @@ def test_a_rank_that_does_not_come_up_is_named(backend):
 
 
 def test_samples_are_taken_as_often_as_the_most_impatient_reader_wants(members, backend):
-    wishes = Wishes(members.set_sampling)
+    wishes = Wishes(lambda: members.set_sampling)
     slow, fast = wishes.add(1.0), wishes.add(0.25)
     with wishes.add(0.5):
         fast.close()

@@ -70,21 +70,20 @@ class ForkServer:
         request, event = next(self._ids), threading.Event()
         self._forks[request] = event
         try:
-            with held_back(), self._lock:  # half a request would leave the template waiting for the rest
-                self._connection.send((request, errand))
-                sendfds(self._socket, there)
-        except OSError as error:
-            self.gone.set()
+            try:
+                with held_back(), self._lock:  # half a request would leave the template waiting for the rest
+                    self._connection.send((request, errand))
+                    sendfds(self._socket, there)
+            finally:
+                close_all(there)
+            self._wait_for_fork(event)
+        except BaseException as error:  # a process that comes up later finds its pipe closed and ends
             close_all(here)
+            if not isinstance(error, OSError):
+                raise
+            self.gone.set()
             msg = f"the process that ranks are forked from has ended ({error}); run `%ranks restart`."
             raise RanksError(msg) from error
-        finally:
-            close_all(there)
-        try:
-            self._wait_for_fork(event)
-        except BaseException:  # a process that comes up later finds its pipe closed and ends
-            close_all(here)
-            raise
         requests, control, out, err = here
         return Forked(self._pids.pop(request), socket.socket(fileno=requests), socket.socket(fileno=control), out, err)
 
@@ -93,8 +92,8 @@ class ForkServer:
         with self._lock:
             if (code := self._early.pop(pid, None)) is None:
                 self._watched[pid] = ended
-        if code is not None:
-            ended(code)
+        if code is not None or self.gone.is_set():
+            ended(-int(signal.SIGKILL) if code is None else code)
 
     def stop(self) -> None:
         """End the template; it kills what it forked and removes the directory."""

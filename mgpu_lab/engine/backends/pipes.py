@@ -147,7 +147,8 @@ class Pipes:
         self.wake_read, self.wake_write = os.pipe()
         os.set_blocking(self.wake_write, False)
         self.selector.register(self.wake_read, selectors.EVENT_READ, None)
-        threading.Thread(target=self._read, name="mgpu_lab-pipes", daemon=True).start()
+        self.thread = threading.Thread(target=self._read, name="mgpu_lab-pipes", daemon=True)
+        self.thread.start()
 
     def do(self, job: Callable[[], None]) -> None:
         """Have the thread carry out a job."""
@@ -168,13 +169,15 @@ class Pipes:
         done = threading.Event()
 
         def job() -> None:
+            line.hung_up = True  # its descriptors may soon be another's
             for fd in (line.requests.sock.fileno(), line.control.sock.fileno(), *line.streams):
                 self._forget(fd)
             close()
             done.set()
 
         self.do(job)
-        done.wait(2)
+        if threading.current_thread() is not self.thread:  # a finalizer may run in any thread
+            done.wait(2)
 
     def _register(self, line: Line) -> None:
         for channel in (line.requests, line.control):
@@ -193,12 +196,10 @@ class Pipes:
 
     def _read(self) -> None:
         while True:
+            woken = False
             for key, events in self.selector.select():
                 if key.data is None:
-                    os.read(self.wake_read, 4096)
-                    while not self.jobs.empty():
-                        with contextlib.suppress(Exception):  # no job may end this thread
-                            self.jobs.get()()
+                    woken = bool(os.read(self.wake_read, 4096))
                     continue
                 line, source = key.data
                 if isinstance(source, str):
@@ -208,6 +209,9 @@ class Pipes:
                     self._write(line, source, key.fd)
                 if events & selectors.EVENT_READ:
                     self._hear(line, source, key.fd)
+            while woken and not self.jobs.empty():  # not before the last key: a job may close its descriptor
+                with contextlib.suppress(Exception):  # no job may end this thread
+                    self.jobs.get()()
 
     def _write(self, line: Line, channel: Channel, fd: int) -> None:
         try:
