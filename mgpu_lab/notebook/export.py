@@ -15,6 +15,7 @@ from mgpu_lab.wire.errors import UsageError
 
 HEADER = '''"""Cells of a notebook as a script. Run it with: torchrun --nproc_per_node={size} {name}"""
 
+import gc
 import os
 
 import torch
@@ -43,8 +44,11 @@ def show(value):
 
 '''
 FOOTER = """
-# The last gradients are freed by gloo's own threads, which need Python for that. One that is late, when the interpreter
-# is shutting down already, aborts the process (pytorch issue 190489): the barrier gives them the time.
+# DDP would keep the process group alive into the end of Python, where a gloo thread that still has a gradient to free
+# aborts the process (pytorch issue 190489): without models the group goes, and its threads with it, while Python runs.
+for name in [name for name, value in globals().items() if isinstance(value, torch.nn.Module)]:
+    del globals()[name]
+gc.collect()
 dist.barrier()
 dist.destroy_process_group()
 """

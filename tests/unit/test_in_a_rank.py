@@ -3,7 +3,6 @@
 import faulthandler
 import os
 import socket
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -103,7 +102,6 @@ def test_only_the_connections_named_are_cut(connection):
     assert far.recv(10) == b"x"
     assert far.recv(10) == b"", "the other side sees the end at once"
     assert near.fileno() > 0, "the descriptor stays open: gloo closes it"
-    assert "torch" not in sys.modules
 
 
 def test_sockets_are_found_where_no_descriptor_is_left_for_looking(monkeypatch, connection):
