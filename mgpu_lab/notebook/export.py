@@ -15,7 +15,6 @@ from mgpu_lab.wire.errors import UsageError
 
 HEADER = '''"""Cells of a notebook as a script. Run it with: torchrun --nproc_per_node={size} {name}"""
 
-import gc
 import os
 
 import torch
@@ -46,6 +45,8 @@ def show(value):
 FOOTER = """
 # DDP would keep the process group alive into the end of Python, where a gloo thread that still has a gradient to free
 # aborts the process (pytorch issue 190489): without models the group goes, and its threads with it, while Python runs.
+import gc
+
 for name in [name for name, value in globals().items() if isinstance(value, torch.nn.Module)]:
     del globals()[name]
 gc.collect()
