@@ -150,6 +150,21 @@ def test_interrupt_from_another_thread(ranks):
     assert any("interrupt" in note for note in result.notes)
 
 
+@pytest.mark.parametrize("after_s", [0.3, 0.31, 0.33, 0.36, 0.4, 0.45, 0.5, 0.55])
+def test_stop_between_the_halves_of_a_display(ranks, after_s):
+    """A message goes out whole before Ctrl-C is let through: the answer behind half of one would never be read."""
+    threading.Timer(after_s, ranks.interrupt).start()
+    result = ranks.run(
+        """
+        from IPython.display import HTML, display
+        while True:
+            shown = display(HTML("x" * 700_000), display_id=True)
+            shown.update(HTML("y" * 700_000))""",
+        timeout=20,
+    )
+    assert [error.kind for error in result.errors] == ["interrupted"] * 2
+
+
 def test_restart_gives_new_processes():
     with Ranks(2, "cpu") as ranks:
         pids = [status.pid for status in ranks.status()]
