@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.checks.core import Wrong, is_stub, refuse
+from mgpu_lab.checks.lesson_06_sums import fits
 from mgpu_lab.checks.mistakes import close, fitting, number_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ def loss_scaler(answer: Any) -> str:
         raise NotImplementedError
     for story in STORIES:
         Trial(answer, story).run()
-    return f"{len(STORIES)} runs: scaled before backward, unscaled for the step, skipped as a whole, scale halved and doubled in time."
+    return (
+        f"{len(STORIES)} runs: scaled before backward, unscaled for the step, skipped as a whole, the scale halved and "
+        "doubled in time."
+    )
 
 
 class Trial:
@@ -111,8 +115,7 @@ class Trial:
 
         self.backward()
         if bad is not None:
-            gradient = self.weights[bad.weight].grad
-            assert gradient is not None
+            gradient: Any = self.weights[bad.weight].grad
             gradient.view(-1)[bad.place] = bad.value
         before = [w.detach().clone() for w in self.weights]
         self.stepped.clear()
@@ -165,7 +168,8 @@ class Trial:
         }
         if hint := fitting(mistakes, near):
             return hint
-        wrong = [n for n, (f, w) in enumerate(zip(found, wanted, strict=True)) if not torch.allclose(f, w, CLOSE, 0.0)]
+        pairs = enumerate(zip(found, wanted, strict=True))
+        wrong = [number for number, (f, w) in pairs if not torch.allclose(f, w, rtol=CLOSE, atol=0.0)]
         if len(wrong) < len(wanted):
             return (
                 f"Gradients {', '.join(map(str, wrong))} of 0 to {len(wanted) - 1} were wrong when optimizer.step() was "
@@ -193,27 +197,18 @@ class Trial:
 def made(answer: Any, story: Story) -> Any:
     """Make the scaler; Wrong where it does not take the arguments or lacks a method."""
     arguments = {"init_scale": story.scale, "growth_interval": story.interval}
-    fits(answer, (), arguments, "LossScaler(init_scale=..., growth_interval=...)")
+    fits(answer, (), call="LossScaler(init_scale=..., growth_interval=...)", **arguments)
     scaler = answer(**arguments)
     for name, parameters in METHODS.items():
         method = getattr(scaler, name, None)
         if not callable(method):
             raise Wrong(f"There is no method {name}: the check calls {name}({', '.join(parameters)}).")
-        fits(method, parameters, {}, f"{name}({', '.join(parameters)})")
+        fits(method, parameters)
     return scaler
 
 
 def called(scaler: Any, name: str, *arguments: Any) -> Any:
     return getattr(scaler, name)(*arguments)
-
-
-def fits(function: Any, arguments: tuple[Any, ...], named: dict[str, Any], call: str) -> None:
-    try:
-        inspect.signature(function).bind(*arguments, **named)
-    except TypeError as error:
-        raise Wrong(f"The check calls {call}, and yours does not take that: {error}.") from error
-    except ValueError:  # no signature: a built-in
-        return
 
 
 def scaled_hint(scaled: Any, loss: torch.Tensor, value: float, scale: float) -> str | None:

@@ -189,8 +189,8 @@ def value_hint(found: Any, count: int, shape: tuple[int, ...]) -> str | None:
         return hint
     share = float((found != (total / count).bfloat16()).double().mean())
     return (
-        f"With {count} micro-batches {share:.0%} of the numbers are not the mean rounded once. Is every gradient counted "
-        "once, and added in fp32?"
+        f"With {count} micro-batches {share:.0%} of the numbers are not the mean rounded once. Is every gradient "
+        "counted once, and added in fp32?"
     )
 
 
@@ -220,12 +220,12 @@ def same(found: Tensor, wanted: Tensor) -> bool:
     return float((found.cpu() != wanted).double().mean()) < MOST_DIFFERING
 
 
-def fits(answer: Any, parameters: tuple[str, ...]) -> None:
+def fits(answer: Any, parameters: tuple[str, ...], *, call: str = "", **named: Any) -> None:
     """Raise Wrong where the answer cannot be called with these arguments."""
     try:
-        inspect.signature(answer).bind(*parameters)
+        inspect.signature(answer).bind(*parameters, **named)
     except TypeError as error:
-        called = f"{getattr(answer, '__name__', 'your answer')}({', '.join(parameters)})"
-        raise Wrong(f"The check calls {called}, and yours does not take that: {error}.") from error
+        call = call or f"{getattr(answer, '__name__', 'your answer')}({', '.join(parameters)})"
+        raise Wrong(f"The check calls {call}, and yours does not take that: {error}.") from error
     except ValueError:  # no signature: a built-in
         return

@@ -1,9 +1,11 @@
-"""Tools that the lessons use and do not teach: counting traffic, timing. Runs inside ranks and in exported scripts.
+"""Tools that the lessons use and do not teach: traffic, timing, torchrun, small data. For ranks and exported scripts.
 
 >>> from mgpu_lab.course import traffic
 """
 
 from mgpu_lab.course.timing import fastest_s
+from mgpu_lab.course.torchrun import torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
+from mgpu_lab.course.zen import zen, zen_net
 
-__all__ = ["Traffic", "fastest_s", "traffic"]
+__all__ = ["Traffic", "fastest_s", "torchrun", "traffic", "zen", "zen_net"]

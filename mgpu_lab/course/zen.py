@@ -36,6 +36,6 @@ def zen_net(letters: Tensor) -> nn.Sequential:
 
     torch.manual_seed(0)
     count = len(letters)
-    return nn.Sequential(
-        nn.Embedding(count, 8), nn.Flatten(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, count)
-    ).to(letters.device)
+    return nn.Sequential(nn.Embedding(count, 8), nn.Flatten(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, count)).to(
+        letters.device
+    )
