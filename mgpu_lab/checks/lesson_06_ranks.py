@@ -23,22 +23,20 @@ TOLERANCE = 1e-4
 def bf16_wire(answer: Any) -> str:
     """``reduce_mean(x)``: the mean over ranks in place, bf16 on the wire, fp32 in the sum, rounded once."""
     fits(answer, ("x",))
-    on_each_size(lambda size: wire_trial(answer, size), "reducing")
+    for length in LENGTHS:
+        on_each_size(functools.partial(wire_trial, answer, length), f"reducing {length} numbers")
     return f"{sizes_text().capitalize()}, lengths {', '.join(map(str, LENGTHS))}: rounded once, only bf16 sent."
 
 
-def wire_trial(answer: Any, size: int) -> str | None:
-    for length in LENGTHS:
-        everybody = [vector(length, rank) for rank in range(size)]
-        x = everybody[dist.get_rank()].clone().to(device_here())
-        with Spy() as spy:
-            answer(x)
-        hint = reducing_hint(spy, size) or bytes_hint(spy, length, size) or mean_hint(x.cpu(), everybody)
-        if hint:
-            return hint
-        if late := next((event for event in spy.events if not event.waited_for), None):
-            return f"{late.name} was started and never waited for."
-    return None
+def wire_trial(answer: Any, length: int, size: int) -> str | None:
+    everybody = [vector(length, rank) for rank in range(size)]
+    x = everybody[dist.get_rank()].clone().to(device_here())
+    with Spy() as spy:
+        answer(x)
+    hint = reducing_hint(spy, size) or bytes_hint(spy, length, size) or mean_hint(x.cpu(), everybody)
+    if hint is None and (late := next((event for event in spy.events if not event.waited_for), None)):
+        return f"{late.name} was started and never waited for."
+    return hint
 
 
 def reducing_hint(spy: Spy, size: int) -> str | None:
@@ -121,6 +119,7 @@ class Case:
 
 
 CASES = (
+    Case("tiny gradients", 1e-5, 64.0, ((2, 5), (4,))),
     Case("large gradients", 10.0, 1024.0),
     Case("small gradients", 0.01, 512.0, ((4, 3), (), (7,))),
     Case("an inf on the last rank", 1.0, 65536.0, bad=Bad(math.inf, -1, 1, 5)),

@@ -1,3 +1,4 @@
+# %% right: as in the lesson
 def pieces(x):
     size = dist.get_world_size()
     share = -(-len(x) // size)
@@ -20,12 +21,23 @@ def mean_share(x):
     return (exchanged(pieces(x)).float().sum(0) / dist.get_world_size()).bfloat16()
 
 
-# %% right: as in the lesson
 def reduce_mean(x):
     x.copy_(gathered(mean_share(x))[: len(x)])
 
 
 # %% right: into one tensor, mean
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
 def reduce_mean(x):
     mine = exchanged(pieces(x)).float().mean(0).bfloat16()
     whole = torch.empty_like(pieces(x)).view(-1)
@@ -34,6 +46,12 @@ def reduce_mean(x):
 
 
 # %% right: point to point, batched
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
 from torch.distributed import P2POp, batch_isend_irecv, get_rank, get_world_size, irecv, isend
 
 
@@ -71,6 +89,12 @@ def reduce_mean(x):
 
 
 # %% right: asynchronous, waits, fp64 inside
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
 def reduce_mean(x):
     n = dist.get_world_size()
     sent = pieces(x).contiguous()
@@ -96,10 +120,16 @@ def reduce_mean(x):
     x.copy_(out)
 
 
-# %% right: the bytes as int16, futures
+# %% right: the bytes as uint8, futures
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
 def reduce_mean(x):
     n = dist.get_world_size()
-    sent = pieces(x).contiguous().view(torch.int16)
+    sent = pieces(x).contiguous().view(torch.uint8)
     versions = torch.empty_like(sent)
     dist.all_to_all_single(versions, sent, async_op=True).get_future().wait()
     mine = versions.view(torch.bfloat16).float().mean(dim=0).bfloat16()
@@ -131,6 +161,18 @@ def reduce_mean(x):
 
 
 # %% wrong: reduce-scatter in bf16, functional -> reduce_scatter adds up on its way
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
 import torch.distributed._functional_collectives as funcol
 
 
@@ -142,16 +184,70 @@ def reduce_mean(x):
 
 
 # %% wrong: exchanges fp32 -> only bf16 may travel
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
 def reduce_mean(x):
     x.copy_(gathered(exchanged(pieces(x).float()).mean(0).bfloat16())[: len(x)])
 
 
 # %% wrong: forgets to divide -> That is the sum
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
 def reduce_mean(x):
     x.copy_(gathered(exchanged(pieces(x)).float().sum(0).bfloat16())[: len(x)])
 
 
 # %% wrong: sums in bf16 -> The sum was made in bf16
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
 def reduce_mean(x):
     versions = exchanged(pieces(x))
     total = versions[0].clone()
@@ -161,17 +257,79 @@ def reduce_mean(x):
 
 
 # %% wrong: divides before -> Divided before the sum
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
 def reduce_mean(x):
     versions = exchanged(pieces(x) / dist.get_world_size())
     x.copy_(gathered(versions.float().sum(0).bfloat16())[: len(x)])
 
 
 # %% wrong: returns only -> write the mean back into x
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
+def mean_share(x):
+    return (exchanged(pieces(x)).float().sum(0) / dist.get_world_size()).bfloat16()
+
+
 def reduce_mean(x):
     return gathered(mean_share(x))[: len(x)]
 
 
 # %% wrong: leaves the tail -> Pad before you cut
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
+def mean_share(x):
+    return (exchanged(pieces(x)).float().sum(0) / dist.get_world_size()).bfloat16()
+
+
 def reduce_mean(x):
     whole = len(x) - len(x) % dist.get_world_size()
     if whole:
@@ -180,12 +338,56 @@ def reduce_mean(x):
 
 
 # %% wrong: shares in the wrong order -> in rank order
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
+def mean_share(x):
+    return (exchanged(pieces(x)).float().sum(0) / dist.get_world_size()).bfloat16()
+
+
 def reduce_mean(x):
     mine = mean_share(x)
     x.copy_(torch.cat(gathered(mine).split(len(mine))[::-1])[: len(x)])
 
 
 # %% wrong: one number at a time -> one exchange and one gather
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
+def mean_share(x):
+    return (exchanged(pieces(x)).float().sum(0) / dist.get_world_size()).bfloat16()
+
+
 def reduce_mean(x):
     for number in x:
         part = number.view(1)
@@ -193,6 +395,22 @@ def reduce_mean(x):
 
 
 # %% wrong: the gather never waited for -> never waited for
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def mean_share(x):
+    return (exchanged(pieces(x)).float().sum(0) / dist.get_world_size()).bfloat16()
+
+
 def reduce_mean(x):
     mine = mean_share(x)
     whole = x.new_empty(dist.get_world_size() * len(mine))
@@ -210,5 +428,23 @@ def reduce_mean(x, size):
 
 
 # %% wrong: rounds twice -> Rounded twice
+def pieces(x):
+    size = dist.get_world_size()
+    share = -(-len(x) // size)
+    return torch.cat([x, x.new_zeros(share * size - len(x))]).view(size, share)
+
+
+def exchanged(sent):
+    versions = torch.empty_like(sent)
+    dist.all_to_all_single(versions, sent)
+    return versions
+
+
+def gathered(mine):
+    shares = [torch.empty_like(mine) for _ in range(dist.get_world_size())]
+    dist.all_gather(shares, mine)
+    return torch.cat(shares)
+
+
 def reduce_mean(x):
     x.copy_(gathered(exchanged(pieces(x)).float().sum(0).bfloat16() / dist.get_world_size())[: len(x)])

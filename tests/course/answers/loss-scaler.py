@@ -1,3 +1,4 @@
+# %% right: as in the lesson
 class LossScaler:
     def __init__(self, init_scale=65536.0, growth_interval=2000):
         self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
@@ -24,7 +25,6 @@ class LossScaler:
         return self.factor
 
 
-# %% right: as in the lesson
 answer = LossScaler
 
 
@@ -165,31 +165,163 @@ class Numpy:
 
 
 # ---- wrong
+
+
 # %% wrong: the loss is not scaled -> times 1
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def scale(self, loss):
         return loss * 1.0
 
 
 # %% wrong: runs backward itself -> must return the scaled loss
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def scale(self, loss):
         (loss * self.factor).backward()
 
 
 # %% wrong: cuts the graph -> has no graph
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def scale(self, loss):
         return torch.tensor(loss.item() * self.factor)
 
 
 # %% wrong: in place -> changed the loss itself
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def scale(self, loss):
         return loss.mul_(self.factor)
 
 
 # %% wrong: never unscales -> still multiplied by the scale
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         self.good = all(p.grad.isfinite().all() for g in optimizer.param_groups for p in g["params"] if p.grad is not None)
@@ -198,6 +330,32 @@ class Base(LossScaler):
 
 
 # %% wrong: unscales the first group only -> Gradients 4, 5
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         everything = [p.grad for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
@@ -210,6 +368,32 @@ class Base(LossScaler):
 
 
 # %% wrong: always steps -> optimizer.step() was called
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         super().step(optimizer)
@@ -218,12 +402,64 @@ class Base(LossScaler):
 
 
 # %% wrong: never steps -> optimizer.step() was called 0 times
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         self.good = True
 
 
 # %% wrong: looks for nan only -> an inf in gradient 5
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -235,6 +471,32 @@ class Base(LossScaler):
 
 
 # %% wrong: looks for +inf and nan only -> a -inf in gradient
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -246,6 +508,32 @@ class Base(LossScaler):
 
 
 # %% wrong: looks at the last gradient only -> a nan in gradient 0
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -257,6 +545,32 @@ class Base(LossScaler):
 
 
 # %% wrong: looks at the first number of each -> optimizer.step() was called
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -268,6 +582,32 @@ class Base(LossScaler):
 
 
 # %% wrong: leaves out the bad weights and steps with the others -> optimizer.step() was called
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         self.good = True
@@ -281,6 +621,32 @@ class Base(LossScaler):
 
 
 # %% wrong: never halves -> Half after a skip
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def update(self):
         if self.good:
@@ -288,18 +654,96 @@ class Base(LossScaler):
 
 
 # %% wrong: never doubles -> double after growth_interval
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def update(self):
         self.factor /= 1 if self.good else 2
 
 
 # %% wrong: doubles at any taken step -> get_scale() returns 2048
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def update(self):
         self.factor *= 2 if self.good else 0.5
 
 
 # %% wrong: a skip does not break the row -> in a row
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def update(self):
         if not self.good:
@@ -311,6 +755,32 @@ class Base(LossScaler):
 
 
 # %% wrong: does not count anew -> then count anew
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def update(self):
         self.taken = self.taken + 1 if self.good else 0
@@ -321,6 +791,32 @@ class Base(LossScaler):
 
 
 # %% wrong: one step late -> get_scale() returns
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def update(self):
         self.taken = self.taken + 1 if self.good else 0
@@ -331,6 +827,32 @@ class Base(LossScaler):
 
 
 # %% wrong: grows fourfold -> get_scale() returns
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def update(self):
         grows = self.good and self.taken + 1 == self.growth_interval
@@ -339,6 +861,32 @@ class Base(LossScaler):
 
 
 # %% wrong: divides twice -> divided by the scale twice
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def step(self, optimizer):
         for group in optimizer.param_groups:
@@ -349,6 +897,32 @@ class Base(LossScaler):
 
 
 # %% wrong: divides by the first scale for ever -> when optimizer.step() was called
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def __init__(self, init_scale=65536.0, growth_interval=2000):
         super().__init__(init_scale, growth_interval)
@@ -361,6 +935,32 @@ class Base(LossScaler):
 
 
 # %% wrong: ignores init_scale -> Made with init_scale
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def __init__(self, init_scale=65536.0, growth_interval=2000):
         super().__init__(65536.0, growth_interval)
@@ -382,12 +982,64 @@ class NoUpdate:
 
 
 # %% wrong: other argument names -> does not take that
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Names(LossScaler):
     def __init__(self, scale=65536.0, interval=2000):
         super().__init__(scale, interval)
 
 
 # %% wrong: get_scale returns nothing -> must return the scale
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.growth_interval, self.taken = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for gradient in gradients:
+            gradient /= self.factor
+        self.good = all(gradient.isfinite().all() for gradient in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.growth_interval:
+            self.factor, self.taken = 2 * self.factor, 0
+
+    def get_scale(self):
+        return self.factor
+
+
 class Base(LossScaler):
     def get_scale(self):
         self.factor

@@ -1,20 +1,3 @@
-def clipped(tensors):
-    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
-    return [each / norm for each in tensors]
-
-
-def bad_anywhere(gradients):
-    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
-    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
-    return bool(bad)
-
-
-def mean(gradients, scale):
-    for gradient in gradients:
-        dist.all_reduce(gradient)
-    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
-
-
 # %% right: as in the lesson
 def scaled_step(gradients, scale, apply):
     finite = torch.stack([gradient.isfinite().all() for gradient in gradients]).all()
@@ -113,6 +96,17 @@ answer = Step()
 
 
 # %% wrong: decides alone -> ranks
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if not all(gradient.isfinite().all() for gradient in gradients):
         return scale / 2
@@ -121,12 +115,34 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: never skips -> and apply was called
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     apply(clipped(mean(gradients, scale)))
     return scale
 
 
 # %% wrong: misses nan -> A nan on rank 0, and apply was called
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     bad = torch.stack([gradient.isinf().any() for gradient in gradients]).any().float()
     dist.all_reduce(bad, op=dist.ReduceOp.MAX)
@@ -137,6 +153,17 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: misses -inf -> A -inf on the last rank, and apply was called
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     bad = torch.stack([(g.isnan() | (g == torch.inf)).any() for g in gradients]).any().float()
     dist.all_reduce(bad, op=dist.ReduceOp.MAX)
@@ -147,6 +174,23 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: looks at the last gradient only -> A nan on rank 0, and apply was called
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients[-1:]):
         return scale / 2
@@ -154,7 +198,24 @@ def scaled_step(gradients, scale, apply):
     return scale
 
 
-# %% wrong: 1024 written into it -> The
+# %% wrong: 1024 written into it -> it should be
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -163,6 +224,23 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: never halves -> halved after a skipped step
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if not bad_anywhere(gradients):
         apply(clipped(mean(gradients, scale)))
@@ -170,6 +248,23 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: doubles -> kept when the step is taken
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -178,6 +273,23 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: clips before unscaling -> Clipped before unscaling
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -186,6 +298,23 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: never unscales -> still multiplied by the scale
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -194,6 +323,18 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: never clips -> are not clipped
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -202,6 +343,18 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: always scales to 1 -> clipping only ever shrinks
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -212,6 +365,18 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: clips each tensor -> one for all tensors
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -220,6 +385,23 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: applies one vector -> one tensor for each gradient
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -228,6 +410,23 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: applies one by one -> must be called once
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if bad_anywhere(gradients):
         return scale / 2
@@ -237,12 +436,40 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: returns nothing -> Return the next scale
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def bad_anywhere(gradients):
+    bad = 1.0 - torch.stack([gradient.isfinite().all() for gradient in gradients]).all().float()
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    return bool(bad)
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     if not bad_anywhere(gradients):
         apply(clipped(mean(gradients, scale)))
 
 
 # %% wrong: skips by looking at rank 0 only -> and apply was called
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     bad = torch.tensor(float(not all(bool(g.isfinite().all()) for g in gradients)))
     dist.broadcast(bad, 0)
@@ -253,6 +480,17 @@ def scaled_step(gradients, scale, apply):
 
 
 # %% wrong: zeroes what is bad -> and apply was called
+def clipped(tensors):
+    norm = torch.cat([each.flatten() for each in tensors]).norm().clamp(min=1.0)
+    return [each / norm for each in tensors]
+
+
+def mean(gradients, scale):
+    for gradient in gradients:
+        dist.all_reduce(gradient)
+    return [gradient / (scale * dist.get_world_size()) for gradient in gradients]
+
+
 def scaled_step(gradients, scale, apply):
     good = [g.nan_to_num(0.0, 0.0, 0.0) for g in gradients]
     apply(clipped(mean(good, scale)))
