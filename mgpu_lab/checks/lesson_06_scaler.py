@@ -172,8 +172,8 @@ class Trial:
         wrong = [number for number, (f, w) in pairs if not torch.allclose(f, w, rtol=CLOSE, atol=0.0)]
         if len(wrong) < len(wanted):
             return (
-                f"Gradients {', '.join(map(str, wrong))} of 0 to {len(wanted) - 1} were wrong when optimizer.step() was "
-                "called, the others right. Divide each gradient of all parameter groups, once."
+                f"Gradients {', '.join(map(str, wrong))} of 0 to {len(wanted) - 1} were wrong when optimizer.step() "
+                "was called, the others right. Divide each gradient of all parameter groups, once."
             )
         return (
             f"No gradient was right when optimizer.step() was called, with a scale of {self.scale:g} and "
