@@ -123,7 +123,7 @@ class Feed:
             return "The mean is right, but fp64 takes twice the memory of fp32, which is exact enough here."
         wide = {each.untyped_storage().data_ptr() for each in large if each.dtype == torch.float32}
         if len(wide) > MOST_FP32:
-            return f"The mean is right, but {len(wide)} fp32 tensors of its size were alive {when}; one sum will do."
+            return f"The mean is right, but {len(wide)} fp32 tensors were alive at once {when}; one sum will do."
         storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in new}
         found, allowed = sum(storages.values()) + traced_bytes, (2 + 4 * MOST_FP32) * self.elements
         if found > allowed + SLACK:

@@ -146,7 +146,7 @@ def add_up(gradients):
     return torch.stack(list(gradients)).float().mean(0).bfloat16()
 
 
-# %% wrong: keeps wide copies -> fp32 tensors of its size were alive
+# %% wrong: keeps wide copies -> fp32 tensors were alive at once
 def add_up(gradients):
     return torch.stack([gradient.float() for gradient in gradients]).mean(0).bfloat16()
 
