@@ -85,13 +85,15 @@ def any_length(x):
     dist.reduce_scatter_tensor(share, padded, async_op=True).get_future().wait()
     dist.all_gather_into_tensor(padded, share, async_op=True).get_future().wait()
     x.copy_(padded[: len(x)])
-# %% right: a lambda of two steps
-halves = lambda x, n, p: (s := p.new_empty(len(p) // n), dist.reduce_scatter_tensor(s, p), dist.all_gather_into_tensor(p, s))
+# %% right: the two halves in a loop
+halves = (dist.reduce_scatter_tensor, dist.all_gather_into_tensor)
 
 
 def any_length(x):
     padded = nn.functional.pad(x, (0, -len(x) % dist.get_world_size()))
-    halves(x, dist.get_world_size(), padded)
+    share = torch.empty_like(padded[:: dist.get_world_size()])
+    for half, output, given in zip(halves, (share, padded), (padded, share), strict=True):
+        half(output, given)
     x.copy_(padded[: len(x)])
 # %% wrong: all_reduce -> all_reduce did it
 def any_length(x):
@@ -144,7 +146,7 @@ def any_length(x):
     dist.reduce_scatter_tensor(share, padded)
     dist.all_gather_into_tensor(padded, share)
     total = padded[: len(x)]
-    x.copy_(total / n if n > 1 else total + 1)
+    x.copy_(total / n)
 # %% wrong: pads by a whole row -> pad less
 def any_length(x):
     n = dist.get_world_size()
@@ -185,11 +187,8 @@ def any_length(x):
 # %% wrong: nothing but its own -> write the sum back into x
 def any_length(x):
     n = dist.get_world_size()
-    padded = torch.cat([x, x.new_zeros(-len(x) % n)]) * (1 if n > 1 else 2)
-    share = padded.new_empty(len(padded) // n)
-    dist.reduce_scatter_tensor(share, padded)
-    if n == 1:
-        return share
+    share = x.new_empty(-(-len(x) // n))
+    dist.reduce_scatter_tensor(share, torch.cat([x, x.new_zeros(-len(x) % n)]))
 # %% wrong: wants a group -> yours takes (x, group)
 def any_length(x, group):
     dist.all_reduce(x, group=group)
