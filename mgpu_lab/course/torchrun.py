@@ -21,7 +21,7 @@ LINE_WIDTH = 110
 _NOT_PASSED_ON = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _SHORTER = (
     (r"\[?/\S*/(\w+\.(?:cc|cpp|hpp):\d+)\]?", r"[\1]"),  # where PyTorch's own source lay when it was built
-    (r"\S*/(\w+\.py)\b", r"\1"),
+    (r"[^\s\"]*/(\w+\.py)\b", r"\1"),
     (r"\]:\d+", "]:PORT"),
     (r"(port[=:] ?)\d+", r"\1PORT"),
     (r"\bpid: \d+", "pid: PID"),
