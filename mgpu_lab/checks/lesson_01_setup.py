@@ -253,6 +253,8 @@ def mean(total: Tensor, ranks: int) -> Tensor:
 
 def calls_hint(case: Tried) -> str | None:
     """Judge the calls of an answer whose sum is right: which, how often, and how far it padded."""
+    import torch
+
     events, ranks = case.spy.events, len(case.ranks)
     counts = Counter(event.name for event in events)
     if any(event.name == "all_reduce" and event.elements >= case.length for event in events):
@@ -266,7 +268,7 @@ def calls_hint(case: Tried) -> str | None:
         return f"The sum is right. The calls should be one reduce_scatter and one all_gather; they are: {calls}."
     enough = math.ceil(case.length / ranks) * ranks
     for event in events:
-        handed = event.bytes // event.dtype.itemsize
+        handed = event.bytes // getattr(torch, event.dtype).itemsize
         if handed > enough:
             told = f"{event.name} handled {handed} numbers for {case.length} on {ranks} ranks"
             return f"The sum is right, but {told}: pad less, {enough} will do."

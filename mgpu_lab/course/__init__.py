@@ -1,5 +1,10 @@
-"""What lessons use beside their own code: helpers for what is not a lesson's subject."""
+"""Tools that the lessons use and do not teach: counting traffic, timing. Runs inside ranks and in exported scripts.
 
+>>> from mgpu_lab.course import traffic
+"""
+
+from mgpu_lab.course.timing import fastest_s
 from mgpu_lab.course.torchrun import Said, torchrun
+from mgpu_lab.course.traffic import Traffic, traffic
 
-__all__ = ["Said", "torchrun"]
+__all__ = ["Said", "Traffic", "fastest_s", "torchrun", "traffic"]
