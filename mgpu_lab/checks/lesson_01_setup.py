@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.checks.core import Wrong
@@ -159,7 +160,8 @@ def any_length(answer: Any) -> str:
     from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 
     takes_one_tensor(answer)
-    on_each_size(lambda ranks: hint_of(tried(answer, ranks)), "any_length(x)")
+    for case in CASES:
+        on_each_size(partial(hint_for, answer, *case), "a tensor of {} x {}".format(*case))
     lengths = ", ".join(str(length) for length, _ in CASES)
     return f"Lengths {lengths} in three types at {sizes_text()}, and no number too many."
 
@@ -195,22 +197,21 @@ class Tried:
         return sum(self.ranks[1:], self.ranks[0])
 
 
-def tried(answer: Any, size: int) -> list[Tried]:
-    """Call the answer for each case; all of them, so that no rank leaves the others behind."""
+def hint_for(answer: Any, length: int, kind: str, size: int) -> str | None:
+    """Call the answer with one tensor on ``size`` ranks and judge what came of it."""
     import torch
     import torch.distributed as dist
 
     from mgpu_lab.checks.on_ranks import device_here
 
-    device, found = device_here(), []
-    for length, kind in CASES:
-        ranks = tuple(numbers(length, getattr(torch, kind), rank).to(device) for rank in range(size))
-        x = ranks[dist.get_rank()].clone()
-        place = x.data_ptr()
-        with Spy() as spy:
-            returned = answer(x)
-        found.append(Tried(x, ranks, dist.get_rank(), returned, x.data_ptr() == place, spy))
-    return found
+    device, rank = device_here(), dist.get_rank()
+    ranks = tuple(numbers(length, getattr(torch, kind), each).to(device) for each in range(size))
+    x = ranks[rank].clone()
+    place = x.data_ptr()
+    with Spy() as spy:
+        returned = answer(x)
+    case = Tried(x, ranks, rank, returned, x.data_ptr() == place, spy)
+    return value_hint(case) or calls_hint(case)
 
 
 def numbers(length: int, dtype: Any, rank: int) -> Tensor:
@@ -218,10 +219,6 @@ def numbers(length: int, dtype: Any, rank: int) -> Tensor:
     import torch
 
     return ((torch.arange(length) * (13 * rank + 7) + 5 * rank) % 97 + 1).to(dtype)
-
-
-def hint_of(cases: list[Tried]) -> str | None:
-    return next((hint for case in cases for hint in (value_hint(case), calls_hint(case)) if hint), None)
 
 
 def value_hint(case: Tried) -> str | None:

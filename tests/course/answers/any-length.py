@@ -82,9 +82,10 @@ def any_length(x):
     n = dist.get_world_size()
     padded = torch.cat([x, x.new_zeros(-len(x) % n)])
     share = padded.new_empty(len(padded) // n)
-    dist.reduce_scatter_tensor(share, padded, async_op=True).get_future().wait()
-    dist.all_gather_into_tensor(padded, share, async_op=True).get_future().wait()
-    x.copy_(padded[: len(x)])
+    dist.reduce_scatter(share, list(padded.chunk(n)))
+    pieces = list(padded.chunk(n))
+    gathered = dist.all_gather(pieces, share, async_op=True).get_future()
+    gathered.then(lambda _: x.copy_(torch.cat(pieces)[: len(x)])).wait()
 # %% right: the two halves in a loop
 halves = (dist.reduce_scatter_tensor, dist.all_gather_into_tensor)
 
@@ -179,9 +180,8 @@ def any_length(x):
     n = dist.get_world_size()
     padded = torch.cat([x, x.new_zeros(-len(x) % n)])
     share = padded.new_empty(len(padded) // n)
-    work = dist.reduce_scatter_tensor(share, padded, async_op=True)
-    while not work.is_completed():
-        pass
+    dist.reduce_scatter(share, list(padded.chunk(n)), async_op=True)
+    dist.barrier()
     dist.all_gather_into_tensor(padded, share)
     x.copy_(padded[: len(x)])
 # %% wrong: nothing but its own -> write the sum back into x
@@ -192,3 +192,44 @@ def any_length(x):
 # %% wrong: wants a group -> yours takes (x, group)
 def any_length(x, group):
     dist.all_reduce(x, group=group)
+# %% wrong: the last rank has nothing to do -> returned after 0 calls
+def any_length(x):
+    n = dist.get_world_size()
+    if len(x) < n and dist.get_rank() == n - 1 or n == 1:
+        return
+    padded = torch.cat([x, x.new_zeros(-len(x) % n)])
+    share = padded.new_empty(len(padded) // n)
+    dist.reduce_scatter_tensor(share, padded)
+    dist.all_gather_into_tensor(padded, share)
+    x.copy_(padded[: len(x)])
+# %% wrong: gathers in the opposite order -> in rank order
+def any_length(x):
+    n = dist.get_world_size()
+    padded = torch.cat([x, x.new_zeros(-len(x) % n)])
+    shares = list(padded.chunk(n))
+    share = torch.empty_like(shares[0])
+    dist.reduce_scatter(share, shares)
+    dist.all_gather(shares, share)
+    x.copy_(torch.cat(shares[::-1])[: len(x)])
+# %% wrong: drops what does not divide -> Pad before you cut
+def any_length(x):
+    n = dist.get_world_size()
+    whole = len(x) - len(x) % n
+    if whole:
+        share = x.new_empty(whole // n)
+        dist.reduce_scatter_tensor(share, x[:whole].clone())
+        dist.all_gather_into_tensor(x[:whole], share)
+# %% wrong: multiplies its own -> holds no sums
+def any_length(x):
+    x.mul_(dist.get_world_size() + 1)
+# %% wrong: rank 0 gathers alone -> barrier()
+def any_length(x):
+    n = dist.get_world_size()
+    padded = torch.cat([x, x.new_zeros(-len(x) % n)])
+    share = padded.new_empty(len(padded) // n)
+    dist.reduce_scatter_tensor(share, padded)
+    if dist.get_rank() == 0:
+        dist.all_gather_into_tensor(padded, share)
+    else:
+        dist.barrier()
+    x.copy_(padded[: len(x)])
