@@ -16,7 +16,7 @@ from cells import cell
 
 from mgpu_lab import Ranks
 from mgpu_lab.notebook.export import write_script
-from mgpu_lab.notebook.magics import make_parsers
+from mgpu_lab.notebook.options import make_parsers
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAINING = (
