@@ -20,7 +20,7 @@ from mgpu_lab.engine.run import CellRun, death_of
 from mgpu_lab.engine.sampling import Sampling, Wishes
 from mgpu_lab.engine.sentences import death_text, where_text
 from mgpu_lab.wire import messages, transfer
-from mgpu_lab.wire.errors import RanksError
+from mgpu_lab.wire.errors import RanksError, UsageError
 from mgpu_lab.wire.naming import named, tag_of, verb
 
 MAX_PULL_BYTES = 256 * 2**20
@@ -210,6 +210,8 @@ class Ranks:
 
     def push(self, on: Iterable[int] | None = None, /, **values: Any) -> None:
         """Set variables on all ranks (or those in ``on``): ``ranks.push(lr=1e-3)``."""
+        if not values:
+            raise UsageError("nothing to push: give each value its name on the ranks, for example ranks.push(lr=lr).")
         with self._alone():
             ranks, payload = pick(self.members, on), transfer.pack_all(values)
             answers_of(self.members, ranks, messages.Push, payload)

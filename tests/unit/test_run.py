@@ -381,6 +381,15 @@ def test_ranks_that_run_do_not_suffice(ranks, backend):
         ranks.suffice(2, "cpu")
 
 
+def test_a_value_is_pushed_under_a_name(ranks, backend):
+    for values in ((), (3.0,), ([0],)):
+        with pytest.raises(UsageError, match=r"^nothing to push: give each value its name .* ranks\.push\(lr=lr\)"):
+            ranks.push(*values)
+    ranks.push([1], lr=1)
+    assert [type(each).__name__ for each in backend.of(1).heard] == ["Push"]
+    assert backend.of(0).heard == []
+
+
 def test_names_that_ranks_did_not_find(ranks, backend):
     missing = Failure("NameError", "name 'loss' is not defined", ("tb",), 1)
     backend.answers[Execute] = lambda process, r: Answer(r.request, failure=missing if process.rank else OOPS)
