@@ -216,12 +216,12 @@ def judge_key(key: str, found: Any) -> None:
         raise Wrong(f"{key!r} is lost: its tensor is in no key of the result.")
     if not isinstance(found, str):
         raise Wrong(f"{key!r} became {found!r}: a key is text.")
+    inside = (key.replace("module.", ""), key.split("module.")[-1])
     letters, twice = (key.lstrip("module."), key.strip("module.")), key.startswith("module.module.")
     mistakes = {
         "the wrapper's name is still in front.": found == key,
         "strip and lstrip take away letters, not a word. Which method takes a whole prefix?": found in letters,
-        "a layer inside is called module, too. Only the front belongs to the wrapper.": found
-        == key.replace("module.", ""),
+        "a layer inside is called module, too. Only the front belongs to the wrapper.": found in inside,
         "this model was wrapped twice.": twice and found == key.removeprefix("module."),
         "this key has no wrapper's name in front, so it stays as it is.": wanted == key,
         "the dot belongs to the prefix.": found == f".{wanted}",
