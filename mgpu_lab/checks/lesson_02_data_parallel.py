@@ -140,7 +140,7 @@ def batch_mean(answer: Any) -> str:
         random = torch.Generator().manual_seed(number)
         means = 3 * torch.rand(len(sizes), generator=random, dtype=dtype) + 1
         agree(mean_hint(answer, means.to(device_here()).requires_grad_(), sizes))
-    return f"Shards of {', '.join(map(str, SIZES))}: value and gradient are those of the whole batch."
+    return f"{len(SIZES)} batches of equal and unequal shards: value and gradient are those of the whole batch."
 
 
 def mean_hint(answer: Any, means: Tensor, sizes: list[int]) -> str | None:
