@@ -131,16 +131,24 @@ def device_zero(answer: Any) -> str:
 
 def batch_mean(answer: Any) -> str:
     """``batch_mean(losses, sizes)``: the mean over all samples from the means of unequal shards; on all ranks."""
+    from mgpu_lab.checks.on_ranks import on_world
+
+    on_world(lambda _size: batch_mean_hint(answer), "batch_mean(losses, sizes)")
+    return f"{len(SIZES)} batches of equal and unequal shards: value and gradient are those of the whole batch."
+
+
+def batch_mean_hint(answer: Any) -> str | None:
+    """Try the answer on each of SIZES, in fp32 and fp64 by turns; return the first hint."""
     import torch
 
-    from mgpu_lab.checks.on_ranks import agree, device_here
+    from mgpu_lab.checks.on_ranks import device_here
 
     for number, sizes in enumerate(SIZES):
-        dtype = (torch.float32, torch.float64)[number % 2]
-        random = torch.Generator().manual_seed(number)
+        dtype, random = (torch.float32, torch.float64)[number % 2], torch.Generator().manual_seed(number)
         means = 3 * torch.rand(len(sizes), generator=random, dtype=dtype) + 1
-        agree(mean_hint(answer, means.to(device_here()).requires_grad_(), sizes))
-    return f"{len(SIZES)} batches of equal and unequal shards: value and gradient are those of the whole batch."
+        if hint := mean_hint(answer, means.to(device_here()).requires_grad_(), sizes):
+            return hint
+    return None
 
 
 def mean_hint(answer: Any, means: Tensor, sizes: list[int]) -> str | None:
@@ -216,7 +224,7 @@ def judge_key(key: str, found: Any) -> None:
         raise Wrong(f"{key!r} is lost: its tensor is in no key of the result.")
     if not isinstance(found, str):
         raise Wrong(f"{key!r} became {found!r}: a key is text.")
-    inside = (key.replace("module.", ""), key.split("module.")[-1])
+    inside = (key.replace("module.", ""), key.rsplit("module.", maxsplit=1)[-1])
     letters, twice = (key.lstrip("module."), key.strip("module.")), key.startswith("module.module.")
     mistakes = {
         "the wrapper's name is still in front.": found == key,
