@@ -228,7 +228,7 @@ def judge_key(key: str, found: Any) -> None:
     letters, twice = (key.lstrip("module."), key.strip("module.")), key.startswith("module.module.")
     mistakes = {
         "the wrapper's name is still in front.": found == key,
-        "strip and lstrip take away letters, not a word. Which method takes a whole prefix?": found in letters,
+        "stripping takes away letters, not a word. Which method takes a whole prefix?": found in letters,
         "a layer inside is called module, too. Only the front belongs to the wrapper.": found in inside,
         "this model was wrapped twice.": twice and found == key.removeprefix("module."),
         "this key has no wrapper's name in front, so it stays as it is.": wanted == key,

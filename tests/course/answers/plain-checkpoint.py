@@ -57,7 +57,7 @@ def plain(state):
     return {".".join(dropwhile("module".__eq__, key.split("."))): value for key, value in state.items()}
 
 
-# %% wrong: lstrip -> take away letters
+# %% wrong: lstrip -> takes away letters
 def plain(state):
     return {key.lstrip("module."): value for key, value in state.items()}
 
