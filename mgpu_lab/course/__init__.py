@@ -4,16 +4,8 @@
 """
 
 from mgpu_lab.course.timing import fastest_s
-<<<<<<< HEAD
-from mgpu_lab.course.torchrun import torchrun
-=======
 from mgpu_lab.course.torchrun import Said, torchrun
->>>>>>> main
 from mgpu_lab.course.traffic import Traffic, traffic
 from mgpu_lab.course.zen import zen, zen_net
 
-<<<<<<< HEAD
-__all__ = ["Traffic", "fastest_s", "torchrun", "traffic", "zen", "zen_net"]
-=======
-__all__ = ["Said", "Traffic", "fastest_s", "torchrun", "traffic"]
->>>>>>> main
+__all__ = ["Said", "Traffic", "fastest_s", "torchrun", "traffic", "zen", "zen_net"]
