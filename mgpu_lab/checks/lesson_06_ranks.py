@@ -53,7 +53,7 @@ def type_hint(spy: Spy, size: int) -> str | None:
 
 def late_hint(spy: Spy) -> str | None:
     late = next((event for event in spy.events if not event.waited_for), None)
-    return late and f"{late.name} was started and never waited for."
+    return f"{late.name} was started and never waited for." if late is not None else None
 
 
 def bytes_hint(spy: Spy, length: int, size: int) -> str | None:
