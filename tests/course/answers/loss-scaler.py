@@ -70,8 +70,8 @@ class Tensors:
         return self._scale
 
 
-# %% right: replaces the gradients, one flat look, counts by a modulus
-class Replacing:
+# %% right: writes over the gradients, one flat look, counts by a modulus
+class WritingOver:
     def __init__(self, init_scale=1.0, growth_interval=1):
         self.s = init_scale
         self.n = growth_interval
@@ -84,7 +84,7 @@ class Replacing:
     def step(self, optimizer):
         params = [p for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
         for p in params:
-            p.grad = p.grad / self.s
+            p.grad.copy_(p.grad / self.s)
         flat = torch.cat([p.grad.reshape(-1) for p in params])
         self.skipped = bool(flat.isnan().any() or flat.isinf().any())
         return None if self.skipped else optimizer.step()
