@@ -49,7 +49,7 @@ def lay(course: Path, copy: Path) -> Iterator[str]:
         laid[name] = digest(content)
         write(copy / LAID, json.dumps(laid, indent=1).encode())  # each time: stopped at any moment, it is true
     if written:
-        yield f"{written} files of the course are new in {copy.name}/, your working copy"
+        yield f"new in {copy.name}/, your working copy: {written} file{'s' * (written > 1)} of the course"
 
 
 def decide(new: str, present: str | None, laid: str | None) -> Action:

@@ -48,7 +48,7 @@ def test_what_is_done_with_a_file(new, present, laid, action):
 
 def test_the_copy_has_no_outputs_and_lies_as_the_course_does(folders):
     course, copy = folders
-    assert list(lay(course, copy)) == ["3 files of the course are new in my_notebooks/, your working copy"]
+    assert list(lay(course, copy)) == ["new in my_notebooks/, your working copy: 3 files of the course"]
     first, text = json.loads((copy / "01.ipynb").read_text())["cells"]
     assert (first["outputs"], first["execution_count"], first["source"], first["id"]) == ([], None, ["first"], "a")
     assert text["source"] == ["Größe"]
