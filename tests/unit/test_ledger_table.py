@@ -21,6 +21,7 @@ def ledger(rank, total=1600):
 
 def test_a_ledger_answers_by_name_device_and_parameter():
     one = ledger(0)
+    assert one.named("weights <FP32>") == 1500  # a row that is there, whether its name is a usual one or not
     assert (one.named("WEIGHTS"), one.on("cuda"), one.on("cpu")) == (1500, 1500, 100)
     assert (one.bytes_per_parameter(), one.bytes_per_parameter("other")) == (16.0, 1.0)
 
