@@ -1,0 +1,9 @@
+"""Tools that the lessons use and do not teach: counting traffic, timing. Runs inside ranks and in exported scripts.
+
+>>> from mgpu_lab.course import traffic
+"""
+
+from mgpu_lab.course.timing import fastest_s
+from mgpu_lab.course.traffic import Traffic, traffic
+
+__all__ = ["Traffic", "fastest_s", "traffic"]
