@@ -32,7 +32,7 @@ def parameters_of(shapes: Any, dtype: torch.dtype) -> list[nn.Parameter]:
     return [nn.Parameter(numbers(i, *shape, dtype=dtype)) for i, shape in enumerate(shapes)]
 
 
-def flat_trial(
+def flat_trial(  # noqa: PLR0913, PLR0917 - what is varied
     answer: Any, size: int, kind: Any, defaults: dict[str, float], dtype: torch.dtype, shapes: Any
 ) -> str | None:
     ours, theirs = parameters_of(shapes, dtype), parameters_of(shapes, dtype)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.multiprocessing.reductions import StorageWeakRef  # type: ignore[attr-defined]
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from mgpu_lab.checks.lesson_04_bytes import must_take
 from mgpu_lab.checks.mistakes import close, fitting, number_of
@@ -78,7 +78,7 @@ def norm_of(tensors: list[torch.Tensor]) -> float:
     return float(torch.cat([each.double().flatten() for each in tensors]).norm()) if tensors else 0.0
 
 
-def clip_trial(
+def clip_trial(  # noqa: PLR0913, PLR0917 - what is varied
     answer: Any, size: int, dtype: torch.dtype, scale: float, max_norm: float, empty: int | None
 ) -> str | None:
     rank = dist.get_rank()
@@ -193,7 +193,7 @@ def gradients_trial(answer: Any, size: int, trial: int, dtype: torch.dtype) -> s
     trained = [(i, p) for i, p in enumerate(parameters) if p.requires_grad]
     for i, p in trained:
         p.grad = each[rank][i].clone()
-    dropped = [StorageWeakRef(p.grad.untyped_storage()) for _, p in trained if owner[p] != rank]  # type: ignore[union-attr]
+    dropped = [storage_of(p.grad) for _, p in trained if owner[p] != rank]
     with Spy() as spy:
         answer(parameters, owner)
     if any(p.grad is not None for p in parameters if not p.requires_grad):
@@ -211,9 +211,13 @@ def gradients_trial(answer: Any, size: int, trial: int, dtype: torch.dtype) -> s
     return gradients_traffic(spy, sizes, owner, size)
 
 
+def storage_of(tensor: Any) -> StorageWeakRef:
+    return StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
+
+
 def all_freed(storages: list[StorageWeakRef]) -> bool:
     until = time.monotonic() + FREED_WITHIN_S
-    while not all(each.expired() for each in storages):
+    while not all(each.expired() for each in storages):  # type: ignore[no-untyped-call]
         gc.collect()
         if time.monotonic() > until:
             return False

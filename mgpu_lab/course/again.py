@@ -20,7 +20,7 @@ class Again:
         from IPython.core.getipython import get_ipython
 
         self.cells: list[str] = []
-        get_ipython().events.register("pre_run_cell", self._note)  # type: ignore[no-untyped-call, union-attr]
+        get_ipython().events.register("pre_run_cell", self._note)  # type: ignore[union-attr]
 
     def _note(self, info: Any) -> None:
         if info.raw_cell.startswith(MARK) and info.raw_cell not in self.cells:

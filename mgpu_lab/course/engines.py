@@ -26,6 +26,7 @@ def prepare() -> None:
     import deepspeed
 
     logging.getLogger("DeepSpeed").setLevel("ERROR")
+    logging.getLogger("bitsandbytes").setLevel("ERROR")  # Trainer imports it; it misses optional kernels aloud
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     gc.freeze()
 
@@ -47,7 +48,7 @@ def close(engine: Any) -> None:
 
 
 def trainer_options() -> dict[str, Any]:
-    """Return arguments for ``TrainingArguments`` with which a short run with DeepSpeed is quiet, and works on CPU ranks.
+    """Return arguments for ``TrainingArguments``: a short run with DeepSpeed is quiet, and works on CPU ranks.
 
     Accelerate leaves DeepSpeed out where it is told to use the CPU: ``TrainingArguments(deepspeed=..., use_cpu=True)``
     trains with DistributedDataParallel, and says nothing. Without ``use_cpu`` it finds no backend on a CPU, and each
@@ -55,7 +56,7 @@ def trainer_options() -> dict[str, Any]:
     """
     import torch.distributed as dist
 
-    quiet = {"report_to": "none", "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
+    quiet: dict[str, Any] = {"report_to": "none", "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
     if "nccl" in dist.get_backend_config():
         return quiet
     from accelerate import PartialState
@@ -68,4 +69,5 @@ def trainer_options() -> dict[str, Any]:
         PartialState(backend=dist.get_backend())
     finally:
         del os.environ["ACCELERATE_USE_DEEPSPEED"]
+    quiet["dataloader_pin_memory"] = False  # there is nothing to pin it for, and a warning says so
     return {**quiet, "accelerator_config": {"use_configured_state": True}}

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-SIZES = {"vocab_size": 256, "hidden_size": 192, "intermediate_size": 512, "num_attention_heads": 4}
+SIZES: dict[str, Any] = {"vocab_size": 256, "hidden_size": 192, "intermediate_size": 512, "num_attention_heads": 4}
 
 
 def build(layers: int = 2, seed: int = 0) -> Any:
-    """Return a Transformers Llama with 984,000 fp32 parameters (2 layers), the same on all ranks, where they compute."""
+    """Return a Transformers Llama of 984,000 fp32 parameters (2 layers), equal on all ranks, where they compute."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
