@@ -14,8 +14,8 @@ def in_units(sent: Any, gradient_bytes: int) -> dict[str, Any]:
     """Return what ``traffic()`` counted: ``units`` in all, and ``as``, a text with each collective's units and calls.
 
     >>> from collections import Counter
-    ... from types import SimpleNamespace as Sent
-    >>> sent = Sent(bytes=Counter(all_reduce=2000, all_gather=2000), calls=Counter(all_reduce=4, all_gather=1))
+    >>> from mgpu_lab.course import Traffic
+    >>> sent = Traffic(bytes=Counter(all_reduce=2000, all_gather=2000), calls=Counter(all_reduce=4, all_gather=1))
     >>> in_units(sent, gradient_bytes=2000)
     {'units': 1.5, 'as': 'all_reduce 1.00 in 4, all_gather 0.50 in 1'}
     """
