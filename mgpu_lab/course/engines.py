@@ -13,6 +13,7 @@ import gc
 import inspect
 import logging
 import os
+import tempfile
 from typing import Any
 
 
@@ -57,6 +58,7 @@ def trainer_options() -> dict[str, Any]:
     import torch.distributed as dist
 
     quiet: dict[str, Any] = {"report_to": "none", "disable_tqdm": True, "save_strategy": "no", "logging_strategy": "no"}
+    quiet["output_dir"] = tempfile.gettempdir()  # Trainer makes that folder, even where it saves nothing
     if "nccl" in dist.get_backend_config():
         return quiet
     from accelerate import PartialState
