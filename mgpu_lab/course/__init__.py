@@ -4,6 +4,7 @@
 """
 
 from mgpu_lab.course.timing import fastest_s
+from mgpu_lab.course.torchrun import Said, torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
 
-__all__ = ["Traffic", "fastest_s", "traffic"]
+__all__ = ["Said", "Traffic", "fastest_s", "torchrun", "traffic"]
