@@ -32,6 +32,7 @@ LESSONS = {
     "lesson_03_training": "weighted-gradients accumulate",
     "lesson_03_evaluate": "evaluate",
     "lesson_04_bytes": "zero-bytes",
+    "lesson_04_shard": "shard-optimizer",
     "lesson_04_zero": "global-clip own-gradients",
     "lesson_04_flat": "flat-optimizer",
     "lesson_05_quantise": "quant-bits quantise-any",
