@@ -5,19 +5,26 @@ from typing import Any
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import close, number_from, of_number
 
-CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1))
+CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1), (12_345, 5), (7_000_000_000, 64), (90_432, 2))
 
 
 def ring_bytes(answer: Any) -> str:
     """``bytes_sent(parameters, world_size)``: what each rank sends per step in a ring all-reduce, fp32."""
     for parameters, ranks in CASES:
-        found = number_from(answer, parameters, ranks, shown=f"{parameters} parameters")
+        shown = f"bytes_sent({parameters}, {ranks})"
+        try:
+            found = number_from(answer, parameters, ranks, shown=f"{parameters} parameters on {ranks} ranks")
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next.tb_next is not None:  # type: ignore[union-attr]
+                raise
+            raise Wrong(f"The check called {shown}: {error}.") from None
         if not close(found, 2 * (ranks - 1) / ranks * parameters * 4):
             raise Wrong(ring_hint(found, parameters, ranks))
-    return f"{len(CASES)} sizes, 1 to 8 ranks; nothing is sent where there is one rank only."
+    return f"{len(CASES)} sizes, 1 to 64 ranks; nothing is sent where there is one rank only."
 
 
 def ring_hint(found: float, parameters: int, ranks: int) -> str:
+    """Name the mistake behind this number, where it is one of the usual ones."""
     tensor = parameters * 4
     share = (ranks - 1) / ranks
     mistakes = {
@@ -28,6 +35,7 @@ def ring_hint(found: float, parameters: int, ranks: int) -> str:
         "One rank passes on one piece at each step.",
         (ranks - 1) * tensor: "That sends the whole tensor to every other rank. The ring cuts it into pieces.",
         2 * share * parameters * 8: "That counts 8 bytes per number. These gradients are fp32.",
+        2 * share * parameters * 2: "That counts 2 bytes per number. These gradients are fp32.",
         float(tensor): "That is the tensor once, whatever the number of ranks. Does one rank alone send anything?",
     }
     return of_number(found, mistakes) or (
