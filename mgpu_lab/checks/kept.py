@@ -12,6 +12,7 @@ makes no difference who holds them: a list, a closure, an autograd graph, a hand
 """
 
 import gc
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,6 +20,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+PATIENCE_S = 2.0
 
 
 class Kept(TorchDispatchMode):
@@ -37,9 +40,19 @@ class Kept(TorchDispatchMode):
                 self._made.append((StorageWeakRef(storage), storage.nbytes()))  # type: ignore[no-untyped-call]
         return result
 
+    def more_than(self, most: int, besides: Iterable[torch.Tensor | None] = ()) -> int:
+        """Return the bytes held where they are more than ``most``, else 0.
+
+        Waits a while for them to become fewer: gloo's threads let go of a message a moment after it has arrived.
+        """
+        known, until = list(besides), time.monotonic() + PATIENCE_S
+        while (held := self.bytes(known)) > most and time.monotonic() < until:
+            time.sleep(0.02)
+            gc.collect()  # what only a cycle holds is not kept on purpose
+        return held if held > most else 0
+
     def bytes(self, besides: Iterable[torch.Tensor | None] = ()) -> int:
-        """Return the bytes that are still held, apart from these tensors' storages."""
-        gc.collect()  # what only a cycle holds is not kept on purpose
+        """Return the bytes that are held now, apart from these tensors' storages."""
         known = {StorageWeakRef(each.untyped_storage()).cdata for each in besides if each is not None}  # type: ignore[no-untyped-call]
         self._made = [(reference, size) for reference, size in self._made if not reference.expired()]  # type: ignore[no-untyped-call]
         return sum({reference.cdata: size for reference, size in self._made if reference.cdata not in known}.values())

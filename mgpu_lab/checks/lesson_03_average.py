@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import nn
 
 from mgpu_lab.checks.kept import Kept
-from mgpu_lab.checks.lesson_03_traffic import called, of_bytes, of_waits, percent
+from mgpu_lab.checks.lesson_03_traffic import called, of_bytes, of_kept, of_waits, percent
 from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
@@ -59,13 +59,17 @@ CASES = (
 def naive_ddp(answer: Any) -> str:
     """``average_gradients(model)``, called after backward: every gradient is the mean over the ranks."""
     try_cases(answer, "average_gradients(model)", None)
-    return f"{sizes_text().capitalize()}: every gradient is the mean, float32 and float64; no rank sends more than a ring."
+    return (
+        f"{sizes_text().capitalize()}: every gradient is the mean, float32 and float64; no rank sends more than a ring."
+    )
 
 
 def flat_ddp(answer: Any) -> str:
     """``flat_average(model)``: the same, and everything in one message."""
     try_cases(answer, "flat_average(model)", of_messages)
-    return f"{sizes_text().capitalize()}: every gradient is the mean, float32 and float64, and all travel in one message."
+    return (
+        f"{sizes_text().capitalize()}: every gradient is the mean, float32 and float64, and all travel in one message."
+    )
 
 
 def try_cases(answer: Any, shown: str, of_calls: Callable[[Spy, list[torch.Tensor]], str | None] | None) -> None:
@@ -91,10 +95,8 @@ def one_case(
     hint = of_waits(spy) or of_gradients(model, each, case, size)
     hint = hint or of_bytes(spy, gradients, size) or (of_calls(spy, gradients) if of_calls else None)
     held = sum(g.nbytes for g in gradients)
-    left = kept.bytes([*model.parameters(), *(p.grad for p in model.parameters())])
-    if not hint and left > held // 4 + 256:
-        return f"{left} bytes of tensors are still in memory when your function has returned, besides .grad: who holds them?"
-    return hint
+    known = [*model.parameters(), *(p.grad for p in model.parameters())]
+    return hint or of_kept(kept.more_than(held // 4 + 256, known))
 
 
 def batch(case: Case, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -124,7 +126,7 @@ def of_gradients(model: nn.Module, each: list[list[Any]], case: Case, size: int)
     return None
 
 
-def of_gradient(  # noqa: PLR0911 - one for each mistake
+def of_gradient(
     name: str, parameter: nn.Parameter, mine: torch.Tensor | None, parts: list[Any], size: int
 ) -> str | None:
     found = parameter.grad
@@ -141,6 +143,14 @@ def of_gradient(  # noqa: PLR0911 - one for each mistake
     tolerance = TOLERANCES[parameter.dtype]
     if off(found, wanted) < tolerance:
         return None
+    return of_wrong(name, found, wanted, mine, size)
+
+
+def of_wrong(  # noqa: PLR0911 - one for each mistake
+    name: str, found: torch.Tensor, wanted: torch.Tensor, mine: torch.Tensor, size: int
+) -> str:
+    """Name the mistake behind a wrong gradient."""
+    tolerance = TOLERANCES[found.dtype]
     if size == 1:
         return f"{name}: with one rank the gradient is right before you start; afterwards it is not."
     if off(found, wanted * size) < tolerance:
@@ -168,7 +178,9 @@ def of_messages(spy: Spy, gradients: list[torch.Tensor]) -> str | None:
     if max(counts.values()) > 1 or sum(counts.values()) > 1:
         name = max(counts, key=lambda each: counts[each])
         calls = f"{len(spy.named(name))} calls of {name}"
-        return f"{calls} for {len(gradients)} gradients: all are to travel in one. Copy them into one flat tensor first."
+        return (
+            f"{calls} for {len(gradients)} gradients: all are to travel in one. Copy them into one flat tensor first."
+        )
     if len(sends) > rounds:
-        return f"{len(sends)} messages were sent where a ring sends {rounds}: copy the gradients into one flat tensor first."
+        return f"{len(sends)} messages were sent where a ring sends {rounds}: copy all gradients into one tensor first."
     return None

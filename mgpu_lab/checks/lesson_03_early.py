@@ -76,9 +76,7 @@ def of_traffic(module: Any, step: Step, case: Case, bucket_mb: float) -> str | N
     )
 
 
-def of_amount(
-    step: Step, events: list[Event], trainable: list[torch.Tensor], module: Any, case: Case
-) -> str | None:
+def of_amount(step: Step, events: list[Event], trainable: list[torch.Tensor], module: Any, case: Case) -> str | None:
     """Hint where more travels than each gradient once, a mark for each, and the buffers."""
     size, held = dist.get_world_size(), sum(p.nbytes for p in trainable)
     marks = MARK_BYTES * len(trainable)
@@ -147,7 +145,7 @@ def of_order(
     large = large_ones(events, trainable)
     if bucket_mb != SMALL_MB or len(trainable) < 2 or not large:  # noqa: PLR2004 - one gradient cannot leave early
         return None
-    if not case.unused and min(each.began_s for each in large) > step.backward_ended_s:
+    if not case.unused and min(each.began_s for each in events) > step.backward_ended_s:
         return (
             "Every all-reduce starts only after backward has ended, so nothing overlaps. A gradient is ready long "
             "before: register_post_accumulate_grad_hook tells you when."
@@ -158,19 +156,19 @@ def of_order(
     if len(inside) > 1 and one_at_a_time(inside, step.backward_ended_s):
         return "Each all-reduce is waited for inside backward, before the next one starts. Wait when all are under way."
     if case.deep:
-        return of_early(step, large)
+        return of_early(step, [each for each in events if each.name == large[0].name])
     return None
 
 
-def of_early(step: Step, large: list[Event]) -> str | None:
+def of_early(step: Step, forth: list[Event]) -> str | None:
     """Hint where less than a third of the traffic left before the last third of the gradients was computed."""
-    total = sum(event.bytes for event in large)
-    early = sum(event.bytes for event in large if step.spy.ready_at[id(event)] <= LAST_THIRD * step.ready_bytes)
+    total = sum(event.bytes for event in forth)
+    early = sum(event.bytes for event in forth if step.spy.ready_at[id(event)] <= LAST_THIRD * step.ready_bytes)
     if early >= ENOUGH * total:
         return None
     return (
-        f"When two thirds of the gradients were computed, {early / total:.0%} of the traffic had left. Backward computes "
-        "the last layer first: are the buckets in that order, and does each leave as soon as it is full?"
+        f"When two thirds of the gradients were computed, {early / total:.0%} of the traffic had left. Backward "
+        "computes the last layer first: are the buckets in that order, and does each leave as soon as it is full?"
     )
 
 

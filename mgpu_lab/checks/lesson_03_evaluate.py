@@ -20,7 +20,9 @@ def evaluate(answer: Any) -> str:
     for size in sizes():
         for count in COUNTS:
             try_list(answer, size, count)
-    return f"{sizes_text().capitalize()}: {len(COUNTS)} lists of 1 to 23 items, each looked at once; one mean on all ranks."
+    return (
+        f"{sizes_text().capitalize()}: {len(COUNTS)} lists of 1 to 23 items, each looked at once; one mean everywhere."
+    )
 
 
 def try_list(answer: Any, size: int, count: int) -> None:
@@ -60,7 +62,7 @@ def number_hint(results: list[float | None], items: list[float], size: int) -> s
     return None
 
 
-def evaluate_hint(facts: list[Found], items: list[float], size: int) -> str | None:  # noqa: PLR0911 - one for each mistake
+def evaluate_hint(facts: list[Found], items: list[float], size: int) -> str | None:
     """Name the mistake; every rank sees the same facts and finds the same."""
     results = [result for result, _ in facts if result is not None]
     counts = [len(seen) for _, seen in facts]

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from mgpu_lab.checks.core import refuse
 from mgpu_lab.checks.kept import Kept
 from mgpu_lab.checks.lesson_03_early import LARGE_MB, MIDDLE, SMALL_MB, Step, Watched, of_traffic
 from mgpu_lab.checks.lesson_03_models import MODELS, Case, local_step, one_process
 from mgpu_lab.checks.lesson_03_traffic import called, of_waits, percent
-from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
+from mgpu_lab.checks.on_ranks import device_here, off, on_first, sizes, sizes_text
 
 TOLERANCE = 1e-9
 
@@ -25,36 +26,53 @@ def mini_ddp(answer: Any) -> str:
     """Train each model on each number of ranks at hand; return what was found equal."""
     for case in MODELS:
         for bucket_mb in (SMALL_MB, LARGE_MB, *([MIDDLE] if case.deep else [])):
-            what = f"training {case.what} with bucket_mb={bucket_mb:g}"
-            on_each_size(lambda size, case=case, mb=bucket_mb: Training(answer, case, mb, size).hint(), what)  # type: ignore[misc]
+            for size in sizes():
+                train_on(size, Training(answer, case, bucket_mb, size))
     return (
         f"{sizes_text().capitalize()}: equal to one process after {MODELS[0].steps} steps, each gradient reduced once, "
         "the first all-reduce under way before backward ends; tied, frozen and unused parameters and buffers right."
     )
 
 
+def train_on(size: int, training: "Training") -> None:
+    """Train on the first ranks; raise on all what any rank found first in the order of events."""
+    what = f"training {training.case.what} with bucket_mb={training.bucket_mb:g}"
+    on_first(size, lambda _: training.stopped_by(), what)
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, training.hints)
+    refuse(next((hint for _, hint in sorted((pair for found in gathered for pair in found), key=first_of)), None))
+
+
+def first_of(pair: tuple[int, str]) -> int:
+    return pair[0]
+
+
 @dataclass
 class Training:
-    """One answer, one model, one size of buckets: a few steps on one rank, and what is wrong, in the order of events."""
+    """One answer, one model, one size of buckets: a few steps on one rank, and what is wrong, when."""
 
     answer: Any
     case: Case
     bucket_mb: float
     size: int
-    hints: list[str] = field(default_factory=list)
+    hints: list[tuple[int, str]] = field(default_factory=list)
+    looked: int = 0
 
-    def hint(self) -> str | None:
-        """Train to the end even where something is wrong, as the other ranks do; return what was wrong first."""
+    def stopped_by(self) -> str | None:
+        """Train to the end even where something is wrong, as the other ranks do; return what ended it, if anything."""
         try:
             self.train()
         except Exception:
             if not self.hints:
                 raise
-        return self.hints[0] if self.hints else None
+            return self.hints[0][1]
+        return None
 
     def note(self, hint: str | None) -> None:
+        """Look once more: all ranks look at the same things in the same order."""
+        self.looked += 1
         if hint:
-            self.hints.append(hint)
+            self.hints.append((self.looked, hint))
 
     def train(self) -> None:
         rank = dist.get_rank()
@@ -62,7 +80,9 @@ class Training:
         torch.manual_seed(1000 + rank)  # ranks start apart, as separate programs do
         module = self.case.build().to(device_here())
         watched = Watched(module)
-        mini, hint = called(f"MyDDP(module, bucket_mb={self.bucket_mb:g})", self.answer, module, bucket_mb=self.bucket_mb)
+        mini, hint = called(
+            f"MyDDP(module, bucket_mb={self.bucket_mb:g})", self.answer, module, bucket_mb=self.bucket_mb
+        )
         hint = hint or missing_part(mini) or after_construction(mini, module, start, self.case)
         self.note(hint)
         if mini is None or missing_part(mini):
@@ -186,8 +206,8 @@ def of_memory(module: Any, kept: Kept, number: int) -> str | None:
     """Hint where more than the gradients and one set of flat buckets is still there after a step."""
     tensors = [*module.parameters(), *module.buffers(), *(p.grad for p in module.parameters())]
     held = sum(p.nbytes for p in module.parameters() if p.requires_grad)
-    left = kept.bytes(tensors)
-    if left <= held + held // 4 + 1024:
+    left = kept.more_than(held + held // 4 + 1024, tensors)
+    if not left:
         return None
     return (
         f"After step {number + 1} the tensors that your class still holds take {left} bytes, besides parameters and "

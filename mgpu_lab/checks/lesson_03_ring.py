@@ -29,13 +29,14 @@ def ring_hint(found: float, parameters: int, ranks: int) -> str:
     share = (ranks - 1) / ranks
     mistakes = {
         2 * share * parameters: "That is a number of elements. How many bytes does one fp32 number take?",
-        share * tensor: "That is one trip round the ring: the sums are built, but who brings them back to everyone?",
+        share
+        * tensor: "That is half: one trip round the ring, or 2 bytes per number. The gradients are fp32, and when the "
+        "sums are built, who brings them back to everyone?",
         2.0 * tensor: "Close for many ranks. But a rank sends one piece in each step: how many pieces, how many steps?",
         2 * (ranks - 1) * tensor: "That is the whole tensor at each step, or what all ranks send together. "
         "One rank passes on one piece at each step.",
         (ranks - 1) * tensor: "That sends the whole tensor to every other rank. The ring cuts it into pieces.",
         2 * share * parameters * 8: "That counts 8 bytes per number. These gradients are fp32.",
-        2 * share * parameters * 2: "That counts 2 bytes per number. These gradients are fp32.",
         float(tensor): "That is the tensor once, whatever the number of ranks. Does one rank alone send anything?",
     }
     return of_number(found, mistakes) or (

@@ -57,9 +57,16 @@ def of_bytes(spy: Spy, gradients: list[torch.Tensor], size: int) -> str | None:
     if spy.wire_bytes > ring_bytes(size, gradients) + slack:
         return (
             f"This rank sends {spy.wire_bytes:.0f} bytes on {size} ranks, and one all-reduce each of gradients that "
-            f"hold {held} bytes sends {ring_bytes(size, gradients):.0f} (by the ring, where 2 (N - 1)/N of them travel)."
+            f"hold {held} bytes sends {ring_bytes(size, gradients):.0f} (by the ring: 2 (N - 1)/N of them)."
         )
     return None
+
+
+def of_kept(left: int) -> str | None:
+    """Hint where so many bytes of tensors have outlived a call."""
+    if not left:
+        return None
+    return f"{left} bytes of tensors are still in memory after your function, besides .grad: who holds them?"
 
 
 def percent(share: float) -> str:

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.nn.parallel import DistributedDataParallel
 
 from mgpu_lab.checks.kept import Kept
-from mgpu_lab.checks.lesson_03_traffic import called, of_bytes, of_waits, percent
+from mgpu_lab.checks.lesson_03_traffic import called, of_bytes, of_kept, of_waits, percent
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
@@ -80,7 +80,9 @@ class Shards:
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Return the mean over the tokens that count."""
-        return F.cross_entropy(model(batch[0]), batch[1], ignore_index=PADDED) if self.padded else mean_loss(model, batch)
+        return (
+            F.cross_entropy(model(batch[0]), batch[1], ignore_index=PADDED) if self.padded else mean_loss(model, batch)
+        )
 
 
 SHARDS = (
@@ -95,7 +97,7 @@ def weighted_gradients(answer: Any) -> str:
     """``weighted_average(model, n_tokens)`` after backward of this rank's own mean loss."""
     for shards in SHARDS:
         on_each_size(lambda size, shards=shards: weighted_trial(answer, shards, size), f"averaging {shards.what}")  # type: ignore[misc]
-    return f"{sizes_text().capitalize()}: 1 to 700 tokens a rank, padding too, give one process's gradient; none travels twice."
+    return f"{sizes_text().capitalize()}: 1 to 700 tokens a rank, with padding, give one process's gradient, sent once."
 
 
 def weighted_trial(answer: Any, shards: Shards, size: int) -> str | None:
@@ -114,10 +116,8 @@ def weighted_trial(answer: Any, shards: Shards, size: int) -> str | None:
         return "A parameter has .grad None in the end; it had a gradient on every rank."
     hint = of_waits(spy) or weighted_hint(gradients(model), wanted, each, shards, size)
     hint = hint or weighted_bytes(spy, [p.grad for p in model.parameters() if p.grad is not None], size)
-    left = kept.bytes([*model.parameters(), *(p.grad for p in model.parameters())])
-    if not hint and left > 256:  # noqa: PLR2004 - a few small numbers
-        return f"{left} bytes of tensors are still in memory when your function has returned, besides .grad: who holds them?"
-    return hint
+    known = [*model.parameters(), *(p.grad for p in model.parameters())]
+    return hint or of_kept(kept.more_than(256, known))
 
 
 def gradients_of(shards: Shards, batch: Batch) -> list[torch.Tensor]:
@@ -141,11 +141,12 @@ def weighted_hint(
     tokens = [float(shards.of(rank)) for rank in range(size)]
     per_rank, twice = [n / size for n in tokens], [1 / n / size for n in tokens]
     known = {
-        f"This is the mean of the ranks' means: {min(tokens):g} tokens count as much as {max(tokens):g}.": [1 / size] * size,
+        f"This is the mean of the ranks' means: {min(tokens):g} tokens count as much as {max(tokens):g}.": [1 / size]
+        * size,
         "This is the sum of the ranks' means. Divide, but by what?": [1.0] * size,
         "Each gradient is multiplied by its tokens and summed, but the sum is divided by nothing.": tokens,
         "The weighted sum is divided by the number of ranks; the tokens of all ranks together belong there.": per_rank,
-        "Each rank's gradient is divided by its tokens: it is a mean already. Undo the mean, do not do it twice.": twice,
+        "Each rank's gradient is divided by its tokens: it is a mean already. Undo it, do not do it twice.": twice,
         "The weights are the wrong way round: the rank with few tokens counts most.": [n / sum(twice) for n in twice],
     }
 
@@ -169,7 +170,9 @@ def weighted_hint(
 def accumulate(answer: Any) -> str:
     """``accumulate(ddp, batches, loss_of)``: the gradient of all micro-batches, with one synchronisation."""
     for count in (4, 1, 3, 7):
-        on_each_size(lambda size, count=count: accumulate_trial(answer, count, size), f"accumulating {count} micro-batches")  # type: ignore[misc]
+        on_each_size(
+            lambda size, count=count: accumulate_trial(answer, count, size), f"accumulating {count} micro-batches"
+        )  # type: ignore[misc]
     return (
         f"{sizes_text().capitalize()}: 1, 3, 4 and 7 micro-batches give one process's gradient, synchronised once, one "
         "graph at a time."
@@ -269,8 +272,10 @@ def accumulate_hint(seen: Seen, found: list[torch.Tensor], wanted: list[torch.Te
     if not seen.last_synced and seen.syncs == 1 and seen.micro_batches > 1:
         return "The last micro-batch is the one to synchronise, when all gradients are there; it was told not to."
     if worst(found, wanted, seen.micro_batches) < TOLERANCE:
-        return f"The gradient is {seen.micro_batches} times too large: backward adds up, so each loss counts only in part."
+        return (
+            f"The gradient is {seen.micro_batches} times too large: backward adds up, so each loss counts only in part."
+        )
     return (
-        f"The gradient differs from that of all micro-batches by {percent(worst(found, wanted))}. Does every loss get the "
-        "same weight, and do gradients stay in .grad between micro-batches?"
+        f"The gradient differs from that of all micro-batches by {percent(worst(found, wanted))}. Does every loss get "
+        "the same weight, and do gradients stay in .grad between micro-batches?"
     )

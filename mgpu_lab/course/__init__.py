@@ -3,8 +3,8 @@
 >>> from mgpu_lab.course import traffic
 """
 
-from mgpu_lab.course.timing import fastest_s
 from mgpu_lab.course.spans import draw_spans
+from mgpu_lab.course.timing import fastest_s
 from mgpu_lab.course.torchrun import Ran, torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
 

@@ -112,7 +112,7 @@ def flat_average(model):
         g.copy_(new.view_as(g))
 
 
-# %% wrong: gradients stay flat -> of shape
+# %% wrong: the last gradient is a little off -> differs from the mean
 def flat_average(model):
     params = [p for p in model.parameters() if p.grad is not None]
     flat = torch.cat([p.grad.flatten() for p in params])

@@ -162,7 +162,11 @@ class MyDDP:
             self.buckets[-1].append(p)
             p.register_post_accumulate_grad_hook(self.hook)
         self.started, self.seen = [], set()
-        module.register_forward_pre_hook(lambda m, _: [dist.broadcast(b, 0) for b in m.buffers()] and None)
+        module.register_forward_pre_hook(self.sync)
+
+    def sync(self, module, inputs):
+        for b in module.buffers():
+            dist.broadcast(b, 0)
 
     def hook(self, p):
         self.seen.add(p)
