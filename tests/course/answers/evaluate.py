@@ -85,7 +85,7 @@ def evaluate(loss_of, items):
     return total / (each * n) if each else total
 
 
-# %% wrong: filled up as DistributedSampler does -> looked at twice
+# %% wrong: filled up as DistributedSampler does -> counted twice
 from torch.utils.data import DistributedSampler
 
 
