@@ -15,7 +15,8 @@ import torch.distributed as dist
 
 from mgpu_lab.checks.lesson_03_models import Case
 from mgpu_lab.checks.lesson_03_traffic import PADDING_BYTES, SLACK_BYTES
-from mgpu_lab.checks.spy import Event, Spy
+from mgpu_lab.checks.spy import Spy
+from mgpu_lab.listening.group_calls import GroupCall as Event
 
 SMALL_MB, MIDDLE, LARGE_MB = 0.001, 0.018, 1000.0  # MIDDLE: about half of the deep model
 MARK_BYTES = 16  # per parameter: room for marks that say which gradients there are
@@ -42,7 +43,7 @@ class Watched:
         self.ready_bytes = 0
         for parameter in module.parameters():
             if parameter.requires_grad:
-                parameter.register_post_accumulate_grad_hook(self.count)
+                parameter.register_post_accumulate_grad_hook(self.count)  # type: ignore[no-untyped-call]
 
     def count(self, parameter: torch.Tensor) -> None:
         self.ready_bytes += parameter.nbytes

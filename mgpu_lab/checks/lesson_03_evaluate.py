@@ -71,7 +71,10 @@ def evaluate_hint(facts: list[Found], items: list[float], size: int) -> str | No
     if size > 1 and number > 1 and all(count == number for count in counts):
         return f"Every rank looked at all {number} items; the work is to be shared."
     if len(looked) > number:
-        return f"{len(looked)} evaluations for {number} items: some are counted twice, as DistributedSampler does."
+        return (
+            f"{len(looked)} evaluations for {number} items: some are looked at twice, if not counted twice, as with "
+            "DistributedSampler."
+        )
     if len(looked) < number:
         return f"{len(looked)} of {number} items were looked at: the rest is lost. Who takes what does not divide?"
     if looked != sorted(items):

@@ -1,5 +1,6 @@
 """Checks of lesson 03's exercises around a training step: gradients weighted by tokens, and accumulation."""
 
+import functools
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -170,9 +171,8 @@ def weighted_hint(
 def accumulate(answer: Any) -> str:
     """``accumulate(ddp, batches, loss_of)``: the gradient of all micro-batches, with one synchronisation."""
     for count in (4, 1, 3, 7):
-        on_each_size(
-            lambda size, count=count: accumulate_trial(answer, count, size), f"accumulating {count} micro-batches"
-        )  # type: ignore[misc]
+        trial = functools.partial(accumulate_trial, answer, count)
+        on_each_size(trial, f"accumulating {count} micro-batches")
     return (
         f"{sizes_text().capitalize()}: 1, 3, 4 and 7 micro-batches give one process's gradient, synchronised once, one "
         "graph at a time."
