@@ -1,7 +1,7 @@
 """Run a script under torchrun from a notebook cell, as it would run without a notebook, and read what it said.
 
-    ran = torchrun("train.py", "--epochs", "2")          # a file
-    ran = torchrun(program, TORCH_DISTRIBUTED_DEBUG="INFO")   # a text of several lines, as a file of its own
+    ran = under_torchrun("train.py", "--epochs", "2")          # a file
+    ran = under_torchrun(program, TORCH_DISTRIBUTED_DEBUG="INFO")   # a text of several lines, as a file of its own
     ran.exit_status, ran.seconds, ran.find("Timed out .*")
 
 It is ``python -m torch.distributed.run --standalone --nproc_per_node=N``. ``--standalone`` picks a free port, so that
@@ -43,7 +43,7 @@ class Ran:
         return [line for line in self.output.splitlines() if re.search(pattern, line)]
 
 
-def torchrun(program: str, *arguments: str, ranks: int = 2, limit_s: float = 300, **environment: str) -> Ran:
+def under_torchrun(program: str, *arguments: str, ranks: int = 2, limit_s: float = 300, **environment: str) -> Ran:
     """Run a file, or a program text of several lines, on ``ranks`` new processes; the notebook's ranks go on beside it.
 
     Beyond ``limit_s`` the run is ended, and ``exit_status`` is None.

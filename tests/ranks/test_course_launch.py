@@ -2,7 +2,7 @@
 
 import pytest
 
-from mgpu_lab.course.torchrun import NOTHING, torchrun
+from mgpu_lab.course.launch import NOTHING, under_torchrun
 
 PROGRAM = """
 import os, sys
@@ -20,7 +20,7 @@ time.sleep(600)
 
 @pytest.mark.slow
 def test_a_program_text_runs_on_ranks():
-    ran = torchrun(PROGRAM, "--fast", COLOUR="blue")
+    ran = under_torchrun(PROGRAM, "--fast", COLOUR="blue")
     assert sorted(ran.lines("rank")) == ["rank 0 of 2 blue --fast", "rank 1 of 2 blue --fast"]
     assert ran.exit_status == 1
     assert ran.find("ValueError: .*") == "ValueError: one is enough"
@@ -29,6 +29,6 @@ def test_a_program_text_runs_on_ranks():
 
 @pytest.mark.slow
 def test_a_run_is_ended_at_its_limit():
-    ran = torchrun(ENDLESS, ranks=1, limit_s=15)
+    ran = under_torchrun(ENDLESS, ranks=1, limit_s=15)
     assert ran.exit_status is None
     assert 15 <= ran.seconds < 120
