@@ -29,6 +29,7 @@ LESSONS = {
     "lesson_02_data_parallel": "shard-sizes device-zero batch-mean plain-checkpoint",
     "lesson_03_ring": "ring-bytes",
     "lesson_03_mini_ddp": "mini-ddp",
+    "lesson_03_average": "naive-ddp flat-ddp",
     "lesson_03_training": "weighted-gradients accumulate",
     "lesson_03_evaluate": "evaluate",
     "lesson_04_bytes": "zero-bytes",

@@ -3,9 +3,22 @@
 >>> from mgpu_lab.course import traffic
 """
 
+from mgpu_lab.course.launch import Ran, under_torchrun
+from mgpu_lab.course.spans import draw_spans
 from mgpu_lab.course.timing import fastest_s
 from mgpu_lab.course.torchrun import Said, torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
 from mgpu_lab.course.zen import zen, zen_net
 
-__all__ = ["Said", "Traffic", "fastest_s", "torchrun", "traffic", "zen", "zen_net"]
+__all__ = [
+    "Ran",
+    "Said",
+    "Traffic",
+    "draw_spans",
+    "fastest_s",
+    "torchrun",
+    "traffic",
+    "under_torchrun",
+    "zen",
+    "zen_net",
+]
