@@ -36,6 +36,7 @@ LESSONS = {
     "lesson_04_flat": "flat-optimizer",
     "lesson_05_quantise": "quant-bits quantise-any",
     "lesson_05_adapt": "adapt",
+    "lesson_05_linear": "lora-linear",
     "lesson_06_sums": "state-gigabytes add-up",
     "lesson_06_ranks": "bf16-wire skip-together",
 }

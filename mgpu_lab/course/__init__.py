@@ -1,0 +1,1 @@
+"""Helpers of the lessons: scaffolding that is not their subject. Lessons import from here."""
