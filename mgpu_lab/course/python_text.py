@@ -22,23 +22,26 @@ WINDOWS_TO_MEASURE, LONG = 12, 256
 
 
 def base_model(course_model: str) -> str:
-    """Return the folder, or the name on the hub, of the model to start from: MGPU_LAB_MODEL, or the course's own.
+    """Return the folder, or name on the hub, of the model to start from: MGPU_LAB_MODEL, or the course's own.
 
     Raises:
         UsageError: nothing loads under that name, or its layers are not what the lesson takes apart.
     """
-    name = os.environ.get(VARIABLE, course_model)
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    quiet_libraries()
+    name = os.environ.get(VARIABLE, course_model)
+    missing = (
+        f"{VARIABLE} names {name!r}: there is no such folder in {Path.cwd().name}/, where this notebook runs, and the "
+        "hub gave no such model. Use an absolute path or a name such as Qwen/Qwen2.5-0.5B, and start Jupyter again."
+    )
+    path = Path(name)
+    if not path.exists() and (path.is_absolute() or (len(path.parts) > 1 and path.parent.exists())):
+        raise UsageError(missing)
     try:
         config = AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
-        here = f"no folder {name!r} in {Path.cwd().name}/ (where this notebook runs)"
-        msg = (
-            f"{VARIABLE} names {name!r}: there is {here}, and the hub gave no such model either. "
-            "Use a folder's absolute path or a name such as Qwen/Qwen2.5-0.5B, and start Jupyter again."
-        )
-        raise UsageError(msg) from error
+        raise UsageError(missing) from error
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     if not hasattr(model.get_decoder(), "layers") or not matrices(model):
@@ -57,12 +60,14 @@ def matrices(model: Any) -> list[Any]:
 
 
 def quiet_libraries() -> None:
-    """Silence progress bars, and two messages about packages and names that concern no lesson."""
-    from transformers.utils.logging import disable_progress_bar
+    """Silence progress bars, and messages about packages and names that concern no lesson."""
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
     disable_progress_bar()
+    set_verbosity_error()
     logging.getLogger("bitsandbytes").setLevel("ERROR")  # it misses an optional package that we do not need
-    warnings.simplefilter("ignore", FutureWarning)  # peft uses a name that Transformers will change
+    warnings.simplefilter("ignore", FutureWarning)  # peft uses names that Transformers will change
+    warnings.filterwarnings("ignore", message="Paged optimizers are not supported on CPU")  # the lesson says it
 
 
 class PythonText:
