@@ -15,7 +15,8 @@ import torch.distributed as dist
 
 from mgpu_lab.checks.lesson_03_models import MODELS, Case, local_step, one_process
 from mgpu_lab.checks.on_ranks import agree, device_here, in_step, off, sizes, sizes_text, smaller_world
-from mgpu_lab.checks.spy import Event, Spy
+from mgpu_lab.checks.spy import Spy
+from mgpu_lab.listening.group_calls import GroupCall as Event
 
 TOLERANCE = 1e-9
 SMALL_MB, LARGE_MB = 0.001, 1000.0
@@ -175,9 +176,9 @@ def of_traffic(  # noqa: PLR0911 - one for each mistake
 ) -> str | None:
     trainable = [p for p in module.parameters() if p.requires_grad]
     marks = SLACK_BYTES * len(trainable)
-    reduces = [each for each in step.spy.named("all_reduce") if each.sent_bytes > marks]
+    reduces = [each for each in step.spy.named("all_reduce") if each.input_bytes > marks]
     needed = sum(p.nbytes for name, p in module.named_parameters() if p.requires_grad and wanted[name] is not None)
-    sent, most = sum(each.sent_bytes for each in reduces), sum(p.nbytes for p in trainable) + marks
+    sent, most = sum(each.input_bytes for each in reduces), sum(p.nbytes for p in trainable) + marks
     if sent < needed:
         return f"{sent} bytes went through all_reduce, the gradients hold {needed}: reduce them with dist.all_reduce."
     if sent > most:

@@ -54,8 +54,8 @@ def calls_hint(spy: Spy, length: int, size: int) -> str | None:
     for event in spy.events:
         if event.name in REFUSED:
             return f"{event.name} {REFUSED[event.name]}"
-        if event.sent_bytes > 2 * event.elements:
-            return f"{event.name} moved {event.sent_bytes // event.elements} bytes per number: only bf16 may travel."
+        if event.input_bytes > 2 * event.elements:
+            return f"{event.name} moved {event.input_bytes // event.elements} bytes per number: only bf16 may travel."
         if event.elements > share * size:
             return (
                 f"{event.name} moved {event.elements} numbers for a vector of {length} on {size} ranks: who needs more "

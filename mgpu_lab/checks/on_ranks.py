@@ -1,4 +1,4 @@
-"""What checks on ranks share: agree on a hint, and try an answer on 1, 2, ... of the running ranks."""
+"""What checks on ranks share: try an answer on 1, 2, ... of the running ranks, and agree on a hint."""
 
 import contextlib
 import sys
@@ -9,7 +9,8 @@ import torch
 import torch.distributed as dist
 from torch.distributed import distributed_c10d as c10d
 
-from mgpu_lab.checks.core import refuse
+from mgpu_lab.checks.core import Wrong, refuse
+from mgpu_lab.checks.trial import LIMIT, Meeting, attempt
 from mgpu_lab.wire.errors import CollectiveMismatchError, LabError
 
 
@@ -37,11 +38,35 @@ def sizes() -> list[int]:
 
 
 def on_each_size(trial: Callable[[int], str | None], what: str) -> None:
-    """Run a trial, which returns a hint or None on each rank, on each number of ranks at hand; all ranks call this."""
+    """Run a trial, which returns a hint or None on each rank, on each number of ranks at hand; all ranks call this.
+
+    A trial communicates only through the answer that it tries (``checks.trial`` compares those calls). What any rank
+    found is raised as ``Wrong`` on all ranks; an answer's own exception is raised on the rank where it happened.
+    """
+    __tracebackhide__ = True
     for size in sizes():
-        with smaller_world(size) as inside, in_step(f"{what}, with {size} rank{'s' if size > 1 else ''}"):
-            hint = trial(size) if inside else None
-        agree(hint)
+        on_first(size, trial, what)
+
+
+def on_world(trial: Callable[[int], str | None], what: str) -> None:
+    """Run a trial on all ranks at hand; else as ``on_each_size``."""
+    __tracebackhide__ = True
+    on_first(dist.get_world_size(), trial, what)
+
+
+def on_first(size: int, trial: Callable[[int], str | None], what: str) -> None:
+    """Run a trial on the first ``size`` ranks; the others wait for the verdict."""
+    __tracebackhide__ = True
+    world_size, store = dist.get_world_size(), c10d._get_default_store()  # noqa: SLF001 - no public way to its store
+    with smaller_world(size) as inside:
+        meeting = Meeting(store, size)
+        hint, error = attempt(lambda: trial(size), meeting) if inside else (None, None)
+        hints = meeting.exchange(hint, world_size)
+    if error is not None:
+        raise error
+    if urgent := next((each for each in hints if each.startswith("!")), None):
+        raise Wrong(f"{what[:1].upper()}{what[1:]}, with {size} rank{'s' * (size > 1)}: {urgent[1:]}")
+    refuse(next((each for each in hints if each), None))
 
 
 def sizes_text() -> str:
@@ -51,15 +76,12 @@ def sizes_text() -> str:
 
 @contextlib.contextmanager
 def smaller_world(size: int) -> Iterator[bool]:
-    """Make the first ``size`` ranks the whole world for a while; yields whether this rank is one of them.
+    """Make a new group of the first ``size`` ranks the whole world for a while; yields whether this rank is in it.
 
     A cell's own ``world_size``, which every rank's namespace starts with, follows: answers read it, too.
     """
     world = c10d._get_default_group()  # noqa: SLF001 - torch swaps its default group this way itself
-    if size == world.size():
-        yield True
-        return
-    group = dist.new_group(list(range(size)))
+    group = dist.new_group(list(range(size)), timeout=LIMIT)
     inside = world.rank() < size
     names = vars(sys.modules["__main__"])  # where cells run, and exported scripts
     follows = names.get("world_size") == world.size()

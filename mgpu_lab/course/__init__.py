@@ -1,1 +1,11 @@
-"""Helpers of the lessons: scaffolding that is not their subject. Lessons import from here."""
+"""Tools that the lessons use and do not teach: counting traffic, timing, text. Runs inside ranks and in exported scripts.
+
+>>> from mgpu_lab.course import traffic
+"""
+
+from mgpu_lab.course.byte_rows import show_bytes
+from mgpu_lab.course.python_text import PythonText, base_model, matrices
+from mgpu_lab.course.timing import fastest_s
+from mgpu_lab.course.traffic import Traffic, traffic
+
+__all__ = ["PythonText", "Traffic", "base_model", "fastest_s", "matrices", "show_bytes", "traffic"]

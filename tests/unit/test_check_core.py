@@ -1,14 +1,10 @@
 """A check's verdict: passed, not yet with a hint, or not attempted; and what all checks share."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from mgpu_lab.checks import core
 from mgpu_lab.checks.core import HOMES, PASSED, TO_DO, WRONG, Wrong, check, is_stub, judge
 from mgpu_lab.checks.mistakes import close, fitting, judge_number, number_of, of_number
-from mgpu_lab.checks.spy import Spy
-from mgpu_lab.listening import calls
 from mgpu_lab.wire.errors import UsageError
 
 IN_KERNEL = "narrow-slot hot-card small-shm shard-sizes device-zero plain-checkpoint ring-bytes zero-bytes quant-bits"
@@ -91,55 +87,3 @@ def test_a_wrong_number_is_told(found, words):
     judge_number(8.1, 8.0, {}, "", relative=0.02)
     with pytest.raises(Wrong, match=words):
         judge_number(found, 8.0, {4.0: "lanes"}, "else", relative=0.04)
-
-
-# ---- the spy
-FOUR = SimpleNamespace(nbytes=16, numel=lambda: 4)
-
-
-def heard(name, result=None):
-    def function(tensor=None, inner=lambda: result):  # noqa: ARG001 - the spy looks at it
-        return inner()
-
-    return calls.wrapped(name, function)
-
-
-@pytest.fixture
-def spy(monkeypatch):
-    monkeypatch.setattr(calls, "_installed", True)  # without torch
-    with Spy() as spy:
-        yield spy
-
-
-def test_the_spy_records_while_it_listens(spy):
-    heard("all_reduce")(FOUR)
-    heard("all_gather")(tensor=[FOUR, FOUR])
-    spy.__exit__()
-    heard("barrier")()
-    assert [(each.name, each.sent_bytes, each.elements) for each in spy.events] == [
-        ("all_reduce", 16, 4),
-        ("all_gather", 32, 8),
-    ]
-    assert (spy.sent_bytes, spy.all_waited_for, len(spy.named("all_gather"))) == (48, True, 1)
-
-
-def test_a_collective_made_of_others_counts_once(spy):
-    heard("send")(FOUR, heard("isend"))
-    heard("batch_isend_irecv")(FOUR, lambda: heard("irecv")(FOUR))
-    heard("new_group")()
-    assert [each.name for each in spy.events] == ["send", "irecv"]
-
-
-def test_an_asynchronous_call_is_followed_to_its_wait(spy):
-    work = SimpleNamespace(wait=lambda: "waited", get_future=lambda: "future", is_completed=lambda: True)
-    waits, hands_over, left = (heard("all_reduce", work)(FOUR) for _ in range(3))
-    assert waits.wait() == waits.wait() == "waited"
-    assert (hands_over.get_future(), left.is_completed()) == ("future", True)
-    assert [(each.is_async, each.waited_for) for each in spy.events] == [(True, True), (True, True), (True, False)]
-    assert not spy.all_waited_for
-
-
-def test_a_call_that_raises_is_never_over(spy):
-    with pytest.raises(ZeroDivisionError):
-        heard("all_reduce")(FOUR, lambda: 1 / 0)
-    assert [each.waited_for for each in spy.events] == [False]

@@ -26,13 +26,14 @@ MAY_IMPORT = {
     "metering": {"tables", "wire"},
     "ledger": {"tables", "wire"},
     "checks": {"ledger", "verification", "wire", "listening"},
+    "course": {"listening", "ledger", "tables", "wire"},
     "verification": {"tables", "wire"},
     "tables": set(),
 }
 DOORS = {"mgpu_lab", "__main__"}  # what a user imports and runs; they lead everywhere, and no wing leads back to them
 STARTED_BY_NAME = {"engine.backends.forkserver -> rank.template"}  # as a process of its own
 HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelerate"}
-MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening"}
+MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening", "course"}
 TORCH_IN_A_CHILD = {"verification.torch_probe"}  # is run as a program
 IN_KERNEL = {"notebook", "engine", "wire", "verification", "tables", *DOORS}
 

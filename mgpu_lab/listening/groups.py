@@ -1,0 +1,193 @@
+"""Listen at the process groups themselves, below every name that torch.distributed gives their calls.
+
+``calls`` hears the functions of torch.distributed. This hears what ends up in a group, whoever asks for it: a name
+imported by hand, a functional collective, an object collective's parts, DistributedDataParallel's C++. Two places are
+watched while a listener listens:
+
+- the methods of ``ProcessGroup``, where Python's calls arrive, from any thread; they return the handle that is
+  waited for later;
+- the dispatcher, where C++'s calls arrive, in this thread and in the backward passes that it starts.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from mgpu_lab.listening.group_calls import OPERATIONS, GroupCall, of_functional, of_group, of_operator
+
+FUNCTIONAL_SPACES = ("_c10d_functional", "_c10d_functional_autograd")
+
+
+class GroupListener(Protocol):
+    """Told of each call in the thread that makes it, before it is made.
+
+    ``follows_work``: whether the call's handle is kept, so that the wait for it is noted; then ``forget`` the calls.
+    """
+
+    @property
+    def follows_work(self) -> bool: ...
+
+    def heard(self, call: GroupCall) -> None:
+        """Whatever this raises, the caller gets, and the call is not made."""
+
+
+_listeners: list[GroupListener] = []
+_inside = threading.local()  # .busy: within a call that is heard already
+_installed = False
+
+
+@contextmanager
+def listening(listener: GroupListener) -> Iterator[None]:
+    """Tell ``listener`` of every call of any process group until the block ends."""
+    install()
+    first = not _listeners
+    _listeners.append(listener)
+    try:
+        if first:
+            with dispatch_mode():
+                yield
+        else:
+            yield
+    finally:
+        _listeners.remove(listener)
+
+
+def hear(call: GroupCall) -> None:
+    for listener in _listeners:
+        listener.heard(call)
+    call.began_s = time.perf_counter()
+
+
+def install() -> None:
+    """Wrap the methods of ProcessGroup and of Work; once per process. Without a listener they only pass on."""
+    global _installed  # noqa: PLW0603 - torch's classes exist once per process, and so does this
+    if _installed:
+        return
+    import torch.distributed as dist
+    from torch.distributed.distributed_c10d import ProcessGroup
+
+    _installed = True
+    for operation in OPERATIONS:
+        if (original := getattr(ProcessGroup, operation, None)) is not None:
+            setattr(ProcessGroup, operation, method(operation, original))
+    for name, note in WAITS.items():
+        if (original := getattr(dist.Work, name, None)) is not None:
+            setattr(dist.Work, name, noting(original, note))
+
+
+def method(operation: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of ProcessGroup that tells the listeners first."""
+
+    def heard(group: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if not _listeners or getattr(_inside, "busy", False):
+            return original(group, *args, **kwargs)
+        call = of_group(operation, group, args, kwargs)
+        hear(call)
+        _inside.busy = True
+        try:
+            work = original(group, *args, **kwargs)
+        finally:
+            _inside.busy = False
+        if work is None:
+            call.ended_s = time.perf_counter()
+        elif any(each.follows_work for each in _listeners):
+            call.work = work
+            _calls[id(work)] = call
+        return work
+
+    heard.__name__ = heard.__qualname__ = operation
+    heard.__doc__ = original.__doc__
+    return heard
+
+
+_calls: dict[int, GroupCall] = {}  # id of a handle -> its call, which keeps the handle alive until `forget`
+
+
+def forget(calls: list[GroupCall]) -> None:
+    """Let go of the handles of these calls."""
+    for call in calls:
+        if call.work is not None:
+            _calls.pop(id(call.work), None)
+            call.work = None
+
+
+def has_waited(call: GroupCall, _: Any) -> None:
+    call.ended_s = call.ended_s or time.perf_counter()
+
+
+def may_have_waited(call: GroupCall, completed: Any) -> None:
+    if completed:
+        has_waited(call, None)
+
+
+def will_wait(call: GroupCall, _: Any) -> None:
+    call.trusted = True
+
+
+WAITS: dict[str, Callable[[GroupCall, Any], None]] = {
+    "wait": has_waited,
+    "synchronize": has_waited,
+    "is_completed": may_have_waited,
+    "get_future": will_wait,
+    "get_future_result": will_wait,
+    "block_current_stream": will_wait,
+}
+
+
+def noting(original: Callable[..., Any], note: Callable[[GroupCall, Any], None]) -> Callable[..., Any]:
+    """Return a method of Work that notes what it means for the wait."""
+
+    def noted(work: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        result = original(work, *args, **kwargs)
+        if (call := _calls.get(id(work))) is not None:
+            note(call, result)
+        return result
+
+    noted.__name__ = noted.__qualname__ = original.__name__
+    noted.__doc__ = original.__doc__
+    return noted
+
+
+def dispatch_mode() -> Any:
+    """Return a new mode that hears C++'s calls."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Hearing(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            if getattr(_inside, "busy", False) or func.namespace not in ("c10d", *FUNCTIONAL_SPACES):
+                return func(*args, **kwargs)
+            operation = func.name().rpartition("::")[2].removesuffix("_")
+            call = operator_call(func.namespace, operation, args)
+            if call is None:
+                return func(*args, **kwargs)
+            hear(call)
+            call.is_async = call.trusted = True
+            _inside.busy = True
+            try:
+                return func(*args, **kwargs)
+            finally:
+                _inside.busy = False
+
+    return Hearing()  # type: ignore[no-untyped-call]
+
+
+def operator_call(namespace: str, operation: str, args: tuple[Any, ...]) -> GroupCall | None:
+    """Describe what the dispatcher was asked for; None where it moves nothing."""
+    from torch.distributed import distributed_c10d as c10d
+
+    if namespace == "c10d":
+        boxed = next((each for each in args if is_group(each)), None)
+        return of_operator(operation, c10d.ProcessGroup.unbox(boxed), args) if boxed is not None else None
+    group = next((each for each in reversed(args) if isinstance(each, str) or hasattr(each, "group_name")), None)
+    if isinstance(group, str):
+        group = c10d._resolve_process_group(c10d.GroupName(group))  # type: ignore[attr-defined]  # noqa: SLF001
+    return of_functional(operation, group, args) if group is not None else None
+
+
+def is_group(value: Any) -> bool:
+    return type(value).__name__ == "ScriptObject" and "ProcessGroup" in str(value._type())  # noqa: SLF001 - no public name
