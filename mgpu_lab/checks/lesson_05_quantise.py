@@ -26,9 +26,7 @@ def quant_bits(answer: Any) -> str:
     """``bits_per_weight(block, scale_block=None)``: 4 bits and a weight's share of the scales."""
     for block, scale_block in BIT_CASES:
         case = f"block={block}, scale_block={scale_block}"
-        arguments = (block,) if scale_block is None else (block, scale_block)
-        shown = f"bits_per_weight({', '.join(map(str, arguments))})"
-        returned = ask(answer, *arguments, shown=shown)
+        returned = ask(answer, block, scale_block, shown=f"bits_per_weight({block}, {scale_block})")
         found = number_of(returned)
         if found is None:
             raise Wrong(f"The function must return a number; for {case} it returned {returned!r}.")

@@ -1,4 +1,4 @@
-"""Tools that the lessons use and do not teach: counting traffic, timing, text. Runs inside ranks and in exported scripts.
+"""Tools that the lessons use and do not teach: counting traffic, timing, text. Runs in ranks and exported scripts.
 
 >>> from mgpu_lab.course import traffic
 """

@@ -93,9 +93,9 @@ def half(block, scale_block=None):
     return 4 + 16 / block if scale_block is None else 4 + 8 / block + 16 / (block * scale_block)
 
 
-# %% wrong: no default for scale_block -> Python says
-def no_default(block, scale_block):
-    return 4 + (32 if scale_block is None else 8 + 32 / scale_block) / block
+# %% wrong: takes one argument -> Python says
+def one_argument(block):
+    return 4 + 32 / block
 
 
 # %% wrong: prints, returns nothing -> must return a number
