@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from mgpu_lab.checks.calls import ask
-from mgpu_lab.checks.core import is_stub, refuse
+from mgpu_lab.checks.core import Wrong, is_stub, refuse
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, off
 
@@ -74,16 +74,29 @@ def lora_linear(answer: Any) -> str:
     made = []
     for case in CASES:
         frozen = Packed(case.inside, case.outside) if case.packed else nn.Linear(case.inside, case.outside, case.bias)
-        frozen = frozen.to(device_here())
-        layer = ask(answer, frozen, case.r, case.alpha, shown=case.call)
-        made.append((case, frozen, layer))
-    for case, frozen, layer in made:
+        made.append((case, frozen.to(device_here())))
+    layers = [tried(case, answer, frozen, case.r, case.alpha, shown=case.call) for case, frozen in made]
+    for (case, frozen), layer in zip(made, layers, strict=True):
         hint = parts_hint(case, frozen, layer) or step_0_hint(case, frozen, layer) or filled_hint(case, frozen, layer)
         refuse(hint and f"{case.call}: {hint}")
     return (
         f"{len(CASES)} layers, one of them packed: step 0 equal bit for bit, r * (in + out) numbers train, "
         "outputs and the gradients of A, B and x are right."
     )
+
+
+def tried(case: Case, answer: Any, *arguments: Any, shown: str) -> Any:
+    """Call an answer; what fails beside a packed layer alone fails because of its weight."""
+    try:
+        return ask(answer, *arguments, shown=shown)
+    except RuntimeError as error:
+        if not case.packed:
+            raise
+        says = str(error).splitlines()[0].rstrip(".")
+        raise Wrong(
+            f"{case.call} fails: {says}. The packed weight is no matrix, and its type is not that of A and B: call the "
+            "frozen layer, and add to its output."
+        ) from None
 
 
 def parts_hint(case: Case, frozen: nn.Module, layer: Any) -> str | None:  # noqa: PLR0911 - one hint for each mistake
@@ -125,14 +138,10 @@ def as_matrix(weight: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     return values.reshape(rows, columns) if values.shape[0] == rows else values.T.reshape(rows, columns)
 
 
-def step_0_hint(  # noqa: PLR0911 - one hint for each mistake
-    case: Case, frozen: nn.Module, layer: nn.Module
-) -> str | None:
+def step_0_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None:
     """Judge the layer as it was made: equal to the frozen one, which it calls."""
-    x, calls = torch.randn(*case.shape, case.inside, device=device_here()), []
-    hook = frozen.register_forward_hook(lambda *_: calls.append(1))
-    found = ask(layer, x, shown=f"the layer on an input of shape {list(x.shape)}")
-    hook.remove()
+    x = torch.randn(*case.shape, case.inside, device=device_here())
+    found = tried(case, layer, x, shown=f"the layer on an input of shape {list(x.shape)}")
     wanted = frozen(x)
     if not isinstance(found, torch.Tensor) or found.shape != wanted.shape:
         kind = list(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
@@ -144,8 +153,6 @@ def step_0_hint(  # noqa: PLR0911 - one hint for each mistake
         return "A is zero and B is random; here it is the other way round."
     if not torch.equal(found, wanted):
         return "step 0 is not equal to frozen(x), bit for bit. B must be zero, and the detour be added to frozen(x)."
-    if not calls:
-        return "it does not call the frozen layer. A packed weight cannot be multiplied: call the layer, and add to it."
     rows = as_matrix(a, case.r, case.inside)
     if case.r > 1 and (rows == rows[0]).all():
         return "the rows of A are all equal, so the detour has rank 1 whatever r is. A must be random."

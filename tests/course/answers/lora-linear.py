@@ -114,6 +114,30 @@ class ByHand(nn.Module):
         return self.frozen(x) + DetourFunction.apply(x, self.A, self.B, self.scale)
 
 
+# %% right: calls forward by name, kept from the start
+class ForwardByName(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.plain, self.s = frozen.requires_grad_(False), frozen.forward, alpha / r
+        self.ab = nn.ParameterList([torch.randn(r, frozen.in_features), torch.zeros(frozen.out_features, r)])
+
+    def forward(self, x):
+        a, b = self.ab
+        return self.plain(x) + (x @ a.mT @ b.mT) * self.s
+
+
+# %% wrong: A takes the type of the packed weight -> call the frozen layer
+class TypeOfWeight(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.s = frozen.requires_grad_(False), alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, dtype=frozen.weight.dtype))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, dtype=frozen.weight.dtype))
+
+    def forward(self, x):
+        return self.frozen(x) + (x @ self.A.T @ self.B.T) * self.s
+
+
 # %% wrong: nothing scales -> no scaling
 class NoScale(nn.Module):
     def __init__(self, frozen, r, alpha):
@@ -265,7 +289,7 @@ class Ones(nn.Module):
         return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
 
 
-# %% wrong: the weight is used, the layer not called -> does not call
+# %% wrong: the weight is used, the layer not called -> call the frozen layer
 class Merged(nn.Module):
     def __init__(self, frozen, r, alpha):
         super().__init__()
