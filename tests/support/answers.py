@@ -50,15 +50,20 @@ def defined(source: str, names: dict[str, Any] | None = None) -> Any:
     return names[definitions[-1].name]
 
 
-def defined_on_rank(source: str) -> Any:
-    """Define an answer as a cell on a rank would: in __main__, which holds a rank's names."""
+def names_of_a_rank() -> dict[str, Any]:
+    """Where a cell on a rank runs: in __main__, which holds a rank's names."""
     import torch
     import torch.distributed as dist
 
     names = vars(sys.modules["__main__"])
     names |= {"torch": torch, "nn": torch.nn, "dist": dist, "device": torch.device("cpu")}
     names |= {"rank": dist.get_rank(), "world_size": dist.get_world_size()}
-    return defined(source, names)
+    return names
+
+
+def defined_on_rank(source: str) -> Any:
+    """Define an answer as a cell on a rank would."""
+    return defined(source, names_of_a_rank())
 
 
 def judged(cases: list[tuple[Any, ...]]) -> list[tuple[str, str]]:
