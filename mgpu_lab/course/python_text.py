@@ -43,7 +43,7 @@ def base_model(course_model: str) -> str:
     except (OSError, ValueError) as error:
         raise UsageError(missing) from error
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     if not hasattr(model.get_decoder(), "layers") or not matrices(model):
         msg = (
             f"{VARIABLE} names {name!r}, a {type(model).__name__}. This lesson takes models whose blocks are in "
@@ -63,8 +63,8 @@ def quiet_libraries() -> None:
     """Silence progress bars, and messages about packages and names that concern no lesson."""
     from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-    disable_progress_bar()
-    set_verbosity_error()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.getLogger("bitsandbytes").setLevel("ERROR")  # it misses an optional package that we do not need
     warnings.simplefilter("ignore", FutureWarning)  # peft uses names that Transformers will change
     warnings.filterwarnings("ignore", message="Paged optimizers are not supported on CPU")  # the lesson says it
@@ -79,7 +79,7 @@ class PythonText:
     """
 
     def __init__(self, model: str, device: torch.device | str = "cpu") -> None:
-        from pydoc_data.topics import topics  # type: ignore[import-untyped]
+        from pydoc_data.topics import topics
 
         self.device, self.tokenizer = device, None
         if VARIABLE in os.environ:
