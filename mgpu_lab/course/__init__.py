@@ -6,6 +6,17 @@
 from mgpu_lab.course.byte_rows import show_bytes
 from mgpu_lab.course.python_text import PythonText, base_model, matrices
 from mgpu_lab.course.timing import fastest_s
+from mgpu_lab.course.torchrun import Said, torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
 
-__all__ = ["PythonText", "Traffic", "base_model", "fastest_s", "matrices", "show_bytes", "traffic"]
+__all__ = [
+    "PythonText",
+    "Said",
+    "Traffic",
+    "base_model",
+    "fastest_s",
+    "matrices",
+    "show_bytes",
+    "torchrun",
+    "traffic",
+]

@@ -99,7 +99,7 @@ def decide(facts: Facts, now_s: float) -> Action:
 def reason_to_stop(facts: Facts, now_s: float) -> str:
     """Say why the cell is to be stopped; empty where it is not."""
     if facts.timeout_s is not None and now_s - facts.began_s > facts.timeout_s:
-        return f"--timeout {facts.timeout_s:g} s has passed"
+        return f"The time limit of {facts.timeout_s:g} s (--timeout) was reached"
     return facts.stop_asked
 
 

@@ -27,7 +27,7 @@ class Members(Mapping[int, Member]):
         self.rendezvous = backend.rendezvous()
         self.generation = 0
         self.sampling_s = 0.0
-        self.retired: tuple[str, ...] = ()  # kinds of objects that died with the last process group
+        self.retired: tuple[messages.Retired, ...] = ()  # what died with the last process group
         self._members: dict[int, Member] = {}
         self.news: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.stopped = self.started_warm = False
@@ -167,7 +167,7 @@ class Members(Mapping[int, Member]):
         for rank in self:
             if why := why_not_joined(answers.get(rank), gone=rank in asked.gone):
                 raise RanksError(f"rank {rank} did not come up: {why}. {self[rank].output.last_lines(5)}".strip())
-        self.retired = tuple(sorted({kind for answer in answers.values() for kind in answer.value or ()}))
+        self.retired = tuple({each for answer in answers.values() for each in answer.value or ()})
         if self.sampling_s:
             self.set_sampling(self.sampling_s)
 

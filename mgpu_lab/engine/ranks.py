@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from mgpu_lab.engine.arguments import check_source, check_timeout, choose
-from mgpu_lab.engine.asking import answers_of, ask_first, pick
+from mgpu_lab.engine.asking import HELP_TIMEOUT_S, answers_of, ask_first, asked, pick
 from mgpu_lab.engine.backends.local import local_backend
 from mgpu_lab.engine.journal import Step, pushed
 from mgpu_lab.engine.member import Member
@@ -20,12 +20,13 @@ from mgpu_lab.engine.run import CellRun, death_of
 from mgpu_lab.engine.sampling import Sampling, Wishes
 from mgpu_lab.engine.sentences import death_text, where_text
 from mgpu_lab.wire import messages, transfer
-from mgpu_lab.wire.errors import RanksError
+from mgpu_lab.wire.errors import RanksError, UsageError
 from mgpu_lab.wire.naming import named, tag_of, verb
 
 MAX_PULL_BYTES = 256 * 2**20
 NOTE_AFTER_S = 10.0
 LOOK_S = 0.05
+LOST_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Ranks:
         self.note_after_s = NOTE_AFTER_S
         self.device, count, self.choice = choose(n, device, lambda: local_backend().gpu_count())
         self.journal: list[Step] = []
+        self.lost: dict[int, list[Step]] = {}  # what ran on processes that are no more, by rank
         self._busy = threading.Lock()
         self._cells = 0
         self._running: CellRun | None = None
@@ -118,7 +120,8 @@ class Ranks:
         """Start new processes for all ranks, or for those in ``on``; the others keep their variables."""
         with self._alone():
             members = self.members
-            everyone = list(members)
+            everyone, before = list(members), dict(members)
+            ran = list(self.journal)
             chosen = pick(members, on, must_live=False)
             if chosen == everyone:
                 self.journal.clear()
@@ -132,6 +135,7 @@ class Ranks:
                 members = self._members = Members(local_backend(), members.world_size, members.device)
                 weakref.finalize(self, Members.stop, members)
                 self._sample_every(self._wishes.period_s)
+            self._note_lost(before, ran)
             members.forget_output()
 
     # ---- cells
@@ -156,6 +160,7 @@ class Ranks:
         with self._alone():
             ranks = pick(self.members, on)
             self._put_in_order()
+            before = dict(self.members)
             self._cells += 1
             limit = self.timeout if timeout is None else timeout
             self._running = CellRun(self.members, ranks, limit, self.note_after_s)
@@ -164,6 +169,7 @@ class Ranks:
             finally:
                 self._last_where, self._running = self._running.where, None
             self.journal.append(Step(source, None if on is None else tuple(ranks), failed=not result.ok))
+            self._note_lost(before, self.journal)
             return result
 
     def interrupt(self) -> None:
@@ -204,6 +210,8 @@ class Ranks:
 
     def push(self, on: Iterable[int] | None = None, /, **values: Any) -> None:
         """Set variables on all ranks (or those in ``on``): ``ranks.push(lr=1e-3)``."""
+        if not values:
+            raise UsageError("nothing to push: give each value its name on the ranks, for example ranks.push(lr=lr).")
         with self._alone():
             ranks, payload = pick(self.members, on), transfer.pack_all(values)
             answers_of(self.members, ranks, messages.Push, payload)
@@ -240,7 +248,41 @@ class Ranks:
         """Return the help of ``name`` as the lowest living rank knows it, as a mime bundle."""
         return self._ask_first(messages.Inspect, name, detail) or {}
 
+    def kinds(self, name: str) -> dict[int, str]:
+        """Return the name of the type of variable ``name`` on each rank that has it, of those that answer at once."""
+        if self._running is not None or self._members is None:
+            return {}
+        answers = asked(self._members, self._members.alive(), messages.Kind, name, timeout_s=HELP_TIMEOUT_S)
+        return {rank: answer.value for rank, answer in sorted(answers.items()) if isinstance(answer.value, str)}
+
+    def ever_ran(self) -> list[Step]:
+        """Return the steps of all processes, also of those that are no more: what a restart loses."""
+        return list(dict.fromkeys([*(step for steps in self.lost.values() for step in steps), *self.journal]))
+
+    def suffice(self, n: int | None, device: str) -> str:
+        """Say that these ranks are what ``n`` and ``device`` ask for; RanksError where they are not, or one is gone.
+
+        Raises UsageError as ``Ranks(n, device)`` would.
+        """
+        wanted, count, _ = choose(n, device, lambda: local_backend().gpu_count())
+        run = f"{len(self)} rank{'s' if len(self) > 1 else ''} already run{'s' if len(self) == 1 else ''}"
+        if (wanted, count) != (self.device, len(self)):
+            on = {"cpu": "the CPU", "cuda": "GPUs"}
+            raise RanksError(
+                f"{run} on {on[self.device]}. For {count} on {on[wanted]}, run `%ranks stop` first: it ends these, and "
+                "their variables are lost."
+            )
+        if gone := self.members.gone():
+            raise RanksError(f"{run}, but {named(gone)} {verb(gone, 'is', 'are')} gone: `%ranks restart`.")
+        return f"{run}; variables are kept."
+
     # ---- inside
+
+    def _note_lost(self, before: dict[int, Member], steps: list[Step]) -> None:
+        """Keep what had run on the ranks that have a new process."""
+        for rank in (rank for rank, member in self.members.items() if before.get(rank) is not member):
+            had = [step for step in steps if step.on is None or rank in step.on]
+            self.lost[rank] = list(dict.fromkeys([*self.lost.get(rank, ()), *had]))[-LOST_STEPS:]
 
     def _status_of(self, member: Member) -> RankStatus:
         rank, process, running = member.rank, member.process, self._running

@@ -1,5 +1,6 @@
 """What a cell came to: per-rank output and errors as data."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ RELEASED = "released"  # was blocked in communication and let go by us
 DIED = "died"  # the process is gone
 KILLED = "killed"  # the process did not answer Stop and was killed by us
 RAISED = "raised"  # the cell's own error
+MISSING = re.compile(r"name '(\w+)' is not defined")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class RunResult:
     ranks: dict[int, RankResult]
     notes: tuple[str, ...] = ()
     duration_s: float = field(default=0.0, compare=False)
+    stop_reason: str = ""  # why the cell was stopped: Stop, a time limit; empty where it was not
 
     @property
     def ok(self) -> bool:
@@ -88,6 +91,14 @@ class RunResult:
     def __len__(self) -> int:
         """Return how many ranks ran the cell."""
         return len(self.ranks)
+
+    def missing_names(self) -> dict[str, list[int]]:
+        """Return the names that ranks did not find (NameError), each with those ranks."""
+        names: dict[str, list[int]] = {}
+        for error in self.errors:
+            if error.ename == "NameError" and (found := MISSING.match(error.evalue)):
+                names.setdefault(found[1], []).append(error.rank)
+        return names
 
     def shows_something(self) -> bool:
         """Whether there is anything to show: output, a display, an error, a note."""

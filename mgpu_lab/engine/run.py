@@ -22,6 +22,7 @@ from mgpu_lab.engine.sentences import (
     Outcome,
     death_text,
     echo_place,
+    note_text,
     outcome_notes,
     place,
     uneven_calls,
@@ -138,7 +139,7 @@ class CellRun:
                 self.rescue.look(action.ranks)
                 self.learn(looked_s=now)
             case decide.NOTE:
-                self.note = self.where_text() if decide.noteworthy(self._facts, now) else ""
+                self.note = note_text(self.where_text()) if decide.noteworthy(self._facts, now) else ""
                 self.learn(noted_s=now)
             case decide.INTERRUPT if self._facts.interrupted_s is None:
                 self.stop_reason = action.why
@@ -218,7 +219,7 @@ class CellRun:
         for rank, output in late.items():
             if text := output.last_lines(LATE_LINES):
                 notes = (f"rank {rank} printed after its last cell had ended:\n{text}", *notes)
-        return RunResult(ranks, notes, time.monotonic() - self.began_s)
+        return RunResult(ranks, notes, time.monotonic() - self.began_s, self.stop_reason)
 
     def error_of(self, rank: int) -> RankError | None:
         """Turn a failure into an error: the cell's own, or one that the rescue caused."""
@@ -226,7 +227,8 @@ class CellRun:
         if failure is None:
             return None
         kind = RELEASED if rank in self.echoes() else INTERRUPTED if rank in self.rescue.interrupted else RAISED
-        return RankError(rank, failure.ename, failure.evalue, failure.traceback, failure.line, kind)
+        why = failure.evalue or (self.stop_reason if kind == INTERRUPTED else "")
+        return RankError(rank, failure.ename, why, failure.traceback, failure.line, kind)
 
 
 def death_of(member: Member) -> Death:

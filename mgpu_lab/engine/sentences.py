@@ -4,10 +4,12 @@ import signal
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mgpu_lab.wire.messages import Failure, GroupState, Position
+from mgpu_lab.wire.messages import Failure, GroupState, Position, Retired
 from mgpu_lab.wire.naming import named, tag_of, verb
 
 LEFT = "left"
+FOR_EVER = "for a call the others never make"
+IN_DIFFERENT = "they wait in different calls, so none can finish"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Outcome:
     left: tuple[int, ...] = ()  # ranks that left the group while others used it
     released: bool = False
     uneven: str = ""  # how the ranks' calls differ
-    retired: tuple[str, ...] = ()  # kinds of objects that died with the group
+    retired: tuple[Retired, ...] = ()  # what died with the group
 
 
 def place(position: Position | None) -> str:
@@ -91,11 +93,17 @@ def where_text(
     return "; ".join(parts) + hint + "."
 
 
+def note_text(where: str) -> str:
+    """Return what stands in the cell while nobody prints: where everybody is, and what to do if that cannot end."""
+    ends = f"{FOR_EVER}.", f"{IN_DIFFERENT}."
+    return f"{where} Press Stop to end the cell: variables are kept." if where.endswith(ends) else where
+
+
 def hint_text(waiting: Mapping[int, Position | None], everyone: Iterable[int]) -> str:
     """Say why nobody can go on, where all that run wait."""
     if set(everyone) - set(waiting):
-        return f": {verb(waiting, 'it waits', 'they wait')} for a call the others never make"
-    return ": they wait in different calls, so none can finish" if len(grouped_by_place(waiting)) > 1 else ""
+        return f": {verb(waiting, 'it waits', 'they wait')} {FOR_EVER}"
+    return f": {IN_DIFFERENT}" if len(grouped_by_place(waiting)) > 1 else ""
 
 
 def outcome_notes(outcome: Outcome) -> tuple[str, ...]:
@@ -132,7 +140,7 @@ def death_notes(died: tuple[int, ...], everyone: tuple[int, ...]) -> list[str]:
 
 def group_notes(outcome: Outcome) -> list[str]:
     """Tell that the process group was recreated."""
-    again = f" Recreate what was made on the old one: {', '.join(outcome.retired)}." if outcome.retired else ""
+    again = f" Recreate what was made on the old one: {retired_text(outcome.retired)}." if outcome.retired else ""
     left = outcome.left
     leave = [f"{named(left)} left the process group (destroy_process_group) while others used it."] if left else []
     if outcome.released or outcome.killed or leave:
@@ -141,6 +149,21 @@ def group_notes(outcome: Outcome) -> list[str]:
         why = f"The ranks did not make the same calls ({outcome.uneven}), so the process group was recreated;"
         return [f"{why} variables are kept.{again}"]
     return []
+
+
+def retired_text(retired: Iterable[Retired]) -> str:
+    """Name what died with a group by its variables: `ddp` (DistributedDataParallel); by its kind where none holds it.
+
+    >>> retired_text([Retired("DeviceMesh"), Retired("DDP", "net"), Retired("DDP")])
+    '`net` (DDP), DeviceMesh'
+    """
+    variables: dict[str, set[str]] = {}
+    for each in retired:
+        variables.setdefault(each.kind, set()).update([each.variable] if each.variable else [])
+    return ", ".join(
+        f"{', '.join(f'`{name}`' for name in sorted(names))} ({kind})" if names else kind
+        for kind, names in sorted(variables.items())
+    )
 
 
 def uneven_calls(states: Mapping[int, GroupState]) -> str:

@@ -10,6 +10,7 @@ import html
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
@@ -17,7 +18,7 @@ from IPython.display import display
 from mgpu_lab.engine.output import CellOutput, cut_note
 from mgpu_lab.engine.results import DIED, KILLED, RAISED, CellError, RankError, RankResult, RunResult, tag_lines
 from mgpu_lab.engine.run import CellRun
-from mgpu_lab.wire.naming import named, tag_of
+from mgpu_lab.wire.naming import named, tag_of, verb
 from mgpu_lab.wire.transfer import WIDGET_MIME
 
 if TYPE_CHECKING:
@@ -84,8 +85,11 @@ def live_text(outputs: dict[int, CellOutput], note: str) -> str:
     return "\n".join(lines + ([note] if note else []))
 
 
-def show_result(shell: InteractiveShell, result: RunResult, table: Any = None) -> None:
-    """Show all output in rank order, what is identical once, and ``table``; raise one CellError if a rank failed."""
+def show_result(shell: InteractiveShell, result: RunResult, table: Any = None, hints: Sequence[str] = ()) -> None:
+    """Show all output in rank order, what is identical once, and ``table``; raise one CellError if a rank failed.
+
+    ``hints`` stand below the errors.
+    """
     groups = result.merged()
     room = fair_share([saved_bytes(text) for ranks in groups for text in texts_of(ranks[0])], SHOWN_BYTES)
     if len(groups) > 1 and all(isinstance(item, str) for ranks in groups for item in ranks[0].items):
@@ -97,7 +101,7 @@ def show_result(shell: InteractiveShell, result: RunResult, table: Any = None) -
     if table is not None:
         display(table)
     if not result.ok:
-        raise cell_error(result)
+        raise cell_error(result, hints)
     for note in result.notes:
         print(note, file=sys.stderr)
 
@@ -172,7 +176,7 @@ def clip(text: str, room: int) -> str:
     return f"{head}\n{cut_note(len(cut.encode(errors='replace')))}\n{tail}"
 
 
-def cell_error(result: RunResult) -> CellError:
+def cell_error(result: RunResult, hints: Sequence[str] = ()) -> CellError:
     """Merge the ranks' errors into one: the causes with their tracebacks, then what became of the others."""
     groups: dict[Any, list[RankError]] = {}
     for error in result.errors:
@@ -184,9 +188,11 @@ def cell_error(result: RunResult) -> CellError:
     for errors in groups.values():
         lines += error_lines(errors)
     causes = next(iter(groups.values())) if groups else list(result.errors)
-    told = max(causes, key=lambda error: len(error.evalue))
-    summary = f"{named([error.rank for error in causes])}: {told.ename}: {told.evalue}".rstrip(": ")
-    return CellError(summary, [*lines, *result.notes], result)
+    told, ranks = max(causes, key=lambda error: len(error.evalue)), [error.rank for error in causes]
+    summary = f"{named(ranks)}: {told.ename}: {told.evalue}".rstrip(": ")
+    if result.stop_reason and not groups:
+        summary = f"{result.stop_reason}: {named(ranks)} {verb(ranks, 'was', 'were')} interrupted"
+    return CellError(summary, [*lines, *hints, *result.notes], result)
 
 
 def error_lines(errors: list[RankError]) -> list[str]:

@@ -11,6 +11,16 @@ import re
 import tokenize
 
 from mgpu_lab.engine.journal import Step
+from mgpu_lab.notebook.leaving_out import (
+    EXERCISE,
+    FAILED,
+    Need,
+    exists,
+    left_out,
+    relative_paths,
+    unmet,
+    without_checks,
+)
 from mgpu_lab.wire.errors import UsageError
 
 HEADER = '''"""Cells of a notebook as a script. Run it with: torchrun --nproc_per_node={size} {name}"""
@@ -53,6 +63,8 @@ gc.collect()
 dist.barrier()
 dist.destroy_process_group()
 """
+NEEDS_TOLD = 3
+NOT_EXPORTED = "# not exported:"
 NOTEBOOK_ONLY = re.compile(r"^(\s*)([%!].*|.*\?\??)$")
 
 
@@ -62,9 +74,8 @@ def write_script(path: str, steps: list[Step], world_size: int, *, force: bool =
         target = pathlib.Path(path).expanduser()
     except RuntimeError as error:  # ~somebody
         raise UsageError(f"{path} cannot be written: {error}") from None
-    cells = [step for step in steps if not step.is_push]
-    failed = sum(step.failed for step in cells)
-    if failed == len(steps):
+    out = left_out(steps)
+    if len(out) == len(steps):
         raise UsageError("nothing to export yet: run %%ranks cells first.")
     if target.exists() and not force:
         msg = f"{path} exists already: choose another name, or overwrite it with `%ranks export {path} --force`."
@@ -73,22 +84,65 @@ def write_script(path: str, steps: list[Step], world_size: int, *, force: bool =
         target.write_text(script(steps, world_size, target.name), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
-    left_out = f" ({failed} that failed left out)" if failed else ""
-    wrote = f"Wrote {len(cells) - failed} cells{left_out} to {path}."
-    return f"{wrote} Run them with: torchrun --nproc_per_node={world_size} {path}"
+    wrote = f"Wrote {sum(not step.is_push for step in steps) - len(out)} cells{told(out)} to {path}."
+    return "\n".join([f"{wrote} Run them with: torchrun --nproc_per_node={world_size} {path}", *warnings(steps, out)])
+
+
+def told(out: dict[int, str]) -> str:
+    """Say how many cells are left out and why."""
+    reasons = list(out.values())
+    failed, exercises = reasons.count(FAILED), reasons.count(EXERCISE)
+    parts = [f"{failed} that failed"] if failed else []
+    parts += [f"{exercises} exercise{'s' if exercises > 1 else ''}"] if exercises else []
+    return f" ({' and '.join(parts)} left out)" if parts else ""
+
+
+def warnings(steps: list[Step], out: dict[int, str]) -> list[str]:
+    """Say what would end the script early: names that nothing in it sets, and another folder."""
+    said = []
+    if needs := missing(steps, out):
+        more = f"; and {len(needs) - NEEDS_TOLD} more" if len(needs) > NEEDS_TOLD else ""
+        told = "; ".join(map(str, needs[:NEEDS_TOLD]))
+        said.append(f"It is not complete: {told}{more}. Set what is missing where comments in it say so.")
+    kept = [step.source for number, step in enumerate(steps, 1) if number not in out]
+    if paths := relative_paths(kept, exists):
+        are = "are paths" if len(paths) > 1 else "is a path"
+        said.append(f"Run it in this folder: {', '.join(paths[:NEEDS_TOLD])} {are} relative to it.")
+    return said
+
+
+def missing(steps: list[Step], out: dict[int, str]) -> list[Need]:
+    """Return what the script's cells need and nothing in it sets: a cell that is no plain Python sets nothing."""
+    comments = {i for i, step in enumerate(steps, 1) if exported_cell(step.source).startswith(NOT_EXPORTED)}
+    return unmet(steps, {*out, *comments})
 
 
 def script(steps: list[Step], world_size: int, name: str = "train.py") -> str:
-    body = "\n".join(exported(step, number) for number, step in enumerate(steps, 1))
+    out = left_out(steps)
+    needs = missing(steps, out)
+    missed = {need.setter for need in needs if not need.pushed}
+    parts = []
+    for number, step in enumerate(steps, 1):
+        parts += [f"# set {need.name} here: {need}\n" for need in needs if need.cell == number]
+        parts.append(omitted(step, number, out[number], number in missed) if number in out else exported(step, number))
+    body = "\n".join(parts)
     uses = "".join(text for word, text in USES.items() if re.search(rf"\b{word}\b", body))
     show = SHOW if "show(" in body else "\n"
     return HEADER.format(size=world_size, name=name) + uses + show + body + FOOTER
 
 
+def omitted(step: Step, number: int, why: str, missed: bool) -> str:  # noqa: FBT001 - a fact
+    """Say that a cell is left out; show it where others need what it set."""
+    shown = f", though cells below need names of it:\n{commented(step.source)}" if missed else "\n"
+    return f"# cell {number} {why} and is left out{shown}"
+
+
+def commented(source: str) -> str:
+    return "".join(f"# {line}\n" for line in source.strip("\n").splitlines())
+
+
 def exported(step: Step, number: int) -> str:
-    if step.failed:
-        return f"# cell {number} failed in the notebook and is left out\n"
-    source = step.source if step.is_push else exported_cell(step.source)
+    source = step.source if step.is_push else exported_cell(without_checks(step.source))
     if step.on is not None:
         source += "" if ast.parse(source).body else "\npass"
         ranks = ", ".join(str(rank) for rank in step.on) + ("," if len(step.on) == 1 else "")
@@ -102,7 +156,7 @@ def exported_cell(cell: str) -> str:
     if parses(source):
         return source
     why = "uses await outside a function" if parses(source, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT) else "is no plain Python"
-    return f"# not exported: {why}\n" + "".join(f"# {line}\n" for line in source.splitlines())
+    return f"{NOT_EXPORTED} {why}\n{commented(source)}"
 
 
 def without_magics(source: str) -> str:

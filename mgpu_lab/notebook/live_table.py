@@ -18,6 +18,9 @@ MIB = 2**20
 HEADINGS = ("rank", "memory now", "peak", "capacity", "throughput", "step", "waiting")
 TEXT_WIDTHS = (4, 10, 10, 9, 16, 8, 7)  # wide enough for usual figures, so that the text, too, keeps its columns
 LAST = "Ranks, last figures"
+NO_STEPS = "no steps"
+STEPS = "No steps: the rank's last cell did not call meter.step()."
+WAITING = "Waiting: the share of time in communication, known once a cell has run for 1 s while ranks are watched."
 STYLE = """
 .mgpu-scroll{overflow-x:auto;line-height:1.3;margin:2px 0 4px}
 table.mgpu-watch{border-collapse:collapse;table-layout:fixed;width:100%;min-width:480px;max-width:860px;margin:0;
@@ -60,7 +63,8 @@ class RankRow:
         memory = (mebibytes(s.memory_bytes), mebibytes(s.peak_bytes)) if self.measured() else ("unknown", "unknown")
         capacity = f"{s.capacity_bytes / 2**30:,.1f} GiB"
         waiting = "unknown" if s.waiting_share is None else f"{s.waiting_share:.0%}"
-        return (str(self.rank), *memory, capacity, rate_text(s), step_text(s.step_s), waiting)
+        speed = (rate_text(s), step_text(s.step_s)) if s.busy or s.items_per_s is not None else (NO_STEPS, NO_STEPS)
+        return (str(self.rank), *memory, capacity, *speed, waiting)
 
     def measured(self) -> bool:
         """Whether the memory is known: a process without a byte of its own is one whose system does not tell."""
@@ -87,7 +91,13 @@ class WatchTable:
 
     def __repr__(self) -> str:
         table = Table(HEADINGS, [row.cells() for row in self.rows], numbers=range(len(HEADINGS)))
-        return "\n".join([LAST, table.text(TEXT_WIDTHS), *(row.gpu() for row in self.rows if row.gpu())])
+        return "\n".join([LAST, table.text(TEXT_WIDTHS), *(row.gpu() for row in self.rows if row.gpu()), *self.notes()])
+
+    def notes(self) -> list[str]:
+        """Explain what of the figures is not there."""
+        shown = [row.sample for row in self.rows if row.sample is not None and not row.gone]
+        stepless = any(NO_STEPS in row.cells() for row in self.rows)
+        return [STEPS] * stepless + [WAITING] * any(sample.waiting_share is None for sample in shown)
 
     def _repr_html_(self) -> str:
         return table_html(self, LAST, live=False)
@@ -151,7 +161,9 @@ def table_html(table: WatchTable, caption: str, *, live: bool) -> str:
         if row.gpu():
             rows.append(Band(Cell("", f"<small>{html.escape(row.gpu())}</small>"), css_class="mgpu-gpu"))
     shown = Table(headings, rows, caption, numbers=range(1, len(headings)), css_class="mgpu-watch")
-    return f'<style>{STYLE}</style><div class="mgpu-scroll">{shown.html()}</div>'
+    notes = [STEPS, WAITING] if live else table.notes()  # live: always all of them, so that nothing moves
+    below = f"<small>{'<br>'.join(notes)}</small>" if notes else ""
+    return f'<style>{STYLE}</style><div class="mgpu-scroll">{shown.html()}{below}</div>'
 
 
 def html_cells(row: RankRow, top_bytes: int) -> tuple[str | Cell, ...]:

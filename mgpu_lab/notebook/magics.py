@@ -6,15 +6,17 @@ import argparse
 import importlib
 import shlex
 import threading
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 
-from mgpu_lab.engine.arguments import DEVICES, MAX_RANKS
 from mgpu_lab.engine.ranks import Ranks, prepare
 from mgpu_lab.notebook.completion import CellHelp
 from mgpu_lab.notebook.display import LiveView, show_result
 from mgpu_lab.notebook.export import write_script
+from mgpu_lab.notebook.hints import Hints
+from mgpu_lab.notebook.options import CELL, check_command, make_parsers
+from mgpu_lab.notebook.own_frames import OwnFrames
 from mgpu_lab.notebook.status import StatusTable
 from mgpu_lab.notebook.watch import Watch
 from mgpu_lab.wire.errors import RanksError, UsageError
@@ -22,65 +24,8 @@ from mgpu_lab.wire.errors import RanksError, UsageError
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-COMMANDS = ("start", "status", "where", "restart", "stop", "export")
-CELL = "%%ranks"
 INSTANCE = "_mgpu_lab_magics"
 VARIABLE = "ranks"  # how Python cells of the notebook reach the ranks that the magics drive
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line and which never exits."""
-
-    def error(self, message: str) -> NoReturn:
-        usage = self.format_usage().removeprefix("usage: ").strip()
-        raise UsageError(f"{message}. Usage: {' '.join(usage.split())}")
-
-
-def rank_list(text: str) -> list[int]:
-    ranks: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise argparse.ArgumentTypeError(f"{text!r} names no ranks; write for example 0 or 0,2-3")
-        low, high = int(first), int(last or first)
-        if not low <= high < MAX_RANKS:
-            msg = f"{part!r} names no ranks: a range goes up, and ranks are numbered from 0 to {MAX_RANKS - 1} at most"
-            raise argparse.ArgumentTypeError(msg)
-        ranks += range(low, high + 1)
-    return ranks
-
-
-def whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
-
-
-def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
-    return value
-
-
-def make_parsers() -> dict[str, Parser]:
-    """Build one parser per command; the empty name is the cell magic."""
-    parsers = {name: Parser(f"%ranks {name}", add_help=False) for name in COMMANDS}
-    cell = parsers[""] = Parser("%%ranks", add_help=False)
-    parsers["start"].add_argument("-n", type=whole, default=None, metavar="N")
-    parsers["start"].add_argument("--device", choices=DEVICES, default="auto")
-    for parser in (cell, parsers["start"]):
-        parser.add_argument("--timeout", type=seconds, default=None, metavar="S")
-    for parser in (cell, parsers["restart"]):
-        parser.add_argument("--on", type=rank_list, default=None, metavar="0,2-3")
-    cell.add_argument("--watch", action="store_true")
-    parsers["export"].add_argument("path", metavar="train.py")
-    parsers["export"].add_argument("--force", action="store_true")
-    return parsers
 
 
 @magics_class
@@ -93,17 +38,35 @@ class RanksMagics(Magics):
         self._ranks: Ranks | None = None
         self.parsers = make_parsers()
         self.help = CellHelp(shell, lambda: self.ranks)
+        self.hints = Hints(shell, lambda: self.ranks)
+        self.frames = OwnFrames(shell)
 
     @property
     def ranks(self) -> Ranks | None:
         """The ranks that run; None once a cell has stopped them by ``ranks.stop()``."""
         if self._ranks is not None and self._ranks.stopped:
-            self._ranks = None
+            self.hints.lost, self._ranks = self._ranks.ever_ran(), None
         return self._ranks
 
     @line_cell_magic("ranks")  # type: ignore[arg-type]
     def ranks_magic(self, line: str, cell: str | None = None) -> Any:
-        """Run a cell on the ranks, or with a command (start, status, where, restart, stop, export) manage them."""
+        """Run a cell on the ranks, or manage them with a command.
+
+            %ranks start -n 2        start them (--device cpu or cuda, --timeout S for every cell)
+            %ranks                   show them: process, device, state, memory, last cell
+            %ranks where             tell where each one stands
+            %ranks restart           start new processes (--on 1: one of them); their variables are lost
+            %ranks stop              end them
+            %ranks export train.py   write the cells that ran as a script for torchrun (--force: overwrite)
+
+            %%ranks                  run this cell on all ranks, or with
+            %%ranks --on 0,2-3       on these,
+            %%ranks --timeout 60     for 60 seconds at most,
+            %%ranks --watch          showing memory and throughput meanwhile.
+
+        A rank starts with the names rank, world_size, local_rank, device, torch, dist, meter and memory_ledger. In the
+        notebook `ranks.push(name=value)` and `ranks.pull("name")` send values to the ranks and fetch them.
+        """
         try:
             words = shlex.split(line)
         except ValueError as error:
@@ -111,9 +74,9 @@ class RanksMagics(Magics):
         if cell is not None:
             self.run_cell(self.parsers[""].parse_args(words), cell)
             return None
-        name = words[0] if words else "status"
-        if name not in COMMANDS:
-            raise UsageError(f"%ranks knows no {name!r}; it knows {', '.join(COMMANDS)}.")
+        words = words or ["status"]
+        check_command(words)
+        name = words[0]
         options = self.parsers[name].parse_args(words[1:])
         try:
             return getattr(self, name)(options)
@@ -129,10 +92,12 @@ class RanksMagics(Magics):
     # ---- commands
 
     def start(self, options: argparse.Namespace) -> None:
-        """Start ranks."""
+        """Start ranks; those that run already are fine where they are what is asked for."""
         if self.ranks is not None:
-            msg = f"{len(self.ranks)} ranks run already: `%ranks restart` begins again, `%ranks stop` ends them."
-            raise RanksError(msg)
+            print(self.ranks.suffice(options.n, options.device))
+            if options.timeout is not None:
+                self.ranks.timeout = options.timeout
+            return
         ranks = self._ranks = self.notebook.user_ns[VARIABLE] = Ranks(options.n, options.device, options.timeout)
         # the first live view would otherwise wait for this import
         threading.Thread(target=importlib.import_module, args=("ipywidgets",), daemon=True).start()
@@ -187,7 +152,7 @@ class RanksMagics(Magics):
             elif watching is not None:
                 watching.close()
             view.close(more_follows=table is not None or (result is not None and result.shows_something()))
-        show_result(self.notebook, result, table)
+        show_result(self.notebook, result, table, [] if result.ok else self.hints.for_result(result))
 
     def typed(self) -> bool:
         """Whether the notebook's cell is this magic: of code that calls it, the output is not ours to clear."""
@@ -198,6 +163,7 @@ class RanksMagics(Magics):
     def close(self) -> None:
         if self.ranks is not None:
             ranks, self._ranks = self.ranks, None
+            self.hints.lost = ranks.ever_ran()
             if self.notebook.user_ns.get(VARIABLE) is ranks:
                 del self.notebook.user_ns[VARIABLE]
             ranks.stop()
@@ -209,6 +175,8 @@ def register(shell: InteractiveShell) -> None:
     setattr(shell, INSTANCE, magics)
     shell.register_magics(magics)
     magics.help.install()
+    magics.hints.install()
+    magics.frames.install()
     prepare()
 
 
@@ -217,6 +185,8 @@ def unregister(shell: InteractiveShell) -> None:
         if magics.ranks is not None:
             magics.stop(argparse.Namespace())
         magics.help.remove()
+        magics.hints.remove()
+        magics.frames.remove()
         shell.magics_manager.magics["line"].pop("ranks", None)
         shell.magics_manager.magics["cell"].pop("ranks", None)
         delattr(shell, INSTANCE)

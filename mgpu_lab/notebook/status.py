@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mgpu_lab.engine.ranks import RankStatus
 from mgpu_lab.tables import Table
+from mgpu_lab.wire.given import ANNOUNCEMENT
 
 HEADINGS = ("rank", "pid", "device", "state", "memory", "last cell")
 
@@ -24,7 +25,7 @@ class StatusTable:
         return Table(HEADINGS, rows, caption="Ranks", numbers={1, 4})
 
     def __repr__(self) -> str:
-        return self.table().text()
+        return f"{self.table().text()}\n{ANNOUNCEMENT}"
 
     def _repr_html_(self) -> str:
-        return self.table().html()
+        return f"{self.table().html()}<p>{ANNOUNCEMENT}</p>"

@@ -138,7 +138,7 @@ def text_of(call: Call) -> str:
 
 def describe(tensor: Any) -> str:
     if not hasattr(tensor, "numel"):
-        return type(tensor).__name__
+        return f"{type(tensor).__name__}, no tensor"
     return f"{tensor.numel()} x {str(tensor.dtype).removeprefix('torch.')}"
 
 

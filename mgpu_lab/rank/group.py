@@ -6,14 +6,14 @@ import functools
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mgpu_lab.metering.meter import Meter
 from mgpu_lab.rank.collectives import Collectives
 from mgpu_lab.rank.rendezvous import Rendezvous, meet
 from mgpu_lab.wire.errors import StaleGroupError
-from mgpu_lab.wire.messages import GroupState, JoinGroup, RankSpec
+from mgpu_lab.wire.messages import GroupState, JoinGroup, RankSpec, Retired
 
 JOIN_TIMEOUT = dt.timedelta(seconds=60)
 TWO = 2  # init_process_group(backend, init_method, ...): a second positional argument is an init_method
@@ -41,6 +41,7 @@ class Group:
         self.meter = Meter(rank=spec.rank)
         self.recorders = {"meter": self.meter}  # what the kernel may ask the records of, by name
         self.device = torch.device(spec.device_name)
+        self.variables: dict[str, Any] = {}  # the cells' own
         self.excepthook = sys.excepthook
         self.set_environment()
         self.join_torch = dist.init_process_group
@@ -77,8 +78,8 @@ class Group:
             "memory_ledger": self.memory_ledger,
         }
 
-    def join(self, request: JoinGroup) -> tuple[str, ...]:
-        """Leave the old generation, if any, and join the one named; return what kinds of objects died with the old."""
+    def join(self, request: JoinGroup) -> tuple[Retired, ...]:
+        """Leave the old generation, if any, and join the one named; return what died with the old."""
         retired = self.retire() if self.generation else ()
         self.generation = request.generation
         self.rendezvous = meet(request.meeting, self.spec.rank, self.spec.world_size)
@@ -115,15 +116,15 @@ class Group:
         with contextlib.suppress(Exception):
             c10d._set_pg_timeout(c10d.default_pg_timeout, pg)  # noqa: SLF001
 
-    def retire(self) -> tuple[str, ...]:
-        """Leave the group; what was made on it says so when it is used again. Return the kinds of such objects."""
-        kinds = self.mark_stale()
+    def retire(self) -> tuple[Retired, ...]:
+        """Leave the group; what was made on it says so when it is used again. Return what that is."""
+        retired = self.mark_stale()
         with contextlib.suppress(Exception):
             self.leave_torch()
         sys.excepthook = self.excepthook  # init_process_group wraps it, once more each time
         self.forget()
         gc.collect()  # an error's frames hold the old group in a cycle, and with it gloo's threads and sockets
-        return kinds
+        return retired
 
     def forget(self) -> None:
         """Reset what torch and DeepSpeed remember of a group that is gone."""
@@ -136,8 +137,8 @@ class Group:
         if groups is not None and hasattr(groups, "mesh_device"):
             vars(groups)["mesh_device"] = None
 
-    def mark_stale(self) -> tuple[str, ...]:
-        """Make modules, engines and meshes of the old group raise one clear sentence; return their kinds."""
+    def mark_stale(self) -> tuple[Retired, ...]:
+        """Make modules, engines and meshes of the old group raise one clear sentence; return what they are."""
         fsdp = sys.modules.get("torch.distributed.fsdp")
         mesh = sys.modules.get("torch.distributed.device_mesh")
         deepspeed = sys.modules.get("deepspeed.runtime.engine")
@@ -145,12 +146,13 @@ class Group:
         kinds += (fsdp.FSDPModule,) if fsdp is not None else ()
         kinds += (mesh.DeviceMesh,) if mesh is not None else ()
         kinds += (deepspeed.DeepSpeedEngine,) if deepspeed is not None else ()
-        retired = set()
+        retired, names = set(), names_by_id(self.variables)
         for found in gc.get_objects():
             if issubclass(type(found), kinds):  # isinstance() would run properties of strangers' classes
                 with contextlib.suppress(Exception):
-                    retired.add(retire_object(found))
-        return tuple(sorted(retired))
+                    kind = retire_object(found)
+                    retired |= {Retired(kind, name) for name in names.get(id(found), ("",))}
+        return tuple(retired)
 
     def watch_initialization(self) -> None:
         """Answer a pasted script's ``init_process_group`` kindly when the group is already there."""
@@ -194,6 +196,19 @@ def retire_object(made: Any) -> str:
     if (hook := getattr(made, "register_forward_pre_hook", None)) is not None:
         hook(refuse, prepend=True)
     return kind
+
+
+def names_by_id(variables: Mapping[str, Any]) -> dict[int, list[str]]:
+    """Return the names by which a learner knows each object: ``ddp``, or ``trainer.ddp`` one step further in."""
+    names: dict[int, list[str]] = {}
+    for name, value in variables.items():
+        if name.startswith("_"):
+            continue
+        names.setdefault(id(value), []).append(name)
+        if type(value).__module__ == "__main__":  # of a class that a cell has made
+            for part, inner in getattr(value, "__dict__", {}).items():
+                names.setdefault(id(inner), []).append(f"{name}.{part}")
+    return names
 
 
 class RefusedNames(list[str]):

@@ -23,9 +23,10 @@ from mgpu_lab.rank.ipython import shell_in, warm_up
 from mgpu_lab.rank.position import Lookout, write_stacks_on_signal
 from mgpu_lab.rank.sampler import Sampler
 from mgpu_lab.rank.shell import RankShell
-from mgpu_lab.rank.tracebacks import chain, own_frames
+from mgpu_lab.rank.tracebacks import own_frames
 from mgpu_lab.rank.voice import Voice
 from mgpu_lab.wire import messages, transfer
+from mgpu_lab.wire.frames import chain
 
 ATTENDED_S = 10.0
 
@@ -45,6 +46,7 @@ class Rank:
         self.told: messages.GroupState | None = None  # what the kernel knows of the group
         self.group = Group(spec)
         self.shell = RankShell(self.show, self.group.namespace, spec.scratch)
+        self.group.variables = self.shell.user_ns
         self.lookout = Lookout(threading.get_ident(), self.group.collectives, lambda: self.shell.cell)
         self.sampler = Sampler(self.group, self.lookout)
 
@@ -111,6 +113,8 @@ class Rank:
                 value = transfer.pack(request.name, self.shell.user_ns, request.max_bytes)
             case messages.Complete():
                 value = self.shell.completions(request.code, request.cursor)
+            case messages.Kind():
+                value = self.shell.kind(request.name)
             case messages.Inspect():
                 value = self.shell.help(request.name, request.detail)
             case messages.Record():

@@ -17,9 +17,10 @@ from typing import Any
 
 from mgpu_lab.rank.ipython import ExitRequestedError, NoKeyboardError, RankDisplayHook, RankPublisher, shell_in
 from mgpu_lab.rank.position import is_communication
-from mgpu_lab.rank.tracebacks import chain, own_frames, presentable, words
+from mgpu_lab.rank.tracebacks import hide_package, own_frames, presentable, words
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.errors import LabError
+from mgpu_lab.wire.frames import chain
 from mgpu_lab.wire.messages import Failure
 
 FRAMES_KEPT = 10  # at either end of a traceback
@@ -122,10 +123,16 @@ class RankShell:
         """Return the traceback's lines in IPython's form, from the cell's first line on."""
         if isinstance(error, SyntaxError) and not frames:
             return list(self.shell.SyntaxTB.structured_traceback(type(error), error, None))
+        hide_package(error)
         name_module_of_cells(frames)
         return list(self.shell.InteractiveTB.structured_traceback(type(error), error, chain(frames)))
 
     # ---- completion and help
+
+    def kind(self, name: str) -> str | None:
+        """Return the full name of the type of a variable's value; None where there is no such variable."""
+        kind = type(self.user_ns[name]) if name in self.user_ns else None
+        return None if kind is None else f"{kind.__module__}.{kind.__qualname__}"
 
     def completions(self, code: str, cursor: int) -> tuple[int, int, list[tuple[str, str]]]:
         """Return start, end and (text, type) of the completions at ``cursor``."""

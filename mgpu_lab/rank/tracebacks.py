@@ -1,30 +1,34 @@
 """The part of an error that a learner sees: frames from the cell on, and text that any front end can show."""
 
-import os
 from types import TracebackType
 
 from mgpu_lab.wire.cells import is_cell_file
+from mgpu_lab.wire.frames import chain, entries_of, without_package
 
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120 - compared with frame file names
 TEXT_KEPT = 4000
 
 
 def own_frames(tb: TracebackType | None) -> list[TracebackType]:
     """Return the traceback's entries from the first frame of a cell on, without this package's own."""
-    entries = []
-    while tb is not None:
-        entries.append(tb)
-        tb = tb.tb_next
+    entries = entries_of(tb)
     first = next((i for i, e in enumerate(entries) if is_cell_file(e.tb_frame.f_code.co_filename)), len(entries))
-    return [e for e in entries[first:] if not e.tb_frame.f_code.co_filename.startswith(PACKAGE)]
+    return without_package(entries[first:])
 
 
-def chain(entries: list[TracebackType]) -> TracebackType | None:
-    """Link traceback entries again, in this order."""
-    link: TracebackType | None = None
-    for entry in reversed(entries):
-        link = type(entry)(link, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    return link
+def hide_package(error: BaseException) -> None:
+    """Take this package's frames out of the errors that led to ``error``; one that has no others is left out itself."""
+    told, seen = error, {id(error)}
+    while (earlier := told.__cause__ or (None if told.__suppress_context__ else told.__context__)) is not None:
+        if id(earlier) in seen:
+            return
+        seen.add(id(earlier))
+        entries = entries_of(earlier.__traceback__)
+        kept = without_package(entries)
+        if entries and not kept:
+            told.__cause__, told.__context__ = earlier.__cause__, earlier.__context__
+            told.__suppress_context__ = earlier.__suppress_context__
+        else:
+            told = earlier.with_traceback(chain(kept))
 
 
 def words(error: BaseException) -> str:

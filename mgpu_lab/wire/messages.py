@@ -113,6 +113,14 @@ class Inspect:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """Ask for the type of ``name``'s value, as ``builtins.list``; None where there is no such variable."""
+
+    request: int
+    name: str
+
+
+@dataclass(frozen=True)
 class Record:
     """Ask for what the recorder ``name`` (``meter``) has recorded."""
 
@@ -197,6 +205,14 @@ class GroupState:
     generation: int
     initialized: bool
     calls: tuple[tuple[str, int], ...]  # how many collectives each group has seen
+
+
+@dataclass(frozen=True)
+class Retired:
+    """What died with a process group: the kind of object, and the variable that holds it, empty where none does."""
+
+    kind: str
+    variable: str = ""
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,9 @@ def test_python_code_can_catch_the_error_and_read_the_result(notebook):
 # ---- bad input: one line, what to do, nothing touched
 
 BAD_INPUT = {
-    "%ranks start": "2 ranks run already: `%ranks restart`",
+    "%ranks start -n 3": "2 ranks already run on the CPU. For 3 on the CPU, run `%ranks stop` first",
+    "%%ranks --wacth\n1": r"--wacth \(did you mean --watch\?\)",
+    "%ranks strat -n 2": "knows no 'strat'; did you mean `%ranks start -n 2`",
     "%ranks restart --on 9": "no rank 9: 2 ranks run",
     "class Mine: pass\nranks.push(mine=Mine())": "ranks 0-1: they do not know a class.*'Mine'.*define it in a %%ranks",
     "%%ranks --on 7\nprint(1)": "no rank 7: 2 ranks run, numbered 0 to 1",
@@ -256,6 +258,104 @@ def test_syntax_error_is_shown_once_and_runs_nowhere(notebook):
     assert shown.error.count("SyntaxError") <= 2
     assert "line 2" in shown.error
     assert not re.search("mgpu_lab/|IPython/", shown.error)
+
+
+# ---- a learner's slips: the error says what to do next
+
+
+def test_a_name_on_the_wrong_side(notebook):
+    notebook.ranks("losses = [rank]\nif rank == 1: only = 1")
+    notebook.run("rate = 0.1\ndef helper(): return losses")
+    for source in ("losses", "helper()"):
+        shown = notebook.run(source)
+        assert shown.ename == "NameError"
+        assert shown.stderr == (
+            "`losses` exists on the ranks, not in the notebook: begin the cell with %%ranks, or take its values with "
+            "ranks.pull('losses').\n"
+        )
+    assert "`world_size` exists on the ranks" in notebook.run("world_size").stderr
+    assert notebook.run("nowhere").stderr == ""
+    there = "exists in the notebook, not on the ranks:"
+    assert notebook.ranks("rate").error.endswith(
+        f"`rate` {there} ranks.push(rate=rate), or define it in a %%ranks cell."
+    )
+    assert notebook.ranks("helper()").error.endswith(f"`helper` {there} define it in a %%ranks cell.")
+    assert "`only` exists on rank 1, not on rank 0" in notebook.ranks("only").error
+    assert "exists" not in notebook.ranks("nowhere").error
+    assert notebook.run("import sys; print('torch' in sys.modules)").stdout == "False\n"
+
+
+def test_a_users_own_handler_of_errors_stays(notebook):
+    notebook.run("""
+        def mine(shell, kind, value, tb, tb_offset=None): print("mine:", value)
+        get_ipython().set_custom_exc((NameError,), mine)""")
+    shown = notebook.run("dist")
+    assert (shown.stdout, shown.stderr[:23]) == ("mine: name 'dist' is not defined\n", "`dist` exists on the ra")
+    notebook.run("get_ipython().set_custom_exc((), None)")
+
+
+def test_a_name_that_a_restart_has_taken(folder):
+    with Kernel(folder) as kernel:
+        kernel.run(STARTED)
+        kernel.ranks("early = 1")
+        kernel.run("%ranks restart --on 1")
+        again = "restarted: run the cell that defines it again."
+        assert kernel.ranks("early").error.endswith(f"`early` was lost when rank 1 was {again}")
+        kernel.run("%ranks restart")
+        assert kernel.ranks("early").error.endswith(f"`early` was lost when the ranks were {again}")
+        kernel.run("%ranks stop")
+        assert kernel.ranks("early").error.endswith(f"`early` was lost when the ranks were {again}")
+        assert not kernel.ranks("early = 2\nearly").error
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("%%rank\nprint(1)", "Did you mean %%ranks?"),
+        ("%rnaks start", "Did you mean %ranks?"),
+        ("# my cell\n%%ranks\nprint(1)", "%%ranks must be the first line of its cell"),
+    ],
+)
+def test_a_misspelt_magic(notebook, cell, says):
+    assert re.fullmatch(rf"UsageError: .* not found\.\n{re.escape(says)}.*\n", notebook.run(cell).stderr)
+
+
+def test_ranks_that_run_are_not_started_again(notebook):
+    for line in ("-n 2 --device cpu", "-n 2", ""):
+        assert notebook.run(f"%ranks start {line}").stdout == "2 ranks already run; variables are kept.\n"
+
+
+def test_an_answers_error_shows_the_answer_and_no_lines_of_the_check(notebook):
+    shown = notebook.run("""
+        from mgpu_lab import check
+        def bytes_sent(parameters, world_size):
+            return parameters.nothing
+        check("ring-bytes", bytes_sent)""")
+    assert re.search(
+        r"(?s)check\(\"ring-bytes\".*return parameters.nothing.*'int' object has no attribute", shown.error
+    )
+    assert not re.search(r"mgpu_lab/|hidden", shown.error)
+
+
+def test_a_time_limit_is_the_headline(notebook):
+    shown = notebook.run("""
+        try:
+            get_ipython().run_cell_magic('ranks', '--timeout 0.5', 'while True: pass')
+        except Exception as error:
+            print(error)""")
+    assert shown.stdout == "The time limit of 0.5 s (--timeout) was reached: ranks 0-1 were interrupted\n"
+
+
+def test_export_says_what_is_missing(folder):
+    with Kernel(folder) as kernel:
+        kernel.run(STARTED)
+        kernel.ranks("for i in range(3):\n    if i: 1 / 0")
+        kernel.ranks("print(i)")
+        kernel.ranks("from mgpu_lab import check\ndef bytes_sent(a, b): ...")
+        kernel.ranks('check("ring-bytes", bytes_sent)')
+        shown = kernel.run(f"%ranks export {folder / 'missing.py'}")
+        assert "Wrote 2 cells (1 that failed and 1 exercise left out)" in shown.stdout
+        assert "It is not complete: cell 2 needs `i`, which only cell 1 set" in shown.stdout
 
 
 # ---- commands
@@ -309,7 +409,7 @@ def test_reloading_the_extension_stops_the_ranks_and_says_so(folder):
 def test_start_time_limit_holds_for_all_cells(folder):
     with Kernel(folder) as kernel:
         kernel.run(f"{STARTED} --timeout 0.5")
-        assert "--timeout 0.5 s has passed" in kernel.ranks("while True: pass").error
+        assert "time limit of 0.5 s (--timeout) was reached" in kernel.ranks("while True: pass").error
         assert not kernel.run("""
             %%ranks --timeout 20
             import time

@@ -13,8 +13,10 @@ import psutil
 import pytest
 from cells import Ranks
 
+from mgpu_lab.wire import given
 from mgpu_lab.wire.errors import LabError, RanksError, UsageError
 
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 TOGETHER = """
     t = torch.tensor([rank + 1.0])
     dist.all_reduce(t)
@@ -99,7 +101,8 @@ def test_after_ten_seconds_of_silence_a_note_says_where_everybody_is(ranks):
     finally:
         ranks.note_after_s = 10.0
     where = "rank 1 finished; rank 0 waits in all_reduce(4 x float32), line 1"
-    assert f"{where}: it waits for a call the others never make." in notes
+    stop = "Press Stop to end the cell: variables are kept."
+    assert f"{where}: it waits for a call the others never make. {stop}" in notes
 
 
 # ---- values
@@ -207,9 +210,50 @@ def test_one_rank_is_enough():
 
 
 def test_namespace_names(ranks):
-    assert ranks.run("print(rank, world_size, local_rank, device, torch, dist, meter, memory_ledger)").ok
+    assert ranks.run(f"print({', '.join(given.NAMES)})").ok
+    assert set(ranks.kinds("rank")) == {0, 1}
+    with Ranks(1, "cpu") as fresh:
+        fresh.run("names = {name for name in globals() if not name.startswith('_')}")
+        assert fresh.pull("names")[0] - {"In", "Out", "get_ipython", "exit", "quit", "open"} == set(given.NAMES)
     ranks.run("values = rank, world_size, local_rank, str(device), dist.get_rank(), dist.get_world_size()")
     assert ranks.pull("values") == [(0, 2, 0, "cpu", 0, 2), (1, 2, 1, "cpu", 1, 2)]
+
+
+def test_kinds_of_a_name(ranks):
+    ranks.run("class Net: pass\nmine, losses = Net(), [1]\nif rank == 1: only = torch")
+    assert [ranks.kinds(name) for name in ("losses", "mine", "only", "nowhere", "time")] == [
+        {0: "builtins.list", 1: "builtins.list"},
+        {0: "__main__.Net", 1: "__main__.Net"},
+        {1: "builtins.module"},
+        {},
+        {},
+    ]
+
+
+def test_what_died_with_the_group_is_named_by_its_variables(ranks):
+    assert ranks.run("""
+        class Trainer: pass
+        trainer = Trainer()
+        wrapped = torch.nn.parallel.DistributedDataParallel
+        ddp, trainer.net = wrapped(torch.nn.Linear(2, 2)), wrapped(torch.nn.Linear(2, 2))
+        unnamed = [wrapped(torch.nn.Linear(2, 2))]""").ok
+    notes = ranks.run("if rank == 0: dist.barrier()", timeout=0.5).notes
+    assert notes[0].startswith("The time limit of 0.5 s (--timeout) was reached: the cell was interrupted on rank 0")
+    assert notes[-1].endswith("Recreate what was made on the old one: `ddp`, `trainer.net` (DistributedDataParallel).")
+    ranks.run("del ddp, trainer, unnamed")
+
+
+def test_errors_before_an_error_show_no_lines_of_the_package(ranks):
+    error = ranks.run("""
+        class Odd:
+            def __float__(self): return 1 / 0
+        try:
+            meter.step(Odd())
+        except ZeroDivisionError as error:
+            raise ValueError("told") from error""").errors[0]
+    told = ANSI.sub("", "\n".join(error.traceback))
+    assert re.search(r"(?s)meter\.step\(Odd\(\)\).*return 1 / 0.*direct cause.*ValueError: told", told)
+    assert "mgpu_lab/" not in told
 
 
 def test_environment_is_torchruns(ranks):

@@ -18,6 +18,7 @@ RENEWED = "process group was recreated; variables are kept"
 UNHARMED = r"\[0-{last}\] ranks 0-{last} raised CollectiveMismatchError"  # all noticed it before they entered gloo
 SETTLED = f"{RENEWED}|{UNHARMED}"
 STOPPED = "Stop was pressed"
+TIME_IS_UP = r"time limit of 0\.5 s \(--timeout\) was reached"
 GONE = "the process has ended and its memory with it"
 NOT_INTERRUPTIBLE = "C code does not return to Python, so that only SIGKILL ends it"
 
@@ -269,11 +270,11 @@ STOPS = (
     Row("stop: endless output", "while True: print('x' * 200)", (STOPPED, r"bytes of output cut here"), STOP),
     Row("timeout: Python loop", """
         stamp(0.5)
-        while True: pass""", (r"--timeout 0\.5 s has passed",), TIMEOUT, line="%%ranks --timeout 0.5"),
+        while True: pass""", (TIME_IS_UP,), TIMEOUT, line="%%ranks --timeout 0.5"),
     Row("timeout: collective the others never make", """
         stamp(0.5)
         if rank != 1:
-            dist.all_reduce(torch.ones(4))""", (r"--timeout 0\.5 s has passed", WAITING + " all_reduce", RENEWED),
+            dist.all_reduce(torch.ones(4))""", (TIME_IS_UP, WAITING + " all_reduce", RENEWED),
         TIMEOUT, line="%%ranks --timeout 0.5"),
 )
 

@@ -1,11 +1,14 @@
 """What may be asked of the ranks, from Python and on a magic's line; all else is refused in one line."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
 
 from mgpu_lab.engine import arguments
-from mgpu_lab.notebook.magics import COMMANDS, RanksMagics, make_parsers
+from mgpu_lab.notebook.magics import RanksMagics
+from mgpu_lab.notebook.options import COMMANDS, make_parsers
+from mgpu_lab.wire import given
 from mgpu_lab.wire.errors import LabError, UsageError
 
 NAN = float("nan")
@@ -70,6 +73,13 @@ def test_options_of_a_line(command, line, options):
     assert vars(make_parsers()[command].parse_args(line.split())) == options
 
 
+def test_the_help_tells_all_commands_and_names():
+    text = RanksMagics.ranks_magic.__doc__
+    assert {f"%ranks {each}" for each in COMMANDS if each != "status"} <= set(re.findall(r"%ranks \w+", text))
+    assert set(given.NAMES) <= set(re.findall(r"\w+", text))
+    assert given.ANNOUNCEMENT.startswith("Every rank starts with these names: rank, ")
+
+
 @pytest.fixture
 def magics():
     """The magics of a notebook in which no ranks run, and none can be started."""
@@ -79,14 +89,22 @@ def magics():
 @pytest.mark.parametrize(
     ("line", "cell", "says"),
     [
-        ("launch", None, "knows no 'launch'; it knows start"),
-        ("--on 1", None, "knows no '--on'"),
+        ("launch", None, "knows no 'launch'; it knows start.*begin a cell with %%ranks"),
+        ("stauts", None, "did you mean `%ranks status`"),
+        ("-n 2", None, "did you mean `%ranks start -n 2`"),
+        ("--on 1", None, "knows no '--on'; did you mean `%ranks restart --on 1`"),
         ("start 'open", None, "cannot be read"),
         ("start -n two", None, "'two' is no whole number.*Usage: %ranks start"),
         ("start -n 0", None, "from 1 to 64"),
         ("start --device tpu", None, "auto.*cpu.*cuda"),
         ("start --timeout soon", None, "no positive number of seconds"),
         ("start --nodes 3", None, "unrecognized arguments: --nodes 3"),
+        ("start --devise cpu", None, r"did you mean --device\?"),
+        ("start --on 0", None, r"--on belongs to `%ranks restart` and `%%ranks`"),
+        ("--time_out 3", "print(1)", r"did you mean --timeout\?"),
+        ("-timeout=3", "print(1)", r"did you mean --timeout\?"),
+        ("-n 4", "print(1)", r"-n belongs to `%ranks start`"),
+        ("start -n 4", "print(1)", "a command is a line of its own, with one %: `%ranks start -n 4`"),
         ("export", None, "required"),
         ("--on one", "print(1)", "names no ranks; write for example 0 or 0,2-3"),
         ("--on", "print(1)", "expected one argument"),
@@ -116,6 +134,9 @@ def test_commands_are_handed_on(magics, capsys):
         def __len__(self):
             return 2
 
+        def ever_ran(self):
+            return ["what ran"]
+
         def __getattr__(self, name):
             return lambda *args, **options: calls.append((name, *args, *options.values()))
 
@@ -126,7 +147,15 @@ def test_commands_are_handed_on(magics, capsys):
         magics.ranks_magic(line)
     assert calls == [("where",), ("restart", None), ("restart", [1]), ("stop",)]
     assert capsys.readouterr().out.endswith("Stopped 2 ranks.\nNo ranks run.\n")
+    assert magics.hints.lost == ["what ran"]
     assert set(COMMANDS) == set(make_parsers()) - {""}
+
+
+def test_starting_ranks_that_run_is_fine_and_sets_the_time_limit(magics, capsys):
+    asked = []
+    magics._ranks = SimpleNamespace(stopped=False, timeout=None, suffice=lambda *args: asked.append(args) or "fine")
+    magics.ranks_magic("start -n 2 --device cpu --timeout 5")
+    assert (asked, magics._ranks.timeout, capsys.readouterr().out) == ([(2, "cpu")], 5.0, "fine\n")
 
 
 def test_stop_pressed_during_a_command_is_one_line(magics):
@@ -136,7 +165,7 @@ def test_stop_pressed_during_a_command_is_one_line(magics):
 
 
 def test_ranks_that_a_cell_has_stopped_are_none(magics):
-    magics._ranks = SimpleNamespace(stopped=True)
-    assert magics.ranks is None
+    magics._ranks = SimpleNamespace(stopped=True, ever_ran=lambda: ["what ran"])
+    assert (magics.ranks, magics.hints.lost) == (None, ["what ran"])
     with pytest.raises(LabError, match="no ranks run: start them"):
         magics.ranks_magic("where")

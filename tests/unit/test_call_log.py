@@ -61,7 +61,7 @@ TENSOR = SimpleNamespace(numel=lambda: 4, dtype="torch.float32")
         ("all_reduce", "tensor op group", (), {"op": MAX, "tensor": TENSOR}, "all_reduce(4 x float32, max)"),
         ("all_reduce", "tensor op group", (TENSOR, SUM), {}, "all_reduce(4 x float32)"),
         ("broadcast", "tensor src", (TENSOR, 1), {}, "broadcast(4 x float32, src=1)"),
-        ("reduce", "tensor dst op", ([TENSOR], 0), {}, "reduce(list, dst=0)"),
+        ("reduce", "tensor dst op", ([TENSOR], 0), {}, "reduce(list, no tensor, dst=0)"),
         ("send", "tensor dst", (TENSOR,), {"dst": 1}, "send(4 x float32, dst=1)"),
         ("barrier", "group", (), {}, "barrier()"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from mgpu_lab.engine import decide as d
 from mgpu_lab.engine.decide import Action, Facts, Sight, decide
 
+TIME_IS_UP = "The time limit of 2 s (--timeout) was reached"
 WAITS = Sight(heard=True, waiting=True)  # still since time 0
 COMPUTES = Sight(heard=True)
 SILENT = Sight(silent=True)
@@ -46,7 +47,11 @@ ROWS = {
     ),
     # Stop and --timeout
     "Stop": (facts(COMPUTES, stop_asked=d.STOP_PRESSED), 5.0, Action(d.INTERRUPT, (0,), d.STOP_PRESSED)),
-    "time is up": (facts(COMPUTES, timeout_s=2), 2.1, Action(d.INTERRUPT, (0,), "--timeout 2 s has passed")),
+    "time is up": (
+        facts(COMPUTES, timeout_s=2),
+        2.1,
+        Action(d.INTERRUPT, (0,), TIME_IS_UP),
+    ),
     "time is not up": (facts(COMPUTES, timeout_s=2, attended=True), 1.9, WAIT),
     "interrupted: a moment": (facts(COMPUTES, **STOPPED), 10.1, WAIT_ALERT),
     "interrupted: it waits": (facts(WAITS, COMPUTES, **STOPPED), 10.2, Action(d.RELEASE, (0, 1))),

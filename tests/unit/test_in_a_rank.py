@@ -11,6 +11,7 @@ from cells import cell
 from mgpu_lab.engine.backends.local import LocalProcess
 from mgpu_lab.rank import release, tracebacks
 from mgpu_lab.rank.position import write_stacks_on_signal
+from mgpu_lab.wire import frames
 from mgpu_lab.wire.cells import CELL_FILE_PREFIX
 from mgpu_lab.wire.messages import STACK_SIGNAL
 
@@ -44,10 +45,10 @@ def test_frames_begin_with_the_cell_and_leave_this_package_out():
 
 def test_entries_are_linked_in_the_order_given():
     entries = tracebacks.own_frames(error_of("def f(): 1 / 0\nf()").__traceback__)
-    link = tracebacks.chain(entries[::-1])
+    link = frames.chain(entries[::-1])
     assert lines([link, link.tb_next]) == [("f", 1), ("<module>", 2)]
     assert link.tb_next.tb_next is None
-    assert tracebacks.chain([]) is None
+    assert frames.chain([]) is None
 
 
 def test_words_of_an_error_whose_own_code_fails():

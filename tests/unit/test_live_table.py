@@ -30,7 +30,7 @@ def test_columns_stay_whatever_the_figures_are(count, live):
         assert parsed.columns == (LIVE_HEADINGS if live else list(HEADINGS))
         assert parsed.row_headings == [str(rank) for rank in range(count)]
         assert {len(row) for row in parsed.rows} == {len(parsed.columns)}
-        assert len(repr(table).splitlines()) == count + 2
+        assert len(repr(table).splitlines()) == count + 2 + len(table.notes())
 
 
 def test_every_figure_is_text_and_the_rest_has_names():
@@ -56,6 +56,21 @@ def test_unknown_stays_unknown():
     not_told = RankRow(0, sample(memory_bytes=0, peak_bytes=0))
     assert not_told.cells() == ("0", "unknown", "unknown", "8.0 GiB", "none yet", "none yet", "unknown")
     assert Parsed(live_html(WatchTable((not_told,)))).meters == []
+
+
+def test_what_is_not_there_is_explained():
+    steps, waiting = "No steps: the rank's last cell did not call meter.step().", "Waiting: the share of time in comm"
+    idle, known = sample(busy=False), sample(busy=False, items_per_s=5.0, step_s=0.1, waiting_share=0.5)
+    assert RankRow(0, idle).cells()[4:6] == ("no steps", "no steps")
+    assert RankRow(0, known).cells()[4:6] == ("5.00 items/s", "100 ms")
+    both = WatchTable((RankRow(0, idle), RankRow(1, known)))
+    assert [line[:34] for line in repr(both).splitlines()[4:]] == [steps[:34], waiting[:34]]
+    assert steps in both._repr_html_()
+    assert WatchTable((RankRow(0, known),)).notes() == []
+    assert "</table></div>" in WatchTable((RankRow(0, known),))._repr_html_()
+    assert [note[:9] for note in WatchTable((RankRow(0, sample()),)).notes()] == ["Waiting: "], "steps may come"
+    below = [live_html(WatchTable((RankRow(0, each),))).partition("</table>")[2] for each in (known, idle)]
+    assert below[0] == below[1], "nothing moves"
 
 
 def test_a_rank_that_has_gone_shows_no_old_figures():
@@ -84,7 +99,7 @@ def test_what_only_a_gpu_tells_has_a_line_of_its_own():
     parsed = Parsed(live_html(WatchTable((row,))))
     assert parsed.rows[0][1] == "0 MiB"
     assert parsed.rows[1] == [told]
-    assert repr(WatchTable((row,))).endswith(told)
+    assert told in repr(WatchTable((row,))).splitlines()
     assert RankRow(0, sample()).gpu() == ""
 
 

@@ -16,7 +16,7 @@ from mgpu_lab.engine.run import CellRun
 from mgpu_lab.engine.sampling import Wishes
 from mgpu_lab.wire import messages
 from mgpu_lab.wire.errors import RanksError, UsageError
-from mgpu_lab.wire.messages import Answer, Execute, Failure, GroupState, JoinGroup, Position, Pull, Where
+from mgpu_lab.wire.messages import Answer, Execute, Failure, GroupState, JoinGroup, Kind, Position, Pull, Where
 
 BARRIER = Position(2, "dist.barrier()", "barrier", "barrier()", waiting=True, mark=(1,), cpu_s=0.0)
 LOOP = Position(3, "while True: pass", "<module>", None, waiting=False, mark=(2,), cpu_s=0.0)
@@ -188,7 +188,9 @@ def test_stop_interrupts(members, backend):
     )
     result = run(members, timeout_s=0.02)
     assert [each.error.kind for each in result] == ["interrupted", "interrupted"]
-    assert result.notes == ("--timeout 0.02 s has passed: the cell was interrupted on ranks 0-1.",)
+    why = "The time limit of 0.02 s (--timeout) was reached"
+    assert (result.stop_reason, result.notes) == (why, (f"{why}: the cell was interrupted on ranks 0-1.",))
+    assert str(result[0].error) == f"rank 0: KeyboardInterrupt: {why}"
 
 
 def test_a_death_is_told(members, backend):
@@ -217,6 +219,24 @@ def test_silence_is_noted(members, backend):
 
     run(members, note_after_s=0.05, progress=progress)
     assert notes[-1] == "ranks 0-1 wait in barrier(), line 2."
+
+
+def test_a_wait_for_a_call_that_nobody_makes_is_noted_with_what_to_do(members, backend):
+    held, notes = [], []
+    backend.answers |= {
+        Execute: lambda _, request: held.append(request),
+        Where: lambda _, r: Answer(r.request, BARRIER),
+    }
+
+    def progress(cell):
+        notes.append(cell.note)
+        if cell.note and held:
+            members[0].heard(Answer(held.pop().request))
+
+    CellRun(members, [0], None, 0.05).run("pass", 1, progress)
+    assert notes[-1].endswith(
+        "it waits for a call the others never make. Press Stop to end the cell: variables are kept."
+    )
 
 
 # ---- rescue
@@ -306,6 +326,74 @@ def test_only_ranks_that_are_there_run_a_cell(ranks, backend):
     assert (repr(ranks), len(ranks.journal)) == ("<Ranks: 2 on cpu, ok>", 1)
     ranks.restart()
     assert ranks.journal == []
+
+
+def test_what_ran_on_processes_that_are_no_more_is_remembered(ranks):
+    ranks.run("a = 1")
+    ranks.run("b = 1", on=[0])
+    ranks.restart(on=[1])
+    assert {rank: [step.source for step in steps] for rank, steps in ranks.lost.items()} == {1: ["a = 1"]}
+    ranks.restart()
+    ranks.restart()
+    assert {rank: [step.source for step in steps] for rank, steps in ranks.lost.items()} == {
+        0: ["a = 1", "b = 1"],
+        1: ["a = 1"],
+    }
+    assert ranks.journal == []
+    ranks.run("c = 1")
+    assert [step.source for step in ranks.ever_ran()] == ["a = 1", "b = 1", "c = 1"]
+
+
+def test_a_rank_that_was_killed_has_lost_what_ran_on_it(ranks, backend):
+    ranks.run("a = 1")
+    backend.answers |= {Execute: lambda process, request: Answer(request.request) if process.rank else None}
+    backend.answers[Where] = lambda _, request: Answer(request.request, LOOP)
+    ranks.run("while rank == 0: pass", timeout=0.02)
+    assert {rank: len(steps) for rank, steps in ranks.lost.items()} == {0: 2}
+
+
+def test_the_kinds_of_a_name_are_those_of_the_ranks_that_have_it(ranks, backend):
+    backend.answers[Kind] = lambda process, r: Answer(r.request, "builtins.list" if process.rank else None)
+    assert ranks.kinds("losses") == {1: "builtins.list"}
+    backend.of(1).die(-9)
+    assert ranks.kinds("losses") == {}
+    ranks.stop()
+    assert ranks.kinds("losses") == {}
+
+
+@pytest.mark.parametrize(("n", "device"), [(2, "cpu"), (2, "auto"), (None, "auto")])
+def test_ranks_that_run_suffice(ranks, n, device):
+    assert ranks.suffice(n, device) == "2 ranks already run; variables are kept."
+
+
+def test_ranks_that_run_do_not_suffice(ranks, backend):
+    with pytest.raises(RanksError, match=r"2 ranks already run on the CPU\. For 3 on the CPU, run `%ranks stop` first"):
+        ranks.suffice(3, "auto")
+    monkey = backend.gpu_count
+    backend.gpu_count = lambda: 2
+    with pytest.raises(RanksError, match=r"For 2 on GPUs, run `%ranks stop` first"):
+        ranks.suffice(2, "auto")
+    backend.gpu_count = monkey
+    with pytest.raises(UsageError, match="from 1 to 64"):
+        ranks.suffice(0, "cpu")
+    backend.of(1).die(-9)
+    with pytest.raises(RanksError, match="2 ranks already run, but rank 1 is gone: `%ranks restart`"):
+        ranks.suffice(2, "cpu")
+
+
+def test_a_value_is_pushed_under_a_name(ranks, backend):
+    for values in ((), (3.0,), ([0],)):
+        with pytest.raises(UsageError, match=r"^nothing to push: give each value its name .* ranks\.push\(lr=lr\)"):
+            ranks.push(*values)
+    ranks.push([1], lr=1)
+    assert [type(each).__name__ for each in backend.of(1).heard] == ["Push"]
+    assert backend.of(0).heard == []
+
+
+def test_names_that_ranks_did_not_find(ranks, backend):
+    missing = Failure("NameError", "name 'loss' is not defined", ("tb",), 1)
+    backend.answers[Execute] = lambda process, r: Answer(r.request, failure=missing if process.rank else OOPS)
+    assert ranks.run("loss").missing_names() == {"loss": [1]}
 
 
 def test_a_second_cell_meanwhile_is_refused(ranks, backend):

@@ -2,8 +2,18 @@
 
 import pytest
 
-from mgpu_lab.engine.sentences import Death, Outcome, death_text, outcome_notes, place, uneven_calls, where_text
-from mgpu_lab.wire.messages import GroupState, Position
+from mgpu_lab.engine.sentences import (
+    Death,
+    Outcome,
+    death_text,
+    note_text,
+    outcome_notes,
+    place,
+    retired_text,
+    uneven_calls,
+    where_text,
+)
+from mgpu_lab.wire.messages import GroupState, Position, Retired
 
 
 def at(line, what="", *, waiting=True, source="x = 1"):
@@ -67,7 +77,7 @@ RECREATED = "process group was recreated; variables are kept."
 NOTES = {
     "nothing happened": (Outcome((0, 1)), ()),
     "released": (
-        Outcome((0, 1), waited={0: "barrier(), line 2"}, released=True, retired=("DeviceMesh",)),
+        Outcome((0, 1), waited={0: "barrier(), line 2"}, released=True, retired=(Retired("DeviceMesh"),)),
         (
             "rank 0 was waiting in barrier(), line 2: released.",
             f"The {RECREATED} Recreate what was made on the old one: DeviceMesh.",
@@ -106,6 +116,25 @@ NOTES = {
 def test_notes(name):
     outcome, notes = NOTES[name]
     assert outcome_notes(outcome) == notes
+
+
+@pytest.mark.parametrize(
+    ("positions", "told"),
+    [
+        ({0: at(3, "barrier()")}, True),
+        ({0: at(3, "barrier()"), 1: at(4, "barrier()")}, True),
+        ({0: at(3, "barrier()"), 1: at(3, "barrier()")}, False),  # it may end
+        ({0: at(3, "barrier()"), 1: at(4, waiting=False)}, False),
+    ],
+)
+def test_what_to_do_is_told_where_nobody_can_go_on(positions, told):
+    where = where_text(positions, positions, [], [], range(2))
+    assert note_text(where) == where + " Press Stop to end the cell: variables are kept." * told
+
+
+def test_what_died_with_a_group_is_named_by_its_variables():
+    retired = [Retired("DDP", "net"), Retired("DDP", "ema"), Retired("DDP"), Retired("DeviceMesh")]
+    assert retired_text(retired) == "`ema`, `net` (DDP), DeviceMesh"
 
 
 @pytest.mark.parametrize(
