@@ -38,11 +38,8 @@ LESSONS = {
     "lesson_04_flat": "flat-optimizer",
     "lesson_05_quantise": "quant-bits quantise-any",
     "lesson_05_adapt": "adapt",
-<<<<<<< HEAD
-    "lesson_06_scaler": "loss-scaler",
-=======
     "lesson_05_linear": "lora-linear",
->>>>>>> l5
+    "lesson_06_scaler": "loss-scaler",
     "lesson_06_sums": "state-gigabytes add-up",
     "lesson_06_ranks": "bf16-wire skip-together",
 }

@@ -1,45 +1,30 @@
-<<<<<<< HEAD
 """Tools that the lessons use and do not teach: traffic, timing, torchrun, small data. For ranks and exported scripts.
-=======
-"""Tools that the lessons use and do not teach: counting traffic, timing, text. Runs in ranks and exported scripts.
->>>>>>> l5
 
 >>> from mgpu_lab.course import traffic
 """
 
-<<<<<<< HEAD
-from mgpu_lab.course.launch import Ran, under_torchrun
-from mgpu_lab.course.spans import draw_spans
-=======
 from mgpu_lab.course.byte_rows import show_bytes
+from mgpu_lab.course.launch import Ran, under_torchrun
 from mgpu_lab.course.python_text import PythonText, base_model, matrices
->>>>>>> l5
+from mgpu_lab.course.spans import draw_spans
 from mgpu_lab.course.timing import fastest_s
 from mgpu_lab.course.torchrun import Said, torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
 from mgpu_lab.course.zen import zen, zen_net
 
 __all__ = [
-<<<<<<< HEAD
+    "PythonText",
     "Ran",
     "Said",
     "Traffic",
-    "draw_spans",
-    "fastest_s",
-    "torchrun",
-    "traffic",
-    "under_torchrun",
-    "zen",
-    "zen_net",
-=======
-    "PythonText",
-    "Said",
-    "Traffic",
     "base_model",
+    "draw_spans",
     "fastest_s",
     "matrices",
     "show_bytes",
     "torchrun",
     "traffic",
->>>>>>> l5
+    "under_torchrun",
+    "zen",
+    "zen_net",
 ]
