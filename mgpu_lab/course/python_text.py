@@ -12,8 +12,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mgpu_lab.wire.errors import UsageError
 
 VARIABLE = "MGPU_LAB_MODEL"
@@ -27,6 +25,7 @@ def base_model(course_model: str) -> str:
     Raises:
         UsageError: nothing loads under that name, or its layers are not what the lesson takes apart.
     """
+    import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     quiet_libraries()
@@ -55,6 +54,8 @@ def base_model(course_model: str) -> str:
 
 def matrices(model: Any) -> list[Any]:
     """Return a model's linear layers in order, all but the head: those that 4-bit loading replaces."""
+    import torch
+
     head = model.get_output_embeddings()
     return [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear) and layer is not head]
 
@@ -78,7 +79,7 @@ class PythonText:
     (torch.Size([4, 128]), 2.117)
     """
 
-    def __init__(self, model: str, device: torch.device | str = "cpu") -> None:
+    def __init__(self, model: str, device: Any = "cpu") -> None:
         from pydoc_data.topics import topics
 
         self.device, self.tokenizer = device, None
@@ -102,22 +103,26 @@ class PythonText:
         """Return the text of tokens; what is no character becomes one that says so."""
         return str(self.tokenizer.decode(tokens)) if self.tokenizer else bytes(tokens).decode(errors="replace")
 
-    def windows(self, tokens: list[int], starts: Any, length: int = 128) -> torch.Tensor:
+    def windows(self, tokens: list[int], starts: Any, length: int = 128) -> Any:
         """Return pieces of the tokens, ``[starts, length]``."""
+        import torch
+
         return torch.tensor([tokens[start : start + length] for start in starts], device=self.device)
 
-    def batch(self, count: int, seed: Any = 0, length: int = 128) -> torch.Tensor:
+    def batch(self, count: int, seed: Any = 0, length: int = 128) -> Any:
         """Return windows of the source code, ``[count, length]``; the same for the same seed."""
         draw = random.Random(str(seed))  # noqa: S311 - no secret
         return self.windows(self.source, [draw.randrange(len(self.source) - length) for _ in range(count)], length)
 
-    def to_measure(self, tokens: list[int]) -> torch.Tensor:
+    def to_measure(self, tokens: list[int]) -> Any:
         """Return 12 windows of 256 tokens, evenly spread over a text."""
         starts = range(0, len(tokens) - LONG, len(tokens) // WINDOWS_TO_MEASURE)
         return self.windows(tokens, starts, LONG)
 
-    @torch.no_grad()
     def loss(self, model: Any, tokens: list[int]) -> float:
         """Return the mean loss in nats for each token of `to_measure`'s windows."""
-        batch = self.to_measure(tokens)
-        return float(model(input_ids=batch, labels=batch).loss)
+        import torch
+
+        with torch.no_grad():
+            batch = self.to_measure(tokens)
+            return float(model(input_ids=batch, labels=batch).loss)
