@@ -98,7 +98,9 @@ def predictions(code: str) -> list[str]:
     found = []
     for statement in tree(code).body:
         if isinstance(statement, ast.Assign) and holds_dots(statement.value):
-            found += [each.id for each in statement.targets if isinstance(each, ast.Name)]
+            found += [
+                each.id for target in statement.targets for each in ast.walk(target) if isinstance(each, ast.Name)
+            ]
     return found
 
 

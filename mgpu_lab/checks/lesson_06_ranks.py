@@ -8,64 +8,64 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.checks.mistakes import fitting
-from mgpu_lab.checks.on_ranks import common, device_here, on_each_size, sizes_text
+from mgpu_lab.checks.lesson_06_sums import fits
+from mgpu_lab.checks.mistakes import close, fitting, number_of
+from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
-LENGTHS = (1000, 7, 1, 1001)
-ADDS_UP = "adds up on its way, in the type that travels. Exchange first, then sum in fp32."
-PACKS = "packs whatever it is given. Send bf16 tensors: their bytes can be counted."
-REFUSED = {
-    **dict.fromkeys(("all_reduce", "all_reduce_coalesced", "reduce"), ADDS_UP),
-    **dict.fromkeys(("reduce_scatter", "reduce_scatter_tensor", "reduce_scatter_single"), ADDS_UP),
-    **dict.fromkeys(("all_gather_object", "gather_object", "broadcast_object_list"), PACKS),
-}
-SCALE = 1024.0
-SHAPES = ((5,), (3, 2))
+BF16 = 2  # bytes
+LENGTHS = (1000, 7, 1, 1001, 4096)
+REDUCING = ("all_reduce", "reduce_scatter", "reduce")
+SLACK_BYTES, SLACK_SHARE = 64, 0.01  # marks and counts
 TOLERANCE = 1e-4
 
 
 def bf16_wire(answer: Any) -> str:
     """``reduce_mean(x)``: the mean over ranks in place, bf16 on the wire, fp32 in the sum, rounded once."""
-    on_each_size(lambda size: wire_trial(answer, size), "reducing")
+    fits(answer, ("x",))
+    for length in LENGTHS:
+        on_each_size(functools.partial(wire_trial, answer, length), f"reducing {length} numbers")
     return f"{sizes_text().capitalize()}, lengths {', '.join(map(str, LENGTHS))}: rounded once, only bf16 sent."
 
 
-def wire_trial(answer: Any, size: int) -> str | None:
-    for length in LENGTHS:
-        everybody = [vector(length, rank) for rank in range(size)]
-        x = everybody[dist.get_rank()].clone().to(device_here())
-        with Spy() as spy:
-            answer(x)
-        hint = common(calls_hint(spy, length, size) or mean_hint(x.cpu(), everybody))
-        if hint:
-            return hint
+def wire_trial(answer: Any, length: int, size: int) -> str | None:
+    everybody = [vector(length, rank) for rank in range(size)]
+    x = everybody[dist.get_rank()].clone().to(device_here())
+    with Spy() as spy:
+        answer(x)
+    hint = reducing_hint(spy, size) or bytes_hint(spy, length, size) or mean_hint(x.cpu(), everybody)
+    if hint is None and (late := next((event for event in spy.events if not event.waited_for), None)):
+        return f"{late.name} was started and never waited for."
+    return hint
+
+
+def reducing_hint(spy: Spy, size: int) -> str | None:
+    for event in spy.events:
+        if event.name in REDUCING and size > 1 and event.bytes > SLACK_BYTES and event.op not in ("MAX", "MIN"):
+            return f"{event.name} adds up on its way, in the type that travels. Exchange first, then sum in fp32."
     return None
+
+
+def bytes_hint(spy: Spy, length: int, size: int) -> str | None:
+    """Say where this rank sent more than a bf16 all-reduce of the padded vector does."""
+    allowed = 2 * (size - 1) * math.ceil(length / size) * BF16
+    if spy.wire_bytes <= allowed * (1 + SLACK_SHARE) + SLACK_BYTES:
+        return None
+    told = ", ".join(f"{event.name} of {event.elements} x {event.dtype}" for event in spy.events[:2])
+    more = f" and {len(spy.events) - 2} more calls" if len(spy.events) > 2 else ""  # noqa: PLR2004 - those told
+    why = "one exchange and one gather are enough, and nobody needs more than one share from each rank"
+    if any(event.dtype in ("float32", "float64") for event in spy.events):
+        why = "only bf16 may travel"
+    return (
+        f"For {length} numbers on {size} ranks this rank sent {spy.wire_bytes:,.0f} bytes ({told}{more}), and a bf16 "
+        f"all-reduce sends {allowed:,}: {why}."
+    )
 
 
 def vector(length: int, rank: int) -> torch.Tensor:
     """Return a rank's bf16 numbers, between 1/4 and 2: their fp32 sums are exact."""
     dice = torch.Generator().manual_seed(1000 * length + rank)
     return (0.25 + 1.75 * torch.rand(length, generator=dice, dtype=torch.float64)).bfloat16()
-
-
-def calls_hint(spy: Spy, length: int, size: int) -> str | None:
-    share = math.ceil(length / size)
-    for event in spy.events:
-        if event.name in REFUSED:
-            return f"{event.name} {REFUSED[event.name]}"
-        if event.input_bytes > 2 * event.elements:
-            return f"{event.name} moved {event.input_bytes // event.elements} bytes per number: only bf16 may travel."
-        if event.elements > share * size:
-            return (
-                f"{event.name} moved {event.elements} numbers for a vector of {length} on {size} ranks: who needs more "
-                "than one share from each rank?"
-            )
-        if not event.waited_for:
-            return f"{event.name} was started and never waited for."
-    if len(spy.events) > 2:  # noqa: PLR2004 - one exchange, one gather
-        return f"{len(spy.events)} collectives, where one exchange and one gather will do."
-    return None
 
 
 def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
@@ -94,26 +94,46 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
 
 
 @dataclass(frozen=True)
+class Bad:
+    """What stands on which rank (modulo the world size), in which gradient, at which place."""
+
+    value: float
+    rank: int
+    gradient: int
+    place: int
+
+    def __str__(self) -> str:
+        kind = "a nan" if math.isnan(self.value) else "an inf" if self.value > 0 else "a -inf"
+        return f"{kind} on {'the last rank' if self.rank < 0 else f'rank {self.rank}'}"
+
+
+@dataclass(frozen=True)
 class Case:
-    """One step: how large the gradients are, and which rank has a bad one."""
+    """One step: how large the gradients are, their shapes, the scale, and what is bad."""
 
     what: str
     size: float
-    bad: float | None = None
-    bad_rank: int = 0
+    scale: float
+    shapes: tuple[tuple[int, ...], ...] = ((5,), (3, 2))
+    bad: Bad | None = None
 
 
 CASES = (
-    Case("large gradients", 10.0),
-    Case("small gradients", 0.01),
-    Case("an inf on the last rank", 1.0, math.inf, -1),
-    Case("a nan on rank 0", 1.0, math.nan),
-    Case("large gradients again", 3.0),
+    Case("tiny gradients", 1e-5, 64.0, ((2, 5), (4,))),
+    Case("large gradients", 10.0, 1024.0),
+    Case("small gradients", 0.01, 512.0, ((4, 3), (), (7,))),
+    Case("an inf on the last rank", 1.0, 65536.0, bad=Bad(math.inf, -1, 1, 5)),
+    Case("a nan on rank 0", 1.0, 256.0, ((6,), (2, 2), (3,)), Bad(math.nan, 0, 0, 2)),
+    Case("large gradients again", 3.0, 8192.0, ((2, 2, 2), (9,))),
+    Case("a -inf on the last rank", 1.0, 128.0, ((3,), (5, 2), (4,)), Bad(-math.inf, -1, 1, 0)),
+    Case("an inf on rank 0", 0.05, 2048.0, ((8,),), Bad(math.inf, 0, 0, 7)),
+    Case("gradients of a norm just below 1", 0.1, 4096.0, ((10,), (5, 2))),
 )
 
 
 def skip_together(answer: Any) -> str:
     """``scaled_step(gradients, scale, apply)``: unscale, mean, clip, and apply on all ranks or on none."""
+    fits(answer, ("gradients", "scale", "apply"))
     for case in CASES:
         on_each_size(functools.partial(skip_trial, answer, case), case.what)
     return f"{sizes_text().capitalize()}: unscaled, then clipped by one norm for all; skipped by all or by none."
@@ -123,16 +143,16 @@ def skip_trial(answer: Any, case: Case, size: int) -> str | None:
     rank = dist.get_rank()
     everybody = [gradients_of(case, each, size) for each in range(size)]
     applied: list[list[torch.Tensor]] = []
-    given = [SCALE * each.to(device_here()) for each in everybody[rank]]
-    scale = answer(given, SCALE, lambda ready: applied.append([each.detach().cpu().clone() for each in ready]))
-    return common(skip_hint(case, everybody, applied) or scale_hint(case, scale))
+    given = [case.scale * each.to(device_here()) for each in everybody[rank]]
+    scale = answer(given, case.scale, lambda ready: applied.append([each.detach().cpu().clone() for each in ready]))
+    return skip_hint(case, everybody, applied) or scale_hint(case, scale)
 
 
 def gradients_of(case: Case, rank: int, size: int) -> list[torch.Tensor]:
     dice = torch.Generator().manual_seed(rank)
-    found = [case.size * (0.2 + torch.rand(shape, generator=dice)) for shape in SHAPES]
-    if case.bad is not None and rank == case.bad_rank % size:
-        found[-1].view(-1)[-1] = case.bad
+    found = [case.size * (0.2 + torch.rand(shape, generator=dice)) for shape in case.shapes]
+    if case.bad is not None and rank == case.bad.rank % size:
+        found[case.bad.gradient].view(-1)[case.bad.place] = case.bad.value
     return found
 
 
@@ -146,8 +166,8 @@ def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[lis
         )
     if len(applied) != 1:
         return f"With {case.what} and nothing bad, apply must be called once; it was called {len(applied)} times."
-    if [tuple(each.shape) for each in applied[0]] != list(SHAPES):
-        return "apply gets one tensor for each gradient, of its shape and in its place; these are not."
+    if [tuple(each.shape) for each in applied[0]] != list(case.shapes):
+        return "apply gets a list with one tensor for each gradient, of its shape and in its place; this is not one."
     found, mean = flat(applied[0]), torch.stack([flat(each) for each in everybody]).mean(0)
     if near(found, clipped(mean)):
         return None
@@ -155,13 +175,14 @@ def skip_hint(case: Case, everybody: list[list[torch.Tensor]], applied: list[lis
 
 
 def clip_hint(case: Case, found: torch.Tensor, mean: torch.Tensor, everybody: list[list[torch.Tensor]]) -> str:
-    size, local = len(everybody), flat(everybody[dist.get_rank()])
+    size, scale, local = len(everybody), case.scale, flat(everybody[dist.get_rank()])
     each_alone = torch.stack([clipped(flat(each)) for each in everybody]).mean(0)
-    parts = torch.split(mean, [math.prod(shape) for shape in SHAPES])
+    parts = torch.split(mean, [math.prod(shape) for shape in case.shapes])
     mistakes = {
         "Clipped before unscaling: the norm that was clipped is 'scale' times too large, and the step that much too "
-        "small.": clipped(mean * SCALE) / SCALE,
-        "The gradients are still multiplied by the scale.": clipped(mean * SCALE),
+        "small.": clipped(mean * scale) / scale,
+        "The gradients are still multiplied by the scale.": clipped(mean * scale),
+        "The gradients are still multiplied by the scale, and not clipped.": mean * scale,
         "The gradients are not clipped.": mean,
         "This rank applies its own gradients: where is the mean over ranks?": clipped(local),
         "That is the sum over ranks, clipped. The mean is asked for.": clipped(mean * size),
@@ -170,21 +191,20 @@ def clip_hint(case: Case, found: torch.Tensor, mean: torch.Tensor, everybody: li
         "Scaled to a norm of 1 although it was smaller: clipping only ever shrinks.": mean / mean.norm(),
     }
     return fitting(mistakes, lambda wrong: near(found, wrong)) or (
-        f"With {case.what} the gradients applied have a norm of {found.norm():.3g}, it should be "
-        f"{clipped(mean).norm():.3g}. Unscale, then the mean over ranks, then one norm for all tensors."
+        f"With {case.what} and a scale of {scale:g} the gradients applied have a norm of {found.norm():.3g}, it should "
+        f"be {clipped(mean).norm():.3g}. Unscale, then the mean over ranks, then one norm for all tensors."
     )
 
 
 def scale_hint(case: Case, scale: Any) -> str | None:
-    wanted = SCALE if case.bad is None else SCALE / 2
-    try:
-        found = float(scale)
-    except (TypeError, ValueError):
+    wanted = case.scale if case.bad is None else case.scale / 2
+    found = number_of(scale)
+    if found is None:
         return f"Return the next scale, a number; with {case.what} it returned {scale!r}."
-    if found == wanted:
+    if close(found, wanted):
         return None
     rule = "halved after a skipped step" if case.bad is not None else "kept when the step is taken"
-    return f"With {case.what} the next scale is {found:g}: it is to be {rule}."
+    return f"With {case.what} and a scale of {case.scale:g} the next scale is {found:g}: it is to be {rule}."
 
 
 def flat(tensors: list[torch.Tensor]) -> torch.Tensor:

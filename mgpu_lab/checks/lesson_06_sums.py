@@ -5,9 +5,13 @@ Only the second one imports torch.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import inspect
+import math
+import tracemalloc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.checks.core import Wrong, refuse
@@ -24,16 +28,20 @@ STATES = (
     (7e10, 2, 2, False),
     (705_408, 2, 2, True),
     (4e11, 1, 2, True),
+    (3e9, 2, 4, False),
+    (1.3e9, 4, 4, True),
 )
 FP32, GB, GIB = 4, 1e9, 2**30
-MICRO_BATCHES = 48  # no power of two: dividing each gradient by it rounds each of them
-LENGTH = 5000
 MOST_FP32 = 2
 MOST_DIFFERING = 0.01
+SLACK = 16_384  # bytes of small things; Python's own are traced with numpy's
+# how many gradients, of which shape: 48 is no power of two, so that dividing each gradient rounds each of them
+FEEDS = ((48, (5000,)), (1, (5000,)), (7, (60, 90)), (64, (3, 20, 100)), (2, (5000,)))
 
 
 def state_gigabytes(answer: Any) -> str:
     """``gigabytes(parameters, weight_bytes, gradient_bytes, master)`` for weights, gradients and AdamW's state."""
+    fits(answer, ("parameters", "weight_bytes", "gradient_bytes", "master"))
     answers = [number_from(answer, *case, shown=str(case)) for case in STATES]
     wanted = [state_gb(*case) for case in STATES]
     if not all(map(close, answers, wanted)):
@@ -82,96 +90,142 @@ def state_hint(answers: list[float], wanted: list[float]) -> str:
 
 
 class Feed:
-    """Hand out bf16 gradients one at a time; at the last one, look at what the answer still holds."""
+    """Hand out bf16 gradients one at a time; whenever the next is asked for, look at what the answer still holds."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.held = 0  # earlier gradients that are still alive
-        self.wide: list[str] = []  # types of the large fp32 and fp64 tensors that were made since the start
+    def __init__(self, count: int, shape: tuple[int, ...]) -> None:
+        self.count, self.shape = count, shape
+        self.elements = math.prod(shape)
+        self.hint: str | None = None  # the first one
 
     def __iter__(self) -> Iterator[Tensor]:
-        before = {id(each) for each in wide_tensors()}
+        before = {id(each) for each in live_tensors()}
         given: list[weakref.ref[Tensor]] = []
-        for number in range(self.count):
-            gradient = micro_gradient(number)
-            if number == self.count - 1:
-                self.held = sum(each() is not None for each in given)
-                self.wide = [str(each.dtype)[6:] for each in wide_tensors() if id(each) not in before]
-            given.append(weakref.ref(gradient))
-            yield gradient
-            del gradient
+        with traced() as traced_bytes:
+            for number in range(self.count):
+                if number in {1, 2, self.count // 2, self.count - 1} - {0}:  # a look at all objects takes its time
+                    held = sum(each() is not None for each in given)
+                    new = [each for each in live_tensors() if id(each) not in before]
+                    self.hint = self.hint or self.memory_hint(number, held, new, traced_bytes())
+                    del new
+                gradient = micro_gradient(number, self.shape)
+                given.append(weakref.ref(gradient))
+                yield gradient
+                del gradient
+
+    def memory_hint(self, number: int, held: int, new: list[Tensor], traced_bytes: int) -> str | None:
+        import torch
+
+        when = f"when gradient {number + 1} of {self.count} was asked for"
+        if held > 1:
+            return f"The mean is right, but {held} earlier gradients were still held {when}. Let go."
+        large = [each for each in new if each.numel() >= self.elements]
+        if any(each.dtype == torch.float64 for each in large):
+            return "The mean is right, but fp64 takes twice the memory of fp32, which is exact enough here."
+        wide = {each.untyped_storage().data_ptr() for each in large if each.dtype == torch.float32}
+        if len(wide) > MOST_FP32:
+            return f"The mean is right, but {len(wide)} fp32 tensors were alive at once {when}; one sum will do."
+        storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in new}
+        found, allowed = sum(storages.values()) + traced_bytes, (2 + 4 * MOST_FP32) * self.elements
+        if found > allowed + SLACK:
+            return (
+                f"The mean is right, but {found:,} bytes were held {when}; one gradient and two fp32 tensors of its "
+                f"size are {allowed:,}."
+            )
+        return None
 
 
-def micro_gradient(number: int) -> Tensor:
+@contextlib.contextmanager
+def traced() -> Iterator[Callable[[], int]]:
+    """Yield a function that says how many more bytes Python and numpy hold than at the start."""
+    running = tracemalloc.is_tracing()
+    if not running:
+        tracemalloc.start()
+    start = tracemalloc.get_traced_memory()[0]
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[0] - start if tracemalloc.is_tracing() else 0
+    finally:
+        if not running:
+            tracemalloc.stop()
+
+
+def micro_gradient(number: int, shape: tuple[int, ...]) -> Tensor:
     """Return one micro-batch's gradient: noise, and something that all have in common."""
     import torch
 
     dice = torch.Generator().manual_seed(number)
-    return (torch.rand(LENGTH, generator=dice, dtype=torch.float64) - 0.3).bfloat16()
+    return (torch.rand(shape, generator=dice, dtype=torch.float64) - 0.3).bfloat16()
 
 
-def wide_tensors() -> list[Tensor]:
-    """List the live tensors of the exercise's size that take 4 or 8 bytes per number."""
+def live_tensors() -> list[Tensor]:
     import torch
 
-    wide = (torch.float32, torch.float64)
-    found = [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
-    return [each for each in found if each.dtype in wide and each.numel() >= LENGTH]
+    return [each for each in gc.get_objects() if issubclass(type(each), torch.Tensor)]
 
 
 def add_up(answer: Any) -> str:
     """``add_up(gradients)``: the mean of bf16 tensors in bf16, rounded once, with one fp32 accumulator."""
-    for count in (MICRO_BATCHES, 1):
-        feed = Feed(count)
+    fits(answer, ("gradients",))
+    for count, shape in FEEDS:
+        feed = Feed(count, shape)
         found = answer(iter(feed))
-        refuse(value_hint(found, count) or memory_hint(feed))
-    return f"{MICRO_BATCHES} micro-batches and one alone: rounded once, one gradient at a time, fp32 for the sum only."
+        refuse(value_hint(found, count, shape) or feed.hint)
+    counts = ", ".join(str(count) for count, _ in FEEDS)
+    return f"{counts} micro-batches: rounded once, one gradient at a time, fp32 for the sum only."
 
 
-def value_hint(found: Any, count: int) -> str | None:
+def value_hint(found: Any, count: int, shape: tuple[int, ...]) -> str | None:
     import torch
 
-    if not isinstance(found, torch.Tensor) or found.shape != (LENGTH,):
-        return f"Return one tensor of {LENGTH} numbers, not {getattr(found, 'shape', type(found).__name__)}."
+    if not isinstance(found, torch.Tensor):
+        return f"Return one tensor of shape {shape}, not {type(found).__name__}."
+    if found.shape != shape:
+        return f"Return one tensor of the gradients' shape, here {shape}; yours has {tuple(found.shape)}."
     if found.dtype != torch.bfloat16:
         return f"The mean is to come back in bf16, it is {str(found.dtype)[6:]}: round once, at the end."
-    total = torch.stack([micro_gradient(number) for number in range(count)]).double().sum(0)
+    total = torch.stack([micro_gradient(number, shape) for number in range(count)]).double().sum(0)
     if same(found, (total / count).bfloat16()):
         return None
-    error = (found.double() - total / count).abs().max() / (total / count).abs().max()
-    otherwise = (
-        f"The mean is off by up to {error:.1%} of its largest value. Is every gradient counted once, and in fp32?"
+    if hint := fitting(wrong_means(total, count, shape), lambda wrong: same(found, wrong)):
+        return hint
+    share = float((found != (total / count).bfloat16()).double().mean())
+    return (
+        f"With {count} micro-batches {share:.0%} of the numbers are not the mean rounded once. Is every gradient "
+        "counted once, and added in fp32?"
     )
-    return fitting(wrong_means(total, count), lambda wrong: same(found, wrong)) or otherwise
 
 
-def wrong_means(total: Tensor, count: int) -> dict[str, Tensor]:
+def wrong_means(total: Tensor, count: int, shape: tuple[int, ...]) -> dict[str, Tensor]:
     """Return what the usual mistakes lead to, by their hints."""
     import torch
 
-    running, shares = torch.zeros(LENGTH, dtype=torch.bfloat16), torch.zeros(LENGTH)
+    running, shares = torch.zeros(shape, dtype=torch.bfloat16), torch.zeros(shape)
     for number in range(count):
-        running += micro_gradient(number)
-        shares += micro_gradient(number) / count
+        running += micro_gradient(number, shape)
+        shares += micro_gradient(number, shape) / count
     rounded, running, shares = total.bfloat16(), running / count, shares.bfloat16()
     return {
-        "This is the sum. The mean is asked for.": rounded,
+        f"This is the sum. The mean is asked for, here of {count}.": rounded,
         "The sum runs in bf16: each addition is rounded to 8 bits. Which type must the accumulator have?": running,
         "Each gradient is divided in bf16, so each is rounded once more before it is added. Divide the sum.": shares,
         "Rounded twice: the sum goes to bf16 and is divided there. Divide in fp32, then round.": rounded / count,
+        **{
+            f"The sum is divided by {other}, and there were {count} gradients.": (total / other).bfloat16()
+            for other in {count - 1, count + 1, *(each for each, _ in FEEDS)} - {0, count}
+        },
     }
 
 
 def same(found: Tensor, wanted: Tensor) -> bool:
     """Whether all but a few numbers are equal: fp32 may round a tie the other way."""
-    return float((found != wanted).double().mean()) < MOST_DIFFERING
+    return float((found.cpu() != wanted).double().mean()) < MOST_DIFFERING
 
 
-def memory_hint(feed: Feed) -> str | None:
-    if feed.held > 1:
-        return f"The mean is right, but {feed.held} earlier gradients were still held when the last one came. Let go."
-    if "float64" in feed.wide:
-        return "The mean is right, but fp64 takes twice the memory of fp32, which is exact enough here."
-    if len(feed.wide) > MOST_FP32:
-        return f"The mean is right, but {len(feed.wide)} fp32 tensors were alive at once; one accumulator will do."
-    return None
+def fits(answer: Any, parameters: tuple[str, ...], *, call: str = "", **named: Any) -> None:
+    """Raise Wrong where the answer cannot be called with these arguments."""
+    try:
+        inspect.signature(answer).bind(*parameters, **named)
+    except TypeError as error:
+        call = call or f"{getattr(answer, '__name__', 'your answer')}({', '.join(parameters)})"
+        raise Wrong(f"The check calls {call}, and yours does not take that: {error}.") from error
+    except ValueError:  # no signature: a built-in
+        return

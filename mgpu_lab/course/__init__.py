@@ -1,9 +1,30 @@
-"""Tools that the lessons use and do not teach: counting traffic, timing. Runs inside ranks and in exported scripts.
+"""Tools that the lessons use and do not teach: traffic, timing, torchrun, small data. For ranks and exported scripts.
 
 >>> from mgpu_lab.course import traffic
 """
 
+from mgpu_lab.course.byte_rows import show_bytes
+from mgpu_lab.course.launch import Ran, under_torchrun
+from mgpu_lab.course.python_text import PythonText, base_model, matrices
+from mgpu_lab.course.spans import draw_spans
 from mgpu_lab.course.timing import fastest_s
+from mgpu_lab.course.torchrun import Said, torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
+from mgpu_lab.course.zen import zen, zen_net
 
-__all__ = ["Traffic", "fastest_s", "traffic"]
+__all__ = [
+    "PythonText",
+    "Ran",
+    "Said",
+    "Traffic",
+    "base_model",
+    "draw_spans",
+    "fastest_s",
+    "matrices",
+    "show_bytes",
+    "torchrun",
+    "traffic",
+    "under_torchrun",
+    "zen",
+    "zen_net",
+]

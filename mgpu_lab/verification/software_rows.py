@@ -1,6 +1,7 @@
 """Judges what is installed: Python, torch and its CUDA, NCCL and gloo, the course's packages.
 
-Driver numbers: CUDA compatibility guide, table of minor version compatibility.
+Driver numbers: CUDA compatibility guide, table of minor version compatibility: a CUDA 12.9 program runs on a driver
+made for CUDA 12.2, "with limited feature-set", since 12.x asks for driver 525 or newer.
 """
 
 from collections.abc import Iterator
@@ -55,7 +56,7 @@ def _driver(machine: Machine) -> Finding:
     if hardware.driver_version is None:
         reason = hardware.unknown.get("driver_version", "NVML did not say")
         return unknown(name, reason, "Look with `nvidia-smi`.")
-    return Finding(name, f"{hardware.driver_version}, serves CUDA up to {hardware.driver_cuda or '(unknown)'}")
+    return Finding(name, f"{hardware.driver_version}, made for CUDA {hardware.driver_cuda or '(unknown)'}")
 
 
 def _no_driver(name: str, machine: Machine) -> Finding:
@@ -112,16 +113,21 @@ def _why_no_cuda(machine: Machine) -> tuple[str, str]:
         needed = _DRIVER_MIN.get(_major(torch.cuda), "a newer series")
         reason = (
             f"torch was built for CUDA {torch.cuda}, which needs driver {needed} or newer; "
-            f"driver {hardware.driver_version} serves CUDA up to {hardware.driver_cuda}"
+            f"driver {hardware.driver_version} was made for CUDA {hardware.driver_cuda}"
         )
-        other = f"install a torch built for CUDA {hardware.driver_cuda} or older"
-        return reason, f"Update the driver to {needed} or newer, or {other}."
+        return reason, f"Update the driver to {needed} or newer, or {_older_torch(_major(hardware.driver_cuda))}."
     value = machine.host.environment.get("CUDA_VISIBLE_DEVICES")
     if value is not None and not read_visible(value, hardware.gpus).gpus:
         reason = "CUDA_VISIBLE_DEVICES leaves no GPU visible"
         return reason, "Unset CUDA_VISIBLE_DEVICES and start Jupyter again."
     reason = f"torch finds no usable GPU: {torch.cuda_message or 'it gave no message'}"
     return reason, "If `nvidia-smi` works, start `nvidia-fabricmanager` (NVSwitch only) or reinstall torch."
+
+
+def _older_torch(major: int) -> str:
+    """Name the builds that this driver runs: every minor version of its own CUDA, and whatever is older."""
+    older = f"install a torch built for any CUDA {major}.x"
+    return f"{older}: they all run on driver {_DRIVER_MIN[major]} or newer" if major in _DRIVER_MIN else older
 
 
 def _major(version: str | None) -> int:

@@ -140,8 +140,10 @@ def train(args, device):
     model = LanguageModel(args.dropout).to(device)
     device_ids = [device.index] if device.type == "cuda" else None
     ddp = DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True)  # saves a copy of them
+    # DDP rearranges its buckets after the first backward pass, and with more than two ranks that changes the rounding.
+    ddp(torch.zeros(1, CONTEXT + 1, dtype=torch.long, device=device)).backward()  # so this one is for nothing, and a
+    ddp.zero_grad()  # resumed run rounds as an undisturbed one
     optimizer = torch.optim.AdamW(ddp.parameters(), lr=args.lr)
-
     text = Text()
     first = len(text) * 9 // 10
     training, held_out = Subset(text, range(first)), Subset(text, range(first + rank, len(text), world_size))
@@ -159,7 +161,6 @@ def train(args, device):
         progress = load(args.checkpoint, model, optimizer, sums)
         if rank == 0:
             print(f"resumed from step {progress['total_steps']}", flush=True)
-
     while progress["epoch"] < args.epochs:
         sampler.set_epoch(progress["epoch"])  # or each epoch has the order of the first
         generator.manual_seed((args.seed + progress["epoch"]) * world_size + rank)

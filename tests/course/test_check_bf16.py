@@ -109,7 +109,7 @@ WRONG_WIRES = {
         every = [None] * dist.get_world_size()
         dist.all_gather_object(every, x)
         x.copy_(torch.stack(every).float().mean(0))
-        """, "bytes can be counted"),
+        """, "one exchange and one gather"),
     "reduces in bf16": ("dist.all_reduce(x); x /= dist.get_world_size()", "all_reduce adds up on its way"),
     "reduces in fp32": (
         "wide = x.float(); dist.all_reduce(wide); x.copy_(wide / dist.get_world_size())",

@@ -82,3 +82,4 @@ def test_headings_in_code_are_none():
     assert found(lesson(recap="## Recap\n\n```\n## Deeper: no\n### Exercise 3: no (90 min)\n```")) == ""
     assert lesson_time.predictions("%%ranks\nguess = ...") == lesson_time.predictions("def f(): ...") == []
     assert lesson_time.predictions("a = 1\nguess = {1: ..., 2: ...}\n%ranks") == ["guess"]
+    assert lesson_time.predictions("up, down = ..., ...") == ["up", "down"]

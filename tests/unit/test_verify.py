@@ -42,7 +42,7 @@ FOUND = [
     ("throttling", "throttle reasons, GPU 2", "too hot (driver)"),
     ("throttling", "throttle reasons, GPU 0-1, 3", "power limit"),
     ("renumbered", "CUDA_VISIBLE_DEVICES", "3,1: cuda:0 = GPU 3, cuda:1 = GPU 1"),
-    ("driver_too_old", "NVIDIA driver", "535.183.01, serves CUDA up to 12.2"),
+    ("driver_too_old", "NVIDIA driver", "535.183.01, made for CUDA 12.2"),
     ("driver_too_old", "%ranks start", "2 ranks on the CPU over gloo"),
     ("shm_64mb", "/dev/shm", "64 MiB, 64 MiB free"),
     ("shm_64mb", "CPU cores", "16 cores' worth of time on 48"),
