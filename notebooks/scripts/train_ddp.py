@@ -3,6 +3,7 @@
     torchrun --standalone --nproc_per_node=2 train_ddp.py --checkpoint run.pt
 
 Killed? The same command, with as many ranks, goes on from the last checkpoint as if nothing had happened.
+On several machines the checkpoint must lie where all of them see it: rank 0 writes it, every rank reads it.
 """
 
 import argparse
