@@ -3,6 +3,7 @@
     torchrun --standalone --nproc_per_node=2 train_ddp.py --checkpoint run.pt
 
 Killed? The same command, with as many ranks, goes on from the last checkpoint as if nothing had happened.
+On several machines the checkpoint must lie where all of them see it: rank 0 writes it, every rank reads it.
 """
 
 import argparse
@@ -75,7 +76,7 @@ def set_up():
     if "RANK" not in os.environ:  # not started by torchrun: one rank, alone
         os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
         os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
-    if not torch.cuda.is_available():
+    if torch.cuda.device_count() < int(os.environ.get("LOCAL_WORLD_SIZE", "1")):  # not a GPU for each rank
         dist.init_process_group("gloo")
         return torch.device("cpu")
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
