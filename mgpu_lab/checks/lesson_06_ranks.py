@@ -33,10 +33,8 @@ def wire_trial(answer: Any, length: int, size: int) -> str | None:
     x = everybody[dist.get_rank()].clone().to(device_here())
     with Spy() as spy:
         answer(x)
-    hint = reducing_hint(spy, size) or bytes_hint(spy, length, size) or mean_hint(x.cpu(), everybody)
-    if hint is None and (late := next((event for event in spy.events if not event.waited_for), None)):
-        return f"{late.name} was started and never waited for."
-    return hint
+    hint = reducing_hint(spy, size) or bytes_hint(spy, length, size) or type_hint(spy, size) or late_hint(spy)
+    return hint or mean_hint(x.cpu(), everybody)
 
 
 def reducing_hint(spy: Spy, size: int) -> str | None:
@@ -46,10 +44,24 @@ def reducing_hint(spy: Spy, size: int) -> str | None:
     return None
 
 
+def type_hint(spy: Spy, size: int) -> str | None:
+    for event in spy.events:
+        if size > 1 and event.bytes > SLACK_BYTES and event.dtype in ("float16", "float32", "float64"):
+            return f"{event.name} carried {event.elements} x {event.dtype}: only bf16 may travel."
+    return None
+
+
+def late_hint(spy: Spy) -> str | None:
+    late = next((event for event in spy.events if not event.waited_for), None)
+    return f"{late.name} was started and never waited for." if late is not None else None
+
+
 def bytes_hint(spy: Spy, length: int, size: int) -> str | None:
     """Say where this rank sent more than a bf16 all-reduce of the padded vector does."""
     allowed = 2 * (size - 1) * math.ceil(length / size) * BF16
-    if spy.wire_bytes <= allowed * (1 + SLACK_SHARE) + SLACK_BYTES:
+    gathers_here = [event for event in spy.named("gather") if event.root == dist.get_rank()]
+    sent_bytes = spy.wire_bytes - sum(event.wire_bytes for event in gathers_here)  # its root sends nothing
+    if sent_bytes <= allowed * (1 + SLACK_SHARE) + SLACK_BYTES:
         return None
     told = ", ".join(f"{event.name} of {event.elements} x {event.dtype}" for event in spy.events[:2])
     more = f" and {len(spy.events) - 2} more calls" if len(spy.events) > 2 else ""  # noqa: PLR2004 - those told
@@ -57,7 +69,7 @@ def bytes_hint(spy: Spy, length: int, size: int) -> str | None:
     if any(event.dtype in ("float32", "float64") for event in spy.events):
         why = "only bf16 may travel"
     return (
-        f"For {length} numbers on {size} ranks this rank sent {spy.wire_bytes:,.0f} bytes ({told}{more}), and a bf16 "
+        f"For {length} numbers on {size} ranks this rank sent {sent_bytes:,.0f} bytes ({told}{more}), and a bf16 "
         f"all-reduce sends {allowed:,}: {why}."
     )
 
@@ -82,6 +94,11 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
         "Rounded twice: the sum went to bf16 and was divided there. Divide in fp32, then round once.": rounded / size,
         "The sum was made in bf16, which rounds after each addition. Turn the shares into fp32 first.": running / size,
         "Divided before the sum, in bf16: each number is rounded once more. Divide the sum.": shares.bfloat16(),
+        **{
+            f"The sum is divided by {other}; the number of ranks is {size} here.": (total / other).bfloat16()
+            for other in range(2, 6)
+            if other != size
+        },
     }
     if hint := fitting(mistakes, lambda wrong: torch.equal(x, wrong)):
         return hint
@@ -95,15 +112,17 @@ def mean_hint(x: torch.Tensor, everybody: list[torch.Tensor]) -> str | None:
 
 @dataclass(frozen=True)
 class Bad:
-    """What stands on which rank (modulo the world size), in which gradient, at which place."""
+    """What stands on which rank (modulo the world size; None for all), in which gradient, at which place."""
 
     value: float
-    rank: int
+    rank: int | None
     gradient: int
     place: int
 
     def __str__(self) -> str:
         kind = "a nan" if math.isnan(self.value) else "an inf" if self.value > 0 else "a -inf"
+        if self.rank is None:
+            return f"{kind} on every rank"
         return f"{kind} on {'the last rank' if self.rank < 0 else f'rank {self.rank}'}"
 
 
@@ -127,6 +146,7 @@ CASES = (
     Case("large gradients again", 3.0, 8192.0, ((2, 2, 2), (9,))),
     Case("a -inf on the last rank", 1.0, 128.0, ((3,), (5, 2), (4,)), Bad(-math.inf, -1, 1, 0)),
     Case("an inf on rank 0", 0.05, 2048.0, ((8,),), Bad(math.inf, 0, 0, 7)),
+    Case("a nan on every rank", 0.5, 3.0, ((2, 2), (5,)), Bad(math.nan, None, 1, 3)),
     Case("gradients of a norm just below 1", 0.1, 4096.0, ((10,), (5, 2))),
 )
 
@@ -144,14 +164,15 @@ def skip_trial(answer: Any, case: Case, size: int) -> str | None:
     everybody = [gradients_of(case, each, size) for each in range(size)]
     applied: list[list[torch.Tensor]] = []
     given = [case.scale * each.to(device_here()) for each in everybody[rank]]
-    scale = answer(given, case.scale, lambda ready: applied.append([each.detach().cpu().clone() for each in ready]))
-    return skip_hint(case, everybody, applied) or scale_hint(case, scale)
+    with Spy() as spy:
+        scale = answer(given, case.scale, lambda ready: applied.append([each.detach().cpu().clone() for each in ready]))
+    return late_hint(spy) or skip_hint(case, everybody, applied) or scale_hint(case, scale)
 
 
 def gradients_of(case: Case, rank: int, size: int) -> list[torch.Tensor]:
     dice = torch.Generator().manual_seed(rank)
     found = [case.size * (0.2 + torch.rand(shape, generator=dice)) for shape in case.shapes]
-    if case.bad is not None and rank == case.bad.rank % size:
+    if case.bad is not None and (case.bad.rank is None or rank == case.bad.rank % size):
         found[case.bad.gradient].view(-1)[case.bad.place] = case.bad.value
     return found
 

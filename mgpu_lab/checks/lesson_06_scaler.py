@@ -49,6 +49,7 @@ class Story:
     losses: int  # for each step
     steps: tuple[Bad | None, ...]
     optimizer: str = "SGD"
+    size: float = TINY  # of the unscaled gradients
 
 
 INF, NAN = math.inf, math.nan
@@ -61,6 +62,9 @@ STORIES = (
     Story(1000.0, 1, 3, (None, None, Bad(-INF, 4, 1), None), "Adam"),
     Story(128.0, 4, 1, (None,) * 9),
     Story(2048.0, 2, 1, (None, Bad(NAN, 1, 0), Bad(NAN, 2, 5), None, None, Bad(INF, 0, 2))),
+    Story(8192.0, 4, 3, (None,) * 6),  # counts steps, not losses
+    Story(1.0, 100, 1, (Bad(INF, 1, 0), Bad(NAN, 3, 2), None), size=2.0**-6),  # the scale falls below 1
+    Story(2.0**-60, 100, 1, (None,), size=2.0**60),  # finite, and their squares are not
 )
 
 
@@ -85,12 +89,13 @@ class Trial:
         self.story, self.told = story, list[str]()
         self.scaler = made(answer, story)
         dice = torch.Generator().manual_seed(int(story.scale))
-        self.factors = [TINY * torch.randint(1, 16, shape, generator=dice).float() for shape in SHAPES]
+        self.factors = [story.size * torch.randint(1, 16, shape, generator=dice).float() for shape in SHAPES]
         self.weights = [torch.rand(shape, generator=dice).requires_grad_() for shape in SHAPES]
         unused = torch.ones(2, requires_grad=True)  # no loss depends on it
         groups = [{"params": [*self.weights[:4], unused]}, {"params": self.weights[4:], "lr": 0.25}]
         self.optimizer: Any = getattr(torch.optim, story.optimizer)(groups, lr=0.5)
         self.stepped = list[list[torch.Tensor]]()  # the gradients of each optimizer.step()
+        self.places = list[int]()  # where backward left them
         self.optimizer.register_step_pre_hook(self.note)
         self.scale, self.in_a_row = story.scale, 0
 
@@ -118,15 +123,32 @@ class Trial:
             gradient: Any = self.weights[bad.weight].grad
             gradient.view(-1)[bad.place] = bad.value
         before = [w.detach().clone() for w in self.weights]
+        self.places = [w.grad.data_ptr() for w in self.weights if w.grad is not None]
         self.stepped.clear()
         called(self.scaler, "step", self.optimizer)
         if bad is None:
-            refuse(self.taken_hint())
-            return
-        if self.stepped:
+            refuse(self.taken_hint() or self.left_hint())
+        elif self.stepped:
             raise Wrong(f"With {bad}, of {len(SHAPES)} gradients, optimizer.step() was called: {STEP_HINT}")
-        if not all(map(torch.equal, before, (w.detach() for w in self.weights))):
+        elif not all(map(torch.equal, before, (w.detach() for w in self.weights))):
             raise Wrong(f"With {bad} the step is to be skipped, but the weights changed.")
+        found = number_of(called(self.scaler, "get_scale"))
+        if found is not None and not close(found, self.scale):
+            raise Wrong(
+                f"After step() get_scale() returned {found:g}, before it {self.scale:g}: the next scale is chosen by "
+                "update(), not before."
+            )
+
+    def left_hint(self) -> str | None:
+        """Say where the gradients after a right step are not those of before, in their places."""
+        import torch
+
+        left = [w.grad for w in self.weights if w.grad is not None]
+        if len(left) < len(SHAPES) or not all(map(torch.equal, left, self.stepped[0])):
+            return "After step() the gradients were not those that optimizer.step() saw: zeroing them is the caller's."
+        if [each.data_ptr() for each in left] != self.places:
+            return "The gradients were right, but in new tensors: divide in place."
+        return None
 
     def backward(self) -> None:
         """Run backward on scaled losses whose gradients pass through fp16."""

@@ -1043,3 +1043,1352 @@ class LossScaler:
 class Base(LossScaler):
     def get_scale(self):
         self.factor
+
+
+# %% right: torch's own, with other names for the arguments
+class LossScaler(torch.amp.GradScaler):
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        super().__init__("cpu", init_scale=init_scale, growth_interval=growth_interval)
+
+
+# %% right: foreach and one flag
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self._s, self._every, self._run, self._ok = float(init_scale), growth_interval, 0, True
+
+    def scale(self, loss):
+        return self._s * loss
+
+    @torch.no_grad()
+    def step(self, optimizer):
+        grads = [p.grad for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+        if grads:
+            torch._foreach_div_(grads, self._s)
+        self._ok = not any(torch.isnan(g).any() or torch.isinf(g).any() for g in grads)
+        if self._ok:
+            optimizer.step()
+
+    def update(self):
+        if self._ok:
+            self._run += 1
+            if self._run >= self._every:
+                self._s *= 2.0
+                self._run = 0
+        else:
+            self._s *= 0.5
+            self._run = 0
+
+    def get_scale(self):
+        return self._s
+
+
+# %% right: the scale lives in a tensor
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor = torch.tensor(float(init_scale))
+        self.left = self.interval = growth_interval
+        self.bad = torch.tensor(0.0)
+
+    def scale(self, loss):
+        return loss.mul(self.factor)
+
+    def step(self, optimizer):
+        self.bad.zero_()
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                p.grad.data /= self.factor
+                self.bad += (~torch.isfinite(p.grad)).sum()
+        if not self.bad.item():
+            optimizer.step()
+
+    def update(self):
+        if self.bad:
+            self.factor /= 2
+            self.left = self.interval
+            return
+        self.left -= 1
+        if self.left == 0:
+            self.factor *= 2
+            self.left = self.interval
+
+    def get_scale(self):
+        return self.factor.item()
+
+
+# %% right: a dataclass with properties and a history
+from dataclasses import dataclass, field
+
+
+@dataclass
+class LossScaler:
+    init_scale: float = 65536.0
+    growth_interval: int = 2000
+    history: list = field(default_factory=list)
+    now: float = 0.0
+
+    def __post_init__(self):
+        self.now = float(self.init_scale)
+
+    def scale(self, loss):
+        return torch.mul(loss, self.now)
+
+    def step(self, optimizer):
+        found = []
+        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+            if parameter.grad is not None:
+                with torch.no_grad():
+                    parameter.grad.copy_(parameter.grad / self.now)
+                found.append(bool(parameter.grad.isfinite().all()))
+        self.history.append(all(found))
+        return optimizer.step() if self.history[-1] else None
+
+    def update(self):
+        if not self.history[-1]:
+            self.now, self.history = self.now / 2, []
+        elif len(self.history) == self.growth_interval:
+            self.now, self.history = self.now * 2, []
+
+    def get_scale(self):
+        return self.now
+
+
+# %% right: an exception for a bad gradient, an exponent for the scale
+import math
+
+
+class Overflow(Exception):
+    pass
+
+
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.mantissa, self.exponent = math.frexp(init_scale)
+        self.interval, self.good = growth_interval, 0
+
+    def get_scale(self):
+        return math.ldexp(self.mantissa, self.exponent)
+
+    def scale(self, loss):
+        return loss * self.get_scale()
+
+    def _check(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for grad in grads:
+            grad.mul_(1 / self.get_scale())
+        for grad in grads:
+            if not (grad.abs() < math.inf).all():
+                raise Overflow
+
+    def step(self, optimizer):
+        try:
+            self._check(optimizer)
+            optimizer.step()
+            self.good += 1
+        except Overflow:
+            self.good = -1
+
+    def update(self):
+        if self.good < 0:
+            self.exponent -= 1
+            self.good = 0
+        elif self.good == self.interval:
+            self.exponent += 1
+            self.good = 0
+
+
+# %% right: closures in a function that looks like a class
+def LossScaler(init_scale=65536.0, growth_interval=2000):  # noqa: N802
+    state = {"scale": init_scale, "good": 0, "skipped": False}
+
+    class It:
+        @staticmethod
+        def scale(loss):
+            return loss * state["scale"]
+
+        @staticmethod
+        def step(optimizer):
+            bad = False
+            for group in optimizer.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        p.grad.div_(state["scale"])
+                        bad = bad or not torch.isfinite(p.grad).all().item()
+            state["skipped"] = bad
+            if not bad:
+                optimizer.step()
+
+        @staticmethod
+        def update():
+            state["good"] = 0 if state["skipped"] else state["good"] + 1
+            if state["skipped"]:
+                state["scale"] /= 2
+            if state["good"] and state["good"] % growth_interval == 0:
+                state["scale"] *= 2
+
+        @staticmethod
+        def get_scale():
+            return state["scale"]
+
+    return It()
+
+
+# %% right: flattens copies and asks numpy
+import numpy as np
+
+
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.value, self.growth_interval, self.streak, self.finite = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * torch.tensor(self.value, dtype=loss.dtype)
+
+    def step(self, optimizer):
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        grads = [p.grad for p in params if p.grad is not None]
+        for g in grads:
+            torch.div(g, self.value, out=g)
+        self.finite = bool(np.isfinite(np.concatenate([np.zeros(1), *(g.numpy().ravel() for g in grads)])).all())
+        if self.finite:
+            optimizer.step()
+
+    def update(self):
+        grow = self.finite and self.streak + 1 == self.growth_interval
+        self.streak = self.streak + 1 if self.finite and not grow else 0
+        self.value = self.value * (2 if grow else 1 if self.finite else 0.5)
+
+    def get_scale(self):
+        return float(self.value)
+
+
+# %% right: decides before it divides, divides all the same
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if isinstance(p.grad, torch.Tensor)]
+        self.skip = sum(int((g != g).any() or (g.abs() == torch.inf).any()) for g in grads) > 0
+        for g in grads:
+            g /= self.s
+        if self.skip is False:
+            optimizer.step()
+
+    def update(self):
+        match self.skip:
+            case True:
+                self.s, self.i = self.s / 2, 0
+            case False:
+                self.i += 1
+                if self.i == self.n:
+                    self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: weights the update itself, never the optimizer's step
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        self.ok = True
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.grad.div_(self.s)
+                    self.ok &= bool(p.grad.isfinite().all())
+        if self.ok:
+            for group in optimizer.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        p.data -= group["lr"] * p.grad
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: no division -> still multiplied by the scale
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(1.0)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the first group only -> all parameter groups
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for p in optimizer.param_groups[0]["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: nan is overlooked
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(not g.isinf().any() for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: inf is overlooked
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(not g.isnan().any() for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: minus inf is overlooked
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool((g < torch.inf).all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: looks at the last gradient only (a stranger's)
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = bool(grads[-1].isfinite().all())
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: looks at the first number of each gradient
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.flatten()[0].isfinite()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: a gradient must be finite somewhere
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().any()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: steps in any case
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: doubles after every good step past the interval
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i >= self.n:
+            self.s *= 2
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: never doubles twice, since the count goes on
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s *= 2
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: good steps need not be in a row
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else self.i
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: grows one step late
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i > self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: grows one step early
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n - 1:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: counts the skipped steps, too
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i += 1
+        if not self.ok:
+            self.s /= 2
+        if self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the first scale is written in
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = 65536.0, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the interval is written in
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, 2000, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: multiplies the loss in place -> changed the loss itself
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss.mul_(self.s)
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the scaled loss has lost its graph
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss.detach() * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: a number for a loss
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss.item() * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: calls backward itself
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        (loss * self.s).backward()
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: new gradients in place of the old -> divide in place
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for p in (p for group in optimizer.param_groups for p in group["params"] if p.grad is not None):
+            p.grad = p.grad / self.s
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: a weight without a gradient is an error
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: zeroes the gradients after the step -> zeroing them is the caller's
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+            optimizer.zero_grad()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the scale changes in step -> chosen by update()
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+        self.update_()
+
+    def update(self):
+        pass
+
+    def update_(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: a quarter after a skip
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 4
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: doubles after a skip
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s *= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the scale never falls below one -> Half after a skip
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s = max(self.s / 2, 1.0)
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the scale never grows above the first
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = min(self.s * 2, 65536.0), 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: divides by the square
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s).div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: divides by the number of losses as well
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i, self.calls = init_scale, growth_interval, 0, 0
+
+    def scale(self, loss):
+        self.calls += 1
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s * self.calls)
+        self.calls = 0
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: counts losses and not steps -> Half after a skip
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        self.i += 1
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i >= self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: replaces inf by zero and steps
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        for g in grads:
+            torch.nan_to_num_(g, 0.0, 0.0, 0.0)
+        optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the norm overflows where no number does -> called 0 times
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = bool(sum(g.square().sum() for g in grads) < torch.inf)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: all scalers share one scale
+class LossScaler:
+    s = 65536.0
+    i = 0
+
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        LossScaler.s, self.n, LossScaler.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            LossScaler.s /= 2
+        elif self.i == self.n:
+            LossScaler.s, LossScaler.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: step without a closure but twice
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: get_scale returns the next power
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s * 2
+
+
+# %% wrong: get_scale returns nothing (a stranger's)
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            optimizer.step()
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        print(self.s)
+
+
+# %% wrong: the weights are scaled back in place of the gradients
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.n, self.i = init_scale, growth_interval, 0
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            pass
+        self.ok = all(bool(g.isfinite().all()) for g in grads)
+        if self.ok:
+            for group in optimizer.param_groups:
+                group["lr"] /= self.s
+            optimizer.step()
+            for group in optimizer.param_groups:
+                group["lr"] *= self.s
+
+    def update(self):
+        self.i = self.i + 1 if self.ok else 0
+        if not self.ok:
+            self.s /= 2
+        elif self.i == self.n:
+            self.s, self.i = self.s * 2, 0
+
+    def get_scale(self):
+        return self.s
