@@ -4,7 +4,6 @@
 """
 
 from mgpu_lab.course.byte_rows import show_bytes
-from mgpu_lab.course.launch import Ran, under_torchrun
 from mgpu_lab.course.python_text import PythonText, base_model, matrices
 from mgpu_lab.course.spans import draw_spans
 from mgpu_lab.course.timing import fastest_s
@@ -14,7 +13,6 @@ from mgpu_lab.course.zen import zen, zen_net
 
 __all__ = [
     "PythonText",
-    "Ran",
     "Said",
     "Traffic",
     "base_model",
@@ -24,7 +22,6 @@ __all__ = [
     "show_bytes",
     "torchrun",
     "traffic",
-    "under_torchrun",
     "zen",
     "zen_net",
 ]
