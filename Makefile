@@ -1,14 +1,15 @@
-# make lab     make .venv, install the course, open JupyterLab on the first lesson
+# make lab     make .venv, install the course, open JupyterLab on your copy of the first lesson, in my_notebooks/
 # make test    make .venv where it is missing, then run every check
 # make test-unit   only the tests that start no process: seconds
-# What the settings do: LABFLAGS="--no-browser --port=9999" goes to JupyterLab; PYTHON=python3.12 names the Python to
-# make .venv with; TORCH=cpu or TORCH=gpu where the automatic choice (is there an NVIDIA driver?) is not the wanted one.
+# What the settings do: LABFLAGS="--no-browser --port=9999" goes to JupyterLab; LESSON=notebooks/03_ddp.ipynb opens that
+# file itself, not a copy; PYTHON=python3.12 names the Python to make .venv with; TORCH=cpu or TORCH=gpu where the
+# automatic choice (is there an NVIDIA driver?) is not the wanted one.
 
 PYTHON ?= python3
 TORCH ?= auto
 LABFLAGS ?=
 PYTESTFLAGS ?=
-LESSON ?= notebooks/01_setup_verification.ipynb
+LESSON ?= my_notebooks/01_setup_verification.ipynb
 NOTEBOOKS ?= $(sort $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb))
 
 VENV_PYTHON := .venv/bin/python
@@ -24,6 +25,7 @@ endif
 .PHONY: lab test test-unit notebooks format bench clean install install-test install-bench check-python
 
 lab: install
+	@$(VENV_PYTHON) tools/working_copy.py
 	$(VENV_PYTHON) -m jupyterlab $(AS_ROOT) --LabApp.default_url=/lab/tree/$(LESSON) $(LABFLAGS)
 
 test: install-test

@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TOLERANCE = 0.02
-TWO_DECIMALS = 0.005  # 1.26 for 1.2647 is right; the next mistake is 1% away
+TWO_DECIMALS = 0.005  # 1.26 for 1.2647 is right, and 1.27 by way of 1.69 x 3 / 4; the next mistake is 1% away
+WIDTHS = {"float32": 12, "float64": 40, "int64": 50}  # bits: the sums are exact in their type, and in no narrower one
 CASES = ((8, "float32"), (7, "float64"), (1, "float32"), (13, "int64"), (1001, "float32"), (60, "float64"))
 GIB = 1024**3
 UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": GIB, "t": 1024 * GIB}
-AMOUNT = r"(\d+(?:\.\d+)?)([bkmgt]?)i?b?(?![^\s,])"
+AMOUNT = r"(\d+(?:\.\d+)?)([bkmgt]?)i?b?"
+FIELD = rf"{AMOUNT}(?![^\s,])"  # a mount's fields are parted by commas
 SIZE = (  # the three ways in which `docker run` takes a size for /dev/shm; the text is in lower case
-    rf"(?<!\S)--shm-size[= ]{AMOUNT}"
-    rf"|(?<!\S)--tmpfs[= ]/dev/shm:(?:\S+,)?size={AMOUNT}"
-    rf"|(?<!\S)--mount[= ](?=\S*type=tmpfs)(?=\S*(?:target|destination|dst)=/dev/shm(?![^\s,]))\S*tmpfs-size={AMOUNT}"
+    rf"(?<!\S)--shm-size[= ]{AMOUNT}(?!\S)"
+    rf"|(?<!\S)--tmpfs[= ]/dev/shm:(?:\S+,)?size={FIELD}"
+    rf"|(?<!\S)--mount[= ](?=\S*type=tmpfs)(?=\S*(?:target|destination|dst)=/dev/shm(?![^\s,]))\S*tmpfs-size={FIELD}"
 )
 BOUND = (  # the host's own /dev/shm inside the container
     r"(?<!\S)(?:-v|--volume)[= ]/dev/shm:/dev/shm(?![^\s:])"
@@ -81,7 +83,9 @@ def hot_card(answer: Any) -> str:
     clocks = [each.sm_clock_mhz or 0 for each in example("throttling").hardware.gpus]
     ill = clocks.index(min(clocks))
     card_asked_for(gpu, ill, among=4, hint="runs about as fast as two others. Whose clock is far below the rest?")
-    if HEAT.search(str(reason).lower()) is None:
+    if not isinstance(reason, str) or ("heat" in reason.lower() and "power" in reason.lower()):
+        raise Wrong(f'Give one reason as text, "heat" or "power", and not {reason!r}.')
+    if HEAT.search(reason.lower()) is None:
         raise Wrong(f'A healthy card works at its power limit. What does GPU {ill} report? Answer "heat" or "power".')
     others = [clock for index, clock in enumerate(clocks) if index != ill]
     slow, steady = clocks[ill], min(others)
@@ -130,8 +134,8 @@ def small_shm(answer: Any) -> str:
         raise Wrong(option_hint(option))
     number, unit = (each for each in size.groups() if each is not None)
     count = float(number) * UNITS[unit]
-    if not unit and count < GIB:
-        raise Wrong(f"Without a unit, Docker reads bytes: {number} of them. Add one of k, m, g.")
+    if not unit and 0 < count < GIB:
+        raise Wrong(f"Without a unit, Docker reads bytes: {number} of them. 1 GiB has {GIB}. Write a unit: k, m or g.")
     if count < GIB:
         raise Wrong("The right option, and still too little: the exercise asks for 1 GiB or more.")
     return f"Shared memory gets {count / GIB:g} GiB; only what is used takes memory."
@@ -215,10 +219,14 @@ def hint_for(answer: Any, length: int, kind: str, size: int) -> str | None:
 
 
 def numbers(length: int, dtype: Any, rank: int) -> Tensor:
-    """Return a rank's numbers: small whole ones, so that sums are exact, and no multiples of another rank's."""
+    """Return a rank's numbers: whole ones, whose sums are exact in ``dtype`` and not in a narrower type.
+
+    They are no multiples of another rank's.
+    """
     import torch
 
-    return ((torch.arange(length) * (13 * rank + 7) + 5 * rank) % 97 + 1).to(dtype)
+    small = (torch.arange(length) * (13 * rank + 7) + 5 * rank) % 97 + 1
+    return small.mul(2 ** WIDTHS[str(dtype).removeprefix("torch.")] + 1).to(dtype)
 
 
 def value_hint(case: Tried) -> str | None:
@@ -233,15 +241,28 @@ def value_hint(case: Tried) -> str | None:
     returned = case.returned
     if isinstance(returned, torch.Tensor) and returned.shape == wanted.shape and bool((returned == wanted).all()):
         return "The sum is right, but x does not hold it: write it back into x."
+    if not case.spy.all_waited_for:
+        return "An asynchronous call was never waited for: what it brings is not there yet. Wait, then use it."
+    for event in case.spy.events:
+        if event.elements >= length / ranks and event.dtype != str(x.dtype).removeprefix("torch."):
+            return f"{event.name} was given {event.dtype}, and x is {x.dtype}: make your buffers of x's own type."
+    own = case.ranks[case.rank]
+    twice = "x holds the sum and its own numbers besides" if ranks > 1 else "On one rank x now holds twice the sum"
     mistakes = {
         "That is the mean. An all-reduce adds up; whoever wants the mean divides afterwards.": x == mean(wanted, ranks),
-        f"x of length {length} is what it was before: write the sum back into x.": x == case.ranks[case.rank],
-        f"With {length} numbers on {ranks} ranks the last ones are not summed. Pad before you cut.": right[:whole],
+        "That is the largest number of all ranks, not the sum.": x == torch.stack(case.ranks).amax(0),
+        f"On rank {case.rank} x of length {length} is what it was before: write the sum back into x.": x == own,
+        f"{twice}: write the sum over x, add nothing to it.": x == wanted + own,
+        f"With {length} numbers on {in_words(ranks)} the last ones are not summed. Pad before you cut.": right[:whole],
     }
     otherwise = f"With {length} numbers x holds no sums. Are the shares equally long, and gathered in rank order?"
     if bool(right.any()):
         otherwise = "Some numbers are sums and some are not: each rank needs the shares of all ranks, in rank order."
     return fitting(mistakes, lambda signs: len(signs) > 0 and bool(signs.all())) or otherwise
+
+
+def in_words(ranks: int) -> str:
+    return "1 rank" if ranks == 1 else f"{ranks} ranks"
 
 
 def mean(total: Tensor, ranks: int) -> Tensor:
@@ -250,8 +271,6 @@ def mean(total: Tensor, ranks: int) -> Tensor:
 
 def calls_hint(case: Tried) -> str | None:
     """Judge the calls of an answer whose sum is right: which, how often, and how far it padded."""
-    import torch
-
     events, ranks = case.spy.events, len(case.ranks)
     counts = Counter(event.name for event in events)
     if any(event.name == "all_reduce" and event.elements >= case.length for event in events):
@@ -263,12 +282,23 @@ def calls_hint(case: Tried) -> str | None:
     if counts != {"reduce_scatter": 1, "all_gather": 1}:
         calls = ", ".join(f"{count} x {name}" for name, count in counts.items()) or "none"
         return f"The sum is right. The calls should be one reduce_scatter and one all_gather; they are: {calls}."
+    return padding_hint(case)
+
+
+def padding_hint(case: Tried) -> str | None:
+    """Say which of the calls moved more than the tensor needs: too long a padding, or too wide a type."""
+    import torch
+
+    ranks = len(case.ranks)
     enough = math.ceil(case.length / ranks) * ranks
-    for event in events:
+    for event in case.spy.events:
         handed = event.bytes // getattr(torch, event.dtype).itemsize
+        if event.bytes <= enough * case.x.element_size():
+            continue
         if handed > enough:
-            told = f"{event.name} handled {handed} numbers for {case.length} on {ranks} ranks"
+            told = f"{event.name} handled {handed} numbers for {case.length} on {in_words(ranks)}"
             return f"The sum is right, but {told}: pad less, {enough} will do."
+        return f"The sum is right, but {event.name} was given {event.dtype}, which is wider than x's {case.x.dtype}."
     return None
 
 

@@ -24,7 +24,7 @@ SHARDS = (*TELLING, *itertools.product(range(1, 25), range(1, 10)), (100, 64), (
 TOO_MANY = 10_000  # sizes: more than any right answer here
 STATES: tuple[list[str], ...] = (
     ["module.decoder.weight", "module.decoder.bias"],
-    ["decoder.weight", "embedding.weight", "model.norm.scale"],
+    ["decoder.SelfAttention.weight", "embedding.weight", "model.norm.scale"],
     ["module.module.decoder.weight", "module.module.loss.scale"],
     ["module.encoder.module.weight", "module.module_list.0.weight", "module.modules.1.bias"],
     ["encoder.module.weight", "module_list.0.weight", "modular.module.module.bias"],
@@ -55,15 +55,22 @@ def shard_sizes(answer: Any) -> str:
     for samples, devices in SHARDS:
         size = math.ceil(samples / devices)
         wanted = [min(size, samples - first) for first in range(0, samples, size)]
-        found = sizes_in(ask(answer, f"shard_sizes({samples}, {devices})", samples, devices), samples, devices)
+        found, again = (sizes_of(answer, samples, devices) for _ in range(2))
+        if found != again:
+            raise Wrong("The second call gives another list than the first: your function keeps something in between.")
         if found != wanted:
-            raise Wrong(f"{samples} samples on {devices} devices: {sizes_hint(found, samples, devices)}")
+            raise Wrong(f"{samples} samples on {devices_text(devices)}: {sizes_hint(found, samples, devices)}")
     return f"{len(SHARDS)} cases; 5 samples on 4 devices leave one device without work."
 
 
-def sizes_in(found: Any, samples: int, devices: int) -> list[int]:
-    """Return the sizes in a list or anything like one as Python's own numbers."""
-    case = f"for {samples} samples on {devices} devices it was {reprlib.repr(found)}"
+def devices_text(devices: int) -> str:
+    return f"{devices} device{'s' * (devices > 1)}"
+
+
+def sizes_of(answer: Any, samples: int, devices: int) -> list[int]:
+    """Call the answer; return the sizes in a list or anything like one as Python's own numbers."""
+    found = ask(answer, f"shard_sizes({samples}, {devices})", samples, devices)
+    case = f"for {samples} samples on {devices_text(devices)} it was {reprlib.repr(found)}"
     if not isinstance(found, Iterable) or isinstance(found, str | bytes | Mapping):
         raise Wrong(f"Return a list of sizes; {case}.")
     sizes = [number_of(each) for each in itertools.islice(found, TOO_MANY)]
@@ -75,13 +82,15 @@ def sizes_in(found: Any, samples: int, devices: int) -> list[int]:
 def sizes_hint(found: list[int], samples: int, devices: int) -> str:
     size, held, least, most = math.ceil(samples / devices), sum(found), min(found, default=1), max(found, default=1)
     in_order = [min(size, samples - first) for first in range(0, samples, size)]
+    floored = len(found) > devices > 1 and most == samples // devices
     mistakes = {
-        "a device that gets nothing is not in the list.": 0 in found,
+        "a device that gets nothing is not in the list.": 0 in found and held == samples,
         f"a shard cannot hold {least} samples.": least < 0,
-        f"your shards hold {held} samples together. The last one may be smaller than the others.": held != samples,
+        f"your shards hold {held} samples together. The last one may be smaller than the others.": held < samples,
+        f"your shards hold {held} samples together, more than there are.": held > samples,
         "the small shard comes last, not first.": sorted(found, reverse=True) == in_order,
-        f"you have {len(found)} shards for {devices} devices. Round the size of a shard up, not down.": len(found)
-        > devices,
+        f"you have {len(found)} shards for {devices_text(devices)}. Round the size of a shard up, not down.": floored,
+        f"you have {len(found)} shards for {devices_text(devices)}.": len(found) > devices,
         "you even the shards out. chunk rounds the size up and cuts until nothing is left.": most - least <= 1
         and len(found) == min(samples, devices),
     }
@@ -100,6 +109,7 @@ def device_zero(answer: Any) -> str:
         4 * copy: "Nearly. Where are the outputs of all samples when the loss is computed?",
         4 * copy + OUTPUTS: "You counted the outputs as numbers. An fp32 number has four bytes.",
         4 * copy + outputs / SAMPLES: "Those are the outputs of one sample. The batch has more.",
+        4 * copy + DEVICES * outputs: "The batch of 60 is cut into shards. No device gets 60 samples of its own.",
         4 * copy + 2 * outputs: "You counted the outputs twice. Their gradient is not asked for.",
         3 * copy + outputs: "One copy is missing. Adam keeps two moments, and there are gradients too.",
         2 * copy + outputs: "Parameters, gradients, and? What does Adam remember about each parameter?",
@@ -109,6 +119,9 @@ def device_zero(answer: Any) -> str:
         4 * copy + outputs / DEVICES: "Gather brings the outputs of all samples, not only device 0's own.",
         (4 + DEVICES - 1) * copy + outputs: "The replicas of the others are on the others.",
         4 * PARAMETERS + OUTPUTS: "Those are numbers. An fp32 number has four bytes.",
+        wanted / 2: "Those are two bytes per number. An fp32 number has four.",
+        2 * wanted: "Those are eight bytes per number. An fp32 number has four.",
+        (DEVICES - 1) * copy: "That is what is sent for the replicas. Here what device 0 holds is asked for.",
         **dict.fromkeys((wanted / 1e6, wanted / 2**20, wanted / 1e9, wanted / 2**30), "Answer in bytes."),
     }
     judge = functools.partial(judge_number, relative=0.0, ask="Answer in bytes, as a number")
@@ -140,11 +153,13 @@ def batch_mean(answer: Any) -> str:
 def batch_mean_hint(answer: Any) -> str | None:
     """Try the answer on each of SIZES, in fp32 and fp64 by turns; return the first hint."""
     import torch
+    import torch.distributed as dist
 
     from mgpu_lab.checks.on_ranks import device_here
 
     for number, sizes in enumerate(SIZES):
-        dtype, random = (torch.float32, torch.float64)[number % 2], torch.Generator().manual_seed(number)
+        dtype = (torch.float32, torch.float64)[number % 2]
+        random = torch.Generator().manual_seed(number + 100 * dist.get_rank())  # other losses on each rank
         means = 3 * torch.rand(len(sizes), generator=random, dtype=dtype) + 1
         if hint := mean_hint(answer, means.to(device_here()).requires_grad_(), sizes):
             return hint
@@ -153,38 +168,66 @@ def batch_mean_hint(answer: Any) -> str | None:
 
 def mean_hint(answer: Any, means: Tensor, sizes: list[int]) -> str | None:
     """Return what is wrong with the answer for these shards, None where nothing is."""
-    import torch
-
-    counts = torch.tensor(sizes, dtype=means.dtype, device=means.device)
-    shares = counts / counts.sum()
+    handed = list(sizes)
     try:
-        found = ask(answer, "batch_mean(losses, sizes)", means * 1, list(sizes))  # a copy: answers may write into it
+        found = ask(answer, "batch_mean(losses, sizes)", means * 1, handed)  # a copy: answers may write into it
     except Wrong as wrong:
         return str(wrong)
+    if handed != sizes:
+        return "You changed the list of sizes that you were given. The caller may need it again."
+    return form_hint(found, means) or value_hint(found, means, sizes)
+
+
+def form_hint(found: Any, means: Tensor) -> str | None:
+    import torch
+
     if not isinstance(found, torch.Tensor):
-        return "Return a tensor: a plain number has lost the way back to the weights."
-    if found.numel() != 1:
-        return f"Return one number, not {found.numel()}: backward needs a scalar."
-    if not found.requires_grad:
-        return "The result cannot be differentiated. Where does the way back break: item, detach, torch.tensor?"
-    losses = means.detach()
+        number = number_of(found) is not None
+        lost = ": a plain number has lost the way back to the weights" if number else f", not {reprlib.repr(found)}"
+        return f"Return a tensor{lost}."
+    mistakes = {
+        f"Return one number, not {found.numel()}: backward needs a scalar.": found.numel() != 1,
+        "The result cannot be differentiated. Where does the way back break: item, detach, torch.tensor?": (
+            not found.requires_grad
+        ),
+        f"The losses are {means.dtype}, your result is {found.dtype}: that loses digits.": (
+            found.dtype.itemsize < means.dtype.itemsize
+        ),
+    }
+    return fitting(mistakes, bool)
+
+
+def value_hint(found: Tensor, means: Tensor, sizes: list[int]) -> str | None:
+    """Return what is wrong with the value, or with its gradient."""
+    import torch
+
+    losses, counts = means.detach(), torch.tensor(sizes, dtype=means.dtype, device=means.device)
+    weighted, shares = (losses * counts).sum(), counts / counts.sum()
     value, is_near = float(found.detach()), functools.partial(near, scale=float(losses.abs().max()))
-    if is_near(value, float((losses * shares).sum())):
-        [gradient] = torch.autograd.grad(found.sum(), means, allow_unused=True)
+    if is_near(value, float(weighted / counts.sum())):
+        try:
+            [gradient] = torch.autograd.grad(found.sum(), means, allow_unused=True)
+        except RuntimeError as error:
+            return f"The value is right, but backward fails: {str(error).partition('. ')[0]}."
         same = gradient is not None and torch.allclose(gradient, shares, atol=TOLERANCE)
         return None if same else "The value is right, its gradient is not."
-    weighted = (losses * counts).sum()
     mistakes = {
         "That counts every shard alike. A shard of 3 samples says more than one of 2.": losses.mean(),
         "That adds the shards' means up. A mean has to be divided by something.": losses.sum(),
         "That is the sum over all samples. Divide by their number.": weighted,
-        "Right weights, wrong divisor: divide by the number of samples, not of shards.": weighted / len(sizes),
-        "The weights are turned round: more samples, more weight.": (losses / counts).sum() / (1 / counts).sum(),
+        "Right weights, wrong divisor: divide by the number of samples, not of shards or ranks.": weighted / len(sizes),
+        "Divided once too often: shares that add up to 1 are summed, not averaged.": (shares * losses).mean(),
+        "The weights are turned round: the shard with more samples counts less.": (
+            (losses / counts).sum() / (1 / counts).sum()
+        ),
     }
-    one_shard = any(is_near(value, float(each)) for each in losses)
-    otherwise = f"For shards of {sizes} samples the mean over the batch is another one. Weigh each loss by its samples."
-    return fitting(mistakes, lambda wrong: is_near(value, float(wrong))) or (
-        "That is one shard's loss. All of them count." if one_shard else otherwise
+    if hint := fitting(mistakes, lambda wrong: is_near(value, float(wrong))):
+        return hint
+    if any(is_near(value, float(each)) for each in losses):
+        return "That is one shard's loss. All of them count."
+    return (
+        f"For shards of {sizes} samples the mean over the batch is not {value:.4g}. Weigh each loss by its samples, "
+        "and divide by the number of all samples."
     )
 
 
@@ -194,8 +237,9 @@ def near(found: float, wanted: float, scale: float) -> bool:
 
 def plain_checkpoint(answer: Any) -> str:
     """``plain(state)``: the wrapper's ``module.`` taken from the front of every key, in a new dictionary."""
+    numbers = itertools.count()  # each tensor is another number, so one from an earlier call is known; the first is 0
     for kind, keys in itertools.product((dict, OrderedDict), STATES):
-        state = kind((key, 10 + number) for number, key in enumerate(keys))
+        state = kind((key, next(numbers)) for key in keys)
         before = dict(state)
         found = ask(answer, "plain(state)", state)
         if not isinstance(found, dict):
@@ -206,22 +250,27 @@ def plain_checkpoint(answer: Any) -> str:
             )
         if found is state:
             raise Wrong("You returned the dictionary that you were given. Make a new one, also where no key changes.")
+        if any(type(value) is int and value < min(state.values(), default=0) for value in found.values()):
+            raise Wrong("The result holds tensors of an earlier call: your function keeps something in between.")
         for key, number in state.items():
-            judge_key(key, next((name for name, value in found.items() if value == number), None))
+            judge_key(key, found, [name for name, value in found.items() if value == number])
         if len(found) != len(state):
             raise Wrong(f"{len(state)} tensors went in, {len(found)} keys came out: each tensor once.")
     return f"{len(STATES)} checkpoints: wrapped once, twice, not at all, empty, and with layers called module inside."
 
 
-def judge_key(key: str, found: Any) -> None:
-    """Raise Wrong where the tensor of ``key`` is not found under the key without the wrapper's name."""
+def judge_key(key: str, result: dict[Any, Any], under: list[Any]) -> None:
+    """Raise Wrong where the tensor of ``key`` is not ``under`` the key without the wrapper's name."""
     wanted = key
     while wanted.startswith("module."):
         wanted = wanted.removeprefix("module.")
-    if found == wanted:
+    if wanted in under:
         return
-    if found is None:
+    if not under and wanted in result:
+        raise Wrong(f"{wanted!r} is there, but what it stands for is not what was under {key!r}.")
+    if not under:
         raise Wrong(f"{key!r} is lost: its tensor is in no key of the result.")
+    found = under[0]
     if not isinstance(found, str):
         raise Wrong(f"{key!r} became {found!r}: a key is text.")
     inside = (key.replace("module.", ""), key.rsplit("module.", maxsplit=1)[-1])

@@ -2,98 +2,130 @@
 
 ``MiniDDP(module, bucket_mb=25)`` has ``.module`` and ``finish_gradients()``, called after ``backward``. The check
 trains small float64 models (``lesson_03_models``) on all ranks at hand, and on the first 1, 2, ... of them, and
-compares with one process that sees the whole batch.
+compares with one process that sees the whole batch. What travelled is judged in ``lesson_03_early``.
 """
 
-import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from mgpu_lab.checks.core import refuse
+from mgpu_lab.checks.kept import Kept
+from mgpu_lab.checks.lesson_03_early import LARGE_MB, MIDDLE, SMALL_MB, Step, Watched, of_traffic
 from mgpu_lab.checks.lesson_03_models import MODELS, Case, local_step, one_process
-from mgpu_lab.checks.on_ranks import agree, device_here, in_step, off, sizes, sizes_text, smaller_world
-from mgpu_lab.checks.spy import Spy
-from mgpu_lab.listening.group_calls import GroupCall as Event
+from mgpu_lab.checks.lesson_03_traffic import called, of_waits, percent
+from mgpu_lab.checks.on_ranks import device_here, off, on_first, sizes, sizes_text
 
 TOLERANCE = 1e-9
-SMALL_MB, LARGE_MB = 0.001, 1000.0
-SLACK_BYTES = 16  # per parameter: room for marks that say which gradients there are
-
-
-@dataclass
-class Step:
-    spy: Spy
-    backward_ended_s: float
-    local: dict[str, torch.Tensor | None]  # gradients of this rank's shard alone, from a copy
 
 
 def mini_ddp(answer: Any) -> str:
     """Train each model on each number of ranks at hand; return what was found equal."""
-    for size in sizes():
-        for case in MODELS:
-            buckets_mb = (SMALL_MB, LARGE_MB) if size == sizes()[0] else (SMALL_MB,)
-            with smaller_world(size) as inside:
-                hint = try_case(answer, case, buckets_mb) if inside else None
-            agree(hint)
+    for case in MODELS:
+        for bucket_mb in (SMALL_MB, LARGE_MB, *([MIDDLE] if case.deep else [])):
+            for size in sizes():
+                train_on(size, Training(answer, case, bucket_mb, size))
     return (
         f"{sizes_text().capitalize()}: equal to one process after {MODELS[0].steps} steps, each gradient reduced once, "
         "the first all-reduce under way before backward ends; tied, frozen and unused parameters and buffers right."
     )
 
 
-def try_case(answer: Any, case: Case, buckets_mb: tuple[float, ...]) -> str | None:
-    """Train one model with each size of buckets; return the first hint, the same on all ranks."""
-    for bucket_mb in buckets_mb:
-        findings: list[list[tuple[int, str]]] = [[]] * dist.get_world_size()
-        with in_step(f"{case.what}, bucket_mb={bucket_mb:g}"):
-            dist.all_gather_object(findings, train(answer, case, bucket_mb))
-        first = min((each for found in findings for each in found), default=None)
-        if first:
-            return first[1]
-    return None
+def train_on(size: int, training: "Training") -> None:
+    """Train on the first ranks; raise on all what any rank found first in the order of events."""
+    what = f"training {training.case.what} with bucket_mb={training.bucket_mb:g}"
+    on_first(size, lambda _: training.stopped_by(), what)
+    gathered: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(gathered, training.hints)
+    refuse(next((hint for _, hint in sorted((pair for found in gathered for pair in found), key=first_of)), None))
 
 
-def train(answer: Any, case: Case, bucket_mb: float) -> list[tuple[int, str]]:
-    """Train through the answer; return what is wrong, each with its position in the order of events."""
-    rank, size = dist.get_rank(), dist.get_world_size()
-    start, wanted = one_process(case, size)
-    torch.manual_seed(1000 + rank)  # ranks start apart, as separate programs do
-    module = case.build().to(device_here())
-    mini = answer(module, bucket_mb=bucket_mb)
-    hints = [after_construction(mini, module, start, case)]
-    optimizer = torch.optim.SGD([p for p in mini.module.parameters() if p.requires_grad], lr=case.lr)
-    for number in range(case.steps):
-        optimizer.zero_grad()
-        step = one_step(mini, case, number)
-        gradients, state = wanted[number]
-        hints.append(of_gradients(mini.module, gradients, step, case))
-        hints.append(of_traffic(mini.module, gradients, step, case, bucket_mb))
-        optimizer.step()
-        hints.append(of_buffers(mini.module, state[rank], case))
-    return [(place, hint) for place, hint in enumerate(hints) if hint]
+def first_of(pair: tuple[int, str]) -> int:
+    return pair[0]
 
 
-def one_step(mini: Any, case: Case, number: int) -> Step:
-    with Spy() as spy:
-        loss = local_step(mini.module, case, number, dist.get_rank())
-        local = local_gradients(mini.module, loss)
-        loss.backward()  # type: ignore[no-untyped-call]
-        ended_s = time.perf_counter()
-        mini.finish_gradients()
-    return Step(spy, ended_s, local)
+@dataclass
+class Training:
+    """One answer, one model, one size of buckets: a few steps on one rank, and what is wrong, when."""
+
+    answer: Any
+    case: Case
+    bucket_mb: float
+    size: int
+    hints: list[tuple[int, str]] = field(default_factory=list)
+    looked: int = 0
+
+    def stopped_by(self) -> str | None:
+        """Train to the end even where something is wrong, as the other ranks do; return what ended it, if anything."""
+        try:
+            self.train()
+        except Exception:
+            if not self.hints:
+                raise
+            return self.hints[0][1]
+        return None
+
+    def note(self, hint: str | None) -> None:
+        """Look once more: all ranks look at the same things in the same order."""
+        self.looked += 1
+        if hint:
+            self.hints.append((self.looked, hint))
+
+    def train(self) -> None:
+        rank = dist.get_rank()
+        start, wanted = one_process(self.case, self.size)
+        torch.manual_seed(1000 + rank)  # ranks start apart, as separate programs do
+        module = self.case.build().to(device_here())
+        watched = Watched(module)
+        mini, hint = called(
+            f"MyDDP(module, bucket_mb={self.bucket_mb:g})", self.answer, module, bucket_mb=self.bucket_mb
+        )
+        hint = hint or missing_part(mini) or after_construction(mini, module, start, self.case)
+        self.note(hint)
+        if mini is None or missing_part(mini):
+            return
+        optimizer = torch.optim.SGD([p for p in mini.module.parameters() if p.requires_grad], lr=self.case.lr)
+        kept = Kept()
+        for number in range(self.case.steps):
+            optimizer.zero_grad()
+            step = self.one_step(mini, number, watched, kept)
+            gradients, state = wanted[number]
+            self.note(of_waits(step.spy) or of_gradients(mini.module, gradients, step, self.case))
+            self.note(of_traffic(mini.module, step, self.case, self.bucket_mb))
+            self.note(of_memory(mini.module, kept, number))
+            optimizer.step()
+            self.note(of_buffers(mini.module, state[rank], self.case))
+
+    def one_step(self, mini: Any, number: int, watched: Watched, kept: Kept) -> Step:
+        local = self.local_gradients(mini.module, number)
+        with kept, watched.watching() as spy:
+            local_step(mini.module, self.case, number, dist.get_rank(), self.size).backward()  # type: ignore[no-untyped-call]
+            ended_s = time.perf_counter()
+            _, hint = called("finish_gradients()", mini.finish_gradients)
+        self.note(hint)
+        return Step(spy, ended_s, watched.ready_bytes, local)
+
+    def local_gradients(self, module: Any, number: int) -> dict[str, torch.Tensor | None]:
+        """Return this shard's own gradients, from a second model with the same weights."""
+        twin = self.case.build().to(device_here())
+        twin.load_state_dict(module.state_dict())
+        local_step(twin, self.case, number, dist.get_rank(), self.size).backward()  # type: ignore[no-untyped-call]
+        return {name: p.grad for name, p in twin.named_parameters()}
 
 
-def local_gradients(module: Any, loss: torch.Tensor) -> dict[str, torch.Tensor | None]:
-    """Return this shard's own gradients without touching ``.grad`` or its hooks."""
-    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-    found = torch.autograd.grad(loss, [p for _, p in named], retain_graph=True, allow_unused=True)
-    return dict(zip([name for name, _ in named], found, strict=True))
+def missing_part(mini: Any) -> str | None:
+    if mini is None:
+        return None
+    absent = [name for name in ("module", "finish_gradients") if not hasattr(mini, name)]
+    return f"The object has no `{absent[0]}`; the check uses .module and .finish_gradients()." if absent else None
 
 
 def after_construction(mini: Any, given: Any, start: dict[str, torch.Tensor], case: Case) -> str | None:
+    if mini is None:
+        return None
     module = mini.module
     for kind, named in (("parameters", module.named_parameters()), ("buffers", module.named_buffers())):
         for name, value in named:
@@ -110,11 +142,6 @@ def after_construction(mini: Any, given: Any, start: dict[str, torch.Tensor], ca
 
 
 def of_gradients(module: Any, wanted: dict[str, Any], step: Step, case: Case) -> str | None:
-    if not step.spy.all_waited_for:
-        return (
-            "An all-reduce was started and never waited for: finish_gradients() returned while it may still be "
-            "writing. An asynchronous call returns a work; who calls its wait()?"
-        )
     for name, parameter in module.named_parameters():
         hint = of_one_gradient(name, parameter.grad, wanted[name], step.local.get(name), case)
         if hint:
@@ -129,6 +156,8 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
     if wanted is None or found is None:
         return of_missing(name, found, wanted, local, case)
     found = found.detach().cpu()
+    if found.shape != wanted.shape:
+        return f"`{name}`: .grad has shape {tuple(found.shape)}, the parameter {tuple(wanted.shape)} ({case.what})."
     if off(found, wanted) < TOLERANCE:
         return None
     if size > 1 and off(found, wanted * size) < TOLERANCE:
@@ -140,12 +169,14 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
             f"`{name}` is shared by two layers and its gradient is wrong: it must be reduced once, when both layers' "
             "parts have been added up. Is it in more than one bucket, or reduced too early?"
         )
-    if local is not None and off(found, local.cpu()) < TOLERANCE:
+    if size > 1 and local is not None and off(found, local.cpu()) < TOLERANCE:
         return f"`{name}`: this rank still has the gradient of its own shard; what the others computed never arrived."
-    if off(found * size, wanted) < TOLERANCE:
+    if size > 1 and off(found * size, wanted) < TOLERANCE:
         return f"`{name}`: the gradient is {size} times too small: it was divided by the number of ranks twice."
+    if off(found, wanted) < 1e-5:  # noqa: PLR2004 - what float32 keeps
+        return f"`{name}`: right to float32's digits only, and the model is float64: on the way something was float32."
     return (
-        f"`{name}`: the gradient differs from one process's by {off(found, wanted):.0%} of its largest value "
+        f"`{name}`: the gradient differs from one process's by {percent(off(found, wanted))} of its largest value "
         f"({case.what}). Does every number come back to the place it was taken from?"
     )
 
@@ -171,42 +202,17 @@ def of_missing(
     )
 
 
-def of_traffic(  # noqa: PLR0911 - one for each mistake
-    module: Any, wanted: dict[str, Any], step: Step, case: Case, bucket_mb: float
-) -> str | None:
-    trainable = [p for p in module.parameters() if p.requires_grad]
-    marks = SLACK_BYTES * len(trainable)
-    reduces = [each for each in step.spy.named("all_reduce") if each.input_bytes > marks]
-    needed = sum(p.nbytes for name, p in module.named_parameters() if p.requires_grad and wanted[name] is not None)
-    sent, most = sum(each.input_bytes for each in reduces), sum(p.nbytes for p in trainable) + marks
-    if sent < needed:
-        return f"{sent} bytes went through all_reduce, the gradients hold {needed}: reduce them with dist.all_reduce."
-    if sent > most:
-        return (
-            f"{sent} bytes were reduced in one step, the trainable parameters hold {most - marks} ({case.what}): "
-            "something is reduced more than once, or need not be reduced at all."
-        )
-    if bucket_mb == LARGE_MB:
-        return None if len(reduces) == 1 else f"{len(reduces)} all-reduces where one bucket holds the whole model."
-    if len(trainable) > 1 and len(reduces) == 1:
-        return "One all-reduce for everything, whatever bucket_mb says: nothing can be sent before the last gradient."
-    if not case.unused and min(each.began_s for each in reduces) > step.backward_ended_s:
-        return (
-            "Every all-reduce starts only after backward has ended, so nothing overlaps. A gradient is ready long "
-            "before: register_post_accumulate_grad_hook tells you when."
-        )
-    if not all(each.is_async for each in reduces):
-        return "An all-reduce inside backward is synchronous: backward stands still meanwhile. What does async_op do?"
-    if len(reduces) > 1 and one_at_a_time(reduces, step.backward_ended_s):
-        return "Each all-reduce is waited for inside backward, before the next one starts. Wait when all are under way."
-    return None
-
-
-def one_at_a_time(reduces: list[Event], backward_ended_s: float) -> bool:
-    """Whether all of them ended inside backward, and each before the next began: backward stood still meanwhile."""
-    ends = [each.ended_s or math.inf for each in reduces]
-    follows = all(end < after.began_s for end, after in zip(ends, reduces[1:], strict=False))
-    return follows and ends[-1] < backward_ended_s
+def of_memory(module: Any, kept: Kept, number: int) -> str | None:
+    """Hint where more than the gradients and one set of flat buckets is still there after a step."""
+    tensors = [*module.parameters(), *module.buffers(), *(p.grad for p in module.parameters())]
+    held = sum(p.nbytes for p in module.parameters() if p.requires_grad)
+    left = kept.more_than(held + held // 4 + 1024, tensors)
+    if not left:
+        return None
+    return (
+        f"After step {number + 1} the tensors that your class still holds take {left} bytes, besides parameters and "
+        f"gradients, and one set of buckets takes {held}: what of earlier steps, or of this one, is never let go?"
+    )
 
 
 def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str | None:

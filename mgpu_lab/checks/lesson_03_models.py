@@ -29,6 +29,20 @@ class Tied(nn.Module):
         return self.head(torch.tanh(self.middle(self.embed(tokens).mean(1))))  # type: ignore[no-any-return]
 
 
+class Deep(nn.Module):
+    """Eight layers of equal size, so that gradients become ready evenly during backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (samples, WIDTH)."""
+        for layer in self.layers:
+            x = torch.tanh(layer(x))
+        return x
+
+
 class Branches(nn.Module):
     """A trunk and a branch that only some steps, on some ranks, go through."""
 
@@ -71,14 +85,16 @@ class Case:
     tied: tuple[str, str] | None = None
     tied_names: tuple[str, ...] = ()
     unused: bool = False
+    deep: bool = False
 
 
 MODELS = (
     Case("a plain model", mlp),
+    Case("a deep model", lambda: Deep().double(), deep=True),
     Case("a model with a tied weight", lambda: Tied().double(), tied=("embed", "head"), tied_names=("embed.weight",)),
     Case("a model with a frozen layer", frozen),
     Case("a model with BatchNorm", normed),
-    Case("a branch not used in every step", lambda: Branches().double(), unused=True),
+    Case("a branch not used in every step", lambda: Branches().double(), steps=4, unused=True),
 )
 
 
@@ -90,11 +106,11 @@ def shard(number: int, rank: int, device: torch.device | str = "cpu") -> tuple[t
     return x.to(device), y.to(device)
 
 
-def local_step(model: Any, case: Case, number: int, rank: int) -> torch.Tensor:
+def local_step(model: Any, case: Case, number: int, rank: int, size: int) -> torch.Tensor:
     """Return one rank's loss in one step, the mean over its samples."""
     x, y = shard(number, rank, next(model.parameters()).device)
-    if case.unused:  # step 0: used by all; 1: by none; 2: by rank 0 only
-        model.take_branch = number == 0 or (number == 2 and rank == 0)  # noqa: PLR2004
+    if case.unused:  # by all, by none, by rank 0 only, by the last rank only
+        model.take_branch = (True, False, rank == 0, rank == size - 1)[number % 4]
     return (model(x)[:, :3] - y).square().mean()  # type: ignore[no-any-return]
 
 
@@ -117,7 +133,7 @@ def one_process(case: Case, size: int) -> tuple[dict[str, Any], list[tuple[dict[
         for rank in range(size):
             for name, value in model.named_buffers():
                 value.copy_(before[name])
-            (local_step(model, case, number, rank) / size).backward()  # type: ignore[no-untyped-call]
+            (local_step(model, case, number, rank, size) / size).backward()  # type: ignore[no-untyped-call]
             buffers.append({name: value.clone() for name, value in model.named_buffers()})
         for name, value in model.named_buffers():
             value.copy_(buffers[0][name])

@@ -5,24 +5,33 @@ from typing import Any
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import close, number_from, of_number
 
-CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1))
+CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1), (12_345, 5), (7_000_000_000, 64), (90_432, 2))
 
 
 def ring_bytes(answer: Any) -> str:
     """``bytes_sent(parameters, world_size)``: what each rank sends per step in a ring all-reduce, fp32."""
     for parameters, ranks in CASES:
-        found = number_from(answer, parameters, ranks, shown=f"{parameters} parameters")
+        shown = f"bytes_sent({parameters}, {ranks})"
+        try:
+            found = number_from(answer, parameters, ranks, shown=f"{parameters} parameters on {ranks} ranks")
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next.tb_next is not None:  # type: ignore[union-attr]
+                raise
+            raise Wrong(f"The check called {shown}: {error}.") from None
         if not close(found, 2 * (ranks - 1) / ranks * parameters * 4):
             raise Wrong(ring_hint(found, parameters, ranks))
-    return f"{len(CASES)} sizes, 1 to 8 ranks; nothing is sent where there is one rank only."
+    return f"{len(CASES)} sizes, 1 to 64 ranks; nothing is sent where there is one rank only."
 
 
 def ring_hint(found: float, parameters: int, ranks: int) -> str:
+    """Name the mistake behind this number, where it is one of the usual ones."""
     tensor = parameters * 4
     share = (ranks - 1) / ranks
     mistakes = {
         2 * share * parameters: "That is a number of elements. How many bytes does one fp32 number take?",
-        share * tensor: "That is one trip round the ring: the sums are built, but who brings them back to everyone?",
+        share
+        * tensor: "That is half: one trip round the ring, or 2 bytes per number. The gradients are fp32, and when the "
+        "sums are built, who brings them back to everyone?",
         2.0 * tensor: "Close for many ranks. But a rank sends one piece in each step: how many pieces, how many steps?",
         2 * (ranks - 1) * tensor: "That is the whole tensor at each step, or what all ranks send together. "
         "One rank passes on one piece at each step.",

@@ -1,23 +1,30 @@
 """Checks of lesson 03's exercises around a training step: gradients weighted by tokens, and accumulation."""
 
+import functools
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.algorithms.ddp_comm_hooks import default_hooks
+from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.nn.parallel import DistributedDataParallel
 
+from mgpu_lab.checks.kept import Kept
+from mgpu_lab.checks.lesson_03_traffic import called, of_bytes, of_kept, of_waits, percent
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
 TOLERANCE = 1e-6  # token counts may well be kept in fp32
-WIDTH = 6
-MICRO_BATCHES = 4
+WIDTH, KINDS = 6, 5
+PADDED = -100
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-def data(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def data(rows: int, seed: int) -> Batch:
     """Return inputs (rows, WIDTH) and wanted outputs (rows, 2); what each row is like depends on the seed."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(rows, WIDTH, generator=generator, dtype=torch.float64) + seed % 5
@@ -25,12 +32,12 @@ def data(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x.to(device_here()), y.to(device_here())
 
 
-def network() -> nn.Module:
+def network(outputs: int = 2) -> nn.Module:
     torch.manual_seed(5)
-    return nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, 2)).double().to(device_here())
+    return nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, outputs)).double().to(device_here())
 
 
-def mean_loss(model: Any, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+def mean_loss(model: Any, batch: Batch) -> torch.Tensor:
     x, y = batch
     return (model(x) - y).square().sum(1).mean()  # type: ignore[no-any-return]
 
@@ -44,52 +51,104 @@ def worst(found: list[torch.Tensor], wanted: list[torch.Tensor], factor: float =
     return max(off(a, factor * b) for a, b in zip(found, wanted, strict=True))
 
 
+# ---- weighted gradients
+
+
+@dataclass(frozen=True)
+class Shards:
+    """How many tokens each rank has; with padding, all have equally many rows."""
+
+    what: str
+    tokens: tuple[int, ...]
+    padded: bool = False
+
+    def of(self, rank: int) -> int:
+        return self.tokens[rank % len(self.tokens)]
+
+    def build(self) -> nn.Module:
+        return network(KINDS if self.padded else 2)
+
+    def batch(self, rank: int) -> Batch:
+        """Return a rank's inputs and what is wanted; padding is marked by -100."""
+        seed = 100 * len(self.what) + rank
+        if not self.padded:
+            return data(self.of(rank), seed)
+        generator = torch.Generator().manual_seed(seed)
+        x, _ = data(max(self.tokens), seed)
+        y = torch.randint(KINDS, (len(x),), generator=generator)
+        y[self.of(rank) :] = PADDED
+        return x, y.to(device_here())
+
+    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """Return the mean over the tokens that count."""
+        return (
+            F.cross_entropy(model(batch[0]), batch[1], ignore_index=PADDED) if self.padded else mean_loss(model, batch)
+        )
+
+
+SHARDS = (
+    Shards("shards of different sizes", (8, 2, 5, 3)),
+    Shards("equal rows, some of them padding", (3, 14, 9, 20), padded=True),
+    Shards("shards of very different sizes", (1, 700, 40, 6)),
+    Shards("equal shards", (7, 7, 7, 7)),
+)
+
+
 def weighted_gradients(answer: Any) -> str:
     """``weighted_average(model, n_tokens)`` after backward of this rank's own mean loss."""
-    on_each_size(lambda size: weighted_trial(answer, size), "averaging gradients of uneven shards")
-    return f"{sizes_text().capitalize()}: shards of 8, 2, 5 and 3 rows give one process's gradient; no gradient twice."
+    for shards in SHARDS:
+        on_each_size(lambda size, shards=shards: weighted_trial(answer, shards, size), f"averaging {shards.what}")  # type: ignore[misc]
+    return f"{sizes_text().capitalize()}: 1 to 700 tokens a rank, with padding, give one process's gradient, sent once."
 
 
-def rows_of(rank: int) -> int:
-    return (8, 2, 5, 3)[rank % 4]
-
-
-def weighted_trial(answer: Any, size: int) -> str | None:
+def weighted_trial(answer: Any, shards: Shards, size: int) -> str | None:
     rank = dist.get_rank()
-    shards = [data(rows_of(each), each) for each in range(size)]
-    batch = tuple(torch.cat(parts) for parts in zip(*shards, strict=True))
-    wanted = gradients_of(batch)  # type: ignore[arg-type]
-    each = [gradients_of(shard) for shard in shards]
-    model = network()
-    mean_loss(model, shards[rank]).backward()  # type: ignore[no-untyped-call]
-    with Spy() as spy:
-        answer(model, rows_of(rank))
-    found = gradients(model)
-    return weighted_hint(found, wanted, each, size) or weighted_traffic(spy, model, size)
+    batches = [shards.batch(each) for each in range(size)]
+    wanted = gradients_of(shards, (torch.cat([x for x, _ in batches]), torch.cat([y for _, y in batches])))
+    each = [gradients_of(shards, batch) for batch in batches]
+    model = shards.build()
+    shards.loss(model, batches[rank]).backward()  # type: ignore[no-untyped-call]
+    shown = f"weighted_average(model, {shards.of(rank)})"
+    with Kept() as kept, Spy() as spy:
+        _, hint = called(shown, answer, model, shards.of(rank))
+    if hint:
+        return hint
+    if any(p.grad is None for p in model.parameters()):
+        return "A parameter has .grad None in the end; it had a gradient on every rank."
+    hint = of_waits(spy) or weighted_hint(gradients(model), wanted, each, shards, size)
+    hint = hint or weighted_bytes(spy, [p.grad for p in model.parameters() if p.grad is not None], size)
+    known = [*model.parameters(), *(p.grad for p in model.parameters())]
+    return hint or of_kept(kept.more_than(256, known))
 
 
-def gradients_of(batch: tuple[torch.Tensor, torch.Tensor]) -> list[torch.Tensor]:
-    model = network()
-    mean_loss(model, batch).backward()  # type: ignore[no-untyped-call]
+def gradients_of(shards: Shards, batch: Batch) -> list[torch.Tensor]:
+    model = shards.build()
+    shards.loss(model, batch).backward()  # type: ignore[no-untyped-call]
     return gradients(model)
 
 
+def weighted_bytes(spy: Spy, held: list[torch.Tensor], size: int) -> str | None:
+    hint = of_bytes(spy, held, size)
+    return hint and f"{hint} Here: one all-reduce each, and one small number."
+
+
 def weighted_hint(
-    found: list[torch.Tensor], wanted: list[torch.Tensor], each: list[list[torch.Tensor]], size: int
+    found: list[torch.Tensor], wanted: list[torch.Tensor], each: list[list[torch.Tensor]], shards: Shards, size: int
 ) -> str | None:
     if worst(found, wanted) < TOLERANCE:
         return None
     if size == 1:
         return "With one rank the gradient is right before you start; after your function it is not."
-    rows = [float(rows_of(rank)) for rank in range(size)]
-    shares, twice = [n / size for n in rows], [1 / n / size for n in rows]
+    tokens = [float(shards.of(rank)) for rank in range(size)]
+    per_rank, twice = [n / size for n in tokens], [1 / n / size for n in tokens]
     known = {
-        "This is the mean of the ranks' means: 2 rows count as much as 8.": [1 / size] * size,
+        f"This is the mean of the ranks' means: {min(tokens):g} tokens count as much as {max(tokens):g}.": [1 / size]
+        * size,
         "This is the sum of the ranks' means. Divide, but by what?": [1.0] * size,
-        "Each gradient is multiplied by its rows and summed, but the sum is divided by nothing.": rows,
-        "The weighted sum is divided by the number of ranks; the rows of all ranks together belong there.": shares,
-        "Each rank's gradient is divided by its rows: it is a mean already. Undo the mean, do not do it twice.": twice,
-        "The weights are the wrong way round: the rank with few rows counts most.": [n / sum(twice) for n in twice],
+        "Each gradient is multiplied by its tokens and summed, but the sum is divided by nothing.": tokens,
+        "The weighted sum is divided by the number of ranks; the tokens of all ranks together belong there.": per_rank,
+        "Each rank's gradient is divided by its tokens: it is a mean already. Undo it, do not do it twice.": twice,
+        "The weights are the wrong way round: the rank with few tokens counts most.": [n / sum(twice) for n in twice],
     }
 
     def mixed(weights: list[float]) -> list[torch.Tensor]:
@@ -99,80 +158,124 @@ def weighted_hint(
     if hint:
         return hint
     if worst(found, each[dist.get_rank()]) < TOLERANCE:
-        return "This rank still has the gradient of its own rows; nothing from the other ranks has arrived."
+        return "This rank still has the gradient of its own tokens; nothing from the other ranks has arrived."
     return (
-        f"The gradient differs from one process's by {worst(found, wanted):.0%}. Turn each mean back into a sum over "
-        "rows, add over ranks, divide by the rows of all ranks."
+        f"The gradient differs from one process's by {percent(worst(found, wanted))} ({shards.what}). Turn each mean "
+        "back into a sum over tokens, add over ranks, divide by the tokens of all ranks."
     )
 
 
-def weighted_traffic(spy: Spy, model: nn.Module, size: int) -> str | None:
-    if not spy.all_waited_for:
-        return "An asynchronous call was started and never waited for."
-    held = sum(p.nbytes for p in model.parameters())
-    gathered = spy.named("all_gather") and not spy.named("reduce_scatter")  # on 2 ranks it sends as much
-    moved = sum(event.bytes for event in spy.events) if gathered else spy.sent_bytes
-    if size > 1 and moved > held + 64:
-        return f"{moved} bytes were moved, the gradients hold {held}: one all-reduce each, and one small number."
-    return None
+# ---- accumulation
 
 
 def accumulate(answer: Any) -> str:
     """``accumulate(ddp, batches, loss_of)``: the gradient of all micro-batches, with one synchronisation."""
-    on_each_size(lambda size: accumulate_trial(answer, size), "accumulating")
-    return f"{sizes_text().capitalize()}: {MICRO_BATCHES} micro-batches give one process's gradient, synchronised once."
+    for count in (4, 1, 3, 7):
+        trial = functools.partial(accumulate_trial, answer, count)
+        on_each_size(trial, f"accumulating {count} micro-batches")
+    return (
+        f"{sizes_text().capitalize()}: 1, 3, 4 and 7 micro-batches give one process's gradient, synchronised once, one "
+        "graph at a time."
+    )
 
 
-def accumulate_trial(answer: Any, size: int) -> str | None:
+class Graphs:
+    """Notes which micro-batches' graphs are alive whenever a forward begins."""
+
+    def __init__(self) -> None:
+        self.held: list[list[weakref.ref[Any]]] = []  # what each forward has saved for its backward
+        self.most = 0
+
+    def forward(self, run: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Run a forward, after a look at what the earlier ones still hold."""
+        alive = sum(any(each() is not None for each in saved) for saved in self.held)
+        self.most = max(self.most, alive + 1)
+        saved: list[weakref.ref[Any]] = []
+        self.held.append(saved)
+
+        def pack(tensor: torch.Tensor) -> "Saved":
+            box = Saved(tensor)
+            saved.append(weakref.ref(box))
+            return box
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda box: box.tensor):
+            return run()
+
+
+class Saved:
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor = tensor
+
+
+def accumulate_trial(answer: Any, count: int, size: int) -> str | None:
     rank = dist.get_rank()
-    batches = [[data(4, 10 * each + i) for i in range(MICRO_BATCHES)] for each in range(size)]
+    batches = [[data(4, 10 * each + i + 50 * count) for i in range(count)] for each in range(size)]
     alone = network()
     for batch in (batch for part in batches for batch in part):
-        (mean_loss(alone, batch) / MICRO_BATCHES / size).backward()  # type: ignore[no-untyped-call]
-    ddp = DistributedDataParallel(network())
-    sent: list[int] = []
-    ddp.register_comm_hook(sent, lambda state, bucket: count_bucket(state, bucket))  # noqa: PLW0108 - torch reads annotations, and strings confuse it
-    forwards: list[bool] = []
+        (mean_loss(alone, batch) / count / size).backward()  # type: ignore[no-untyped-call]
+    ddp, graphs = DistributedDataParallel(network()), Graphs()
+    will_sync: list[bool] = []
     paused: list[bool] = []  # one entry for each no_sync()
     no_sync = ddp.no_sync
     ddp.no_sync = lambda: paused.append(True) or no_sync()  # type: ignore[method-assign, func-returns-value]
 
     def loss_of(model: Any, batch: Any) -> torch.Tensor:
-        forwards.append(bool(ddp.require_backward_grad_sync))
-        return mean_loss(model, batch)
+        will_sync.append(bool(ddp.require_backward_grad_sync))
+        return graphs.forward(lambda: mean_loss(model, batch))
 
-    answer(ddp, batches[rank], loss_of)
-    return accumulate_hint(len(sent), forwards, len(paused), gradients(ddp.module), gradients(alone))
+    with Spy() as spy:
+        _, hint = called("my_accumulate(ddp, batches, loss_of)", answer, ddp, list(batches[rank]), loss_of)
+    if hint:
+        return hint
+    held = sum(p.nbytes for p in ddp.module.parameters())
+    seen = Seen(count, len(will_sync), synchronisations(spy, held), bool(paused), bool(will_sync and will_sync[-1]))
+    hint = of_waits(spy) or accumulate_hint(seen, gradients(ddp.module), gradients(alone))
+    if not hint and graphs.most > 1:
+        return (
+            f"The graphs of {graphs.most} micro-batches are in memory at once: all their activations, as for one large "
+            "batch. Each loss needs its own backward before the next forward."
+        )
+    return hint
 
 
-def count_bucket(sent: list[int], bucket: Any) -> Any:
-    """Count one bucket, then reduce it as DDP does without a hook."""
-    sent.append(bucket.buffer().nbytes)
-    return default_hooks.allreduce_hook(None, bucket)  # type: ignore[arg-type]
+def synchronisations(spy: Spy, held: int) -> int:
+    """Return how many times as much was averaged as the gradients hold."""
+    halves = sum(event.bytes for event in spy.named("reduce_scatter", "all_gather")) / 2
+    moved = sum(event.bytes for event in spy.named("all_reduce", "send", "reduce", "gather")) + halves
+    return round((moved - min(moved, 64)) / held + 0.45)  # a few small numbers are none
 
 
-def accumulate_hint(  # noqa: PLR0911 - one for each mistake
-    syncs: int, forwards: list[bool], paused: int, found: list[torch.Tensor], wanted: list[torch.Tensor]
-) -> str | None:  # fmt: skip
-    """Name the mistake. ``forwards`` tells of each forward whether DDP was to synchronise after it."""
-    if len(forwards) != MICRO_BATCHES:
-        return f"There are {MICRO_BATCHES} micro-batches, the loss was asked for {len(forwards)} times."
-    if syncs == 0:
-        return "Nothing was synchronised: the last micro-batch must run outside no_sync()."
-    if syncs > 1:
+@dataclass(frozen=True)
+class Seen:
+    micro_batches: int
+    forwards: int
+    syncs: int
+    paused: bool  # whether no_sync() was used at all
+    last_synced: bool  # whether DDP was to synchronise after the last forward
+
+
+def accumulate_hint(seen: Seen, found: list[torch.Tensor], wanted: list[torch.Tensor]) -> str | None:  # noqa: PLR0911 - one for each mistake
+    """Name the mistake."""
+    if seen.forwards != seen.micro_batches:
+        return f"There are {seen.micro_batches} micro-batches, the loss was asked for {seen.forwards} times."
+    if seen.syncs > 1:
         why = (
             "no_sync() must hold when the forward runs, not only after."
-            if paused
+            if seen.paused
             else "DDP's no_sync() holds them back."
         )
-        return f"{syncs} synchronisations where one is enough: {why}"
-    if not forwards[-1]:
-        return "The last micro-batch is the one to synchronise, when all gradients are there; it was told not to."
+        return f"{seen.syncs} synchronisations where one is enough: {why}"
     if worst(found, wanted) < TOLERANCE:
         return None
-    if worst(found, wanted, MICRO_BATCHES) < TOLERANCE:
-        return f"The gradient is {MICRO_BATCHES} times too large: backward adds up, so each loss counts only in part."
+    if seen.syncs == 0 and dist.get_world_size() > 1:
+        return "Nothing was synchronised: the last micro-batch must run outside no_sync()."
+    if not seen.last_synced and seen.syncs == 1 and seen.micro_batches > 1:
+        return "The last micro-batch is the one to synchronise, when all gradients are there; it was told not to."
+    if worst(found, wanted, seen.micro_batches) < TOLERANCE:
+        return (
+            f"The gradient is {seen.micro_batches} times too large: backward adds up, so each loss counts only in part."
+        )
     return (
-        "One synchronisation, but the gradient is not that of all micro-batches. Does every loss get the same "
-        "weight, and do gradients stay in .grad between micro-batches?"
+        f"The gradient differs from that of all micro-batches by {percent(worst(found, wanted))}. Does every loss get "
+        "the same weight, and do gradients stay in .grad between micro-batches?"
     )

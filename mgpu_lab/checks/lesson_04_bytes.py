@@ -1,5 +1,7 @@
 """The check of lesson 04's exercise that is plain arithmetic, for the notebook's kernel: bytes of each ZeRO stage."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from mgpu_lab.checks.core import Wrong
@@ -12,6 +14,7 @@ STATE_BYTES = 12  # fp32 master weight and Adam's two moments
 
 def zero_bytes(answer: Any) -> str:
     """``bytes_per_rank(parameters, ranks, stage)``: bf16 training with Adam, after backward, as the paper counts."""
+    must_take(answer, "bytes_per_rank(parameters, ranks, stage)", *SIZES[0], 0)
     for parameters, ranks in SIZES:
         for stage in range(4):
             found = number_from(answer, parameters, ranks, stage, shown=f"stage {stage}")
@@ -53,3 +56,13 @@ def other_stages(ranks: int, stage: int) -> dict[float, str]:
     early = {bytes_of(ranks, s): f"{parts[s]} is not shared out yet at this stage." for s in range(stage + 1, 4)}
     late = {bytes_of(ranks, s): f"{parts[s + 1]} should be shared out at this stage." for s in range(stage)}
     return {value: text.replace("s is ", "s are ") for value, text in {**early, **late}.items()}
+
+
+def must_take(answer: Callable[..., Any], shown: str, *args: Any, **options: Any) -> None:
+    """Wrong where a call with these arguments, as ``shown``, does not fit the answer's signature."""
+    try:
+        inspect.signature(answer).bind(*args, **options)
+    except TypeError as error:
+        raise Wrong(f"The check calls {shown}. Your definition does not fit that call: {error}.") from None
+    except ValueError:  # a callable without a signature
+        pass

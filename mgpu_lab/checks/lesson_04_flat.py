@@ -5,53 +5,66 @@ from typing import Any
 import torch
 from torch import nn
 
-from mgpu_lab.checks.core import Wrong
-from mgpu_lab.checks.lesson_04_zero import NUMBER_BYTES, numbers, same
+from mgpu_lab.checks.lesson_04_shard import give_gradients, is_optimizer, optimizers_in, state_numbers
+from mgpu_lab.checks.lesson_04_zero import MARKS_BYTES, average_bytes, numbers, same
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
 STEPS = 5
+UNEVEN = ((50, 4), (33,), (9, 20))  # 413 numbers: no even share for 2, 3 or 4 ranks
+EVEN = ((70,), (20, 3, 4), (10,), (16, 10))  # 480
+TRIALS = (
+    (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}, torch.float64, UNEVEN),
+    (torch.optim.AdamW, {"lr": 0.05}, torch.float32, EVEN),
+    (torch.optim.AdamW, {"lr": 0.02, "weight_decay": 0.3}, torch.float32, UNEVEN[::-1]),
+)
 
 
 def flat_optimizer(answer: Any) -> str:
     """``FlatOptimizer(params, optimizer_class, **defaults)``: state for exactly 1/N of the numbers."""
-    if not isinstance(answer, type):
-        raise Wrong("The answer must be a class.")
-    kinds = ((torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}), (torch.optim.AdamW, {"lr": 0.05}))
-    for kind, defaults in kinds:
-        on_each_size(lambda size, k=kind, d=defaults: flat_trial(answer, size, k, d), "the flat optimizer's step")  # type: ignore[misc]
+    is_optimizer(answer, "FlatOptimizer")
+    for trial in TRIALS:
+        on_each_size(lambda size, trial=trial: flat_trial(answer, size, *trial), "the flat optimizer's step")  # type: ignore[misc]
     return f"{sizes_text().capitalize()}: equal to the plain optimizer, state of 1/N, one all-gather per step."
 
 
-def weights() -> list[nn.Parameter]:
-    """Parameters of 41 numbers in all: no even share for 2, 3 or 4 ranks."""
-    return [nn.Parameter(numbers(i, *shape)) for i, shape in enumerate(((5, 4), (3,), (9, 2)))]
+def parameters_of(shapes: Any, dtype: torch.dtype) -> list[nn.Parameter]:
+    return [nn.Parameter(numbers(i, *shape, dtype=dtype)) for i, shape in enumerate(shapes)]
 
 
-def flat_trial(answer: Any, size: int, kind: Any, defaults: dict[str, float]) -> str | None:
-    ours, theirs = weights(), weights()
-    plain, flat = kind(theirs, **defaults), answer(ours, kind, **defaults)
+def flat_trial(  # noqa: PLR0913, PLR0917 - what is varied
+    answer: Any, size: int, kind: Any, defaults: dict[str, float], dtype: torch.dtype, shapes: Any
+) -> str | None:
+    ours, theirs = parameters_of(shapes, dtype), parameters_of(shapes, dtype)
+    plain = kind(theirs, **defaults)
+    flat = answer(iter(ours) if dtype is torch.float32 else list(ours), kind, **defaults)
     spies = []
     for step in range(STEPS):
-        for i, (p, q) in enumerate(zip(ours, theirs, strict=True)):
-            p.grad = numbers(1000 * step + i, *p.shape)
-            q.grad = p.grad.clone()
+        before = [p.detach().clone() for p in ours]
+        give_gradients(step, ours, theirs)
         plain.step()
         with Spy() as spy:
             flat.step()
         spies.append(spy)
-        hint = flat_values_hint(ours, theirs, step)
+        hint = flat_values_hint(ours, theirs, before, step)
         if hint:
             return hint
-    return flat_state_hint(flat, plain, size) or flat_traffic(spies[-1], theirs, size)
+    return flat_state_hint(flat, plain, size) or flat_traffic(spies, theirs, size)
 
 
-def flat_values_hint(ours: list[nn.Parameter], theirs: list[nn.Parameter], step: int) -> str | None:
+def flat_values_hint(
+    ours: list[nn.Parameter], theirs: list[nn.Parameter], before: list[torch.Tensor], step: int
+) -> str | None:
     off = [not same(p.detach(), q.detach()) for p, q in zip(ours, theirs, strict=True)]
     if not any(off):
         return None
-    if all(torch.equal(p, q) for p, q in zip(ours, weights(), strict=True)):
+    if all(torch.equal(p, old) for p, old in zip(ours, before, strict=True)):
         return "The model's parameters have not changed. Write the gathered numbers back into them (copy_)."
+    if all(same(p.detach(), q.detach().float()) for p, q in zip(ours, theirs, strict=True)):
+        return (
+            f"The values are right to fp32's precision only, and these parameters are {ours[0].dtype}. "
+            "Make the flat tensor of their dtype."
+        )
     if step:
         return (
             f"The first step is right, step {step + 1} is not. Is the gradient of your part renewed before each step, "
@@ -68,29 +81,32 @@ def flat_state_hint(flat: Any, plain: Any, size: int) -> str | None:
     local = getattr(flat, "local", None)
     if local is None or not hasattr(local, "state"):
         return "Values are right. Keep the optimizer of the own part as `.local`, so that its state can be counted."
-    held, whole = state_numbers(local), state_numbers(plain)
     total = sum(p.numel() for group in plain.param_groups for p in group["params"])
-    wanted = -(-total // size) * whole // total
-    if held > wanted:
-        return f"Values are right, but this rank keeps {held} numbers of state; 1/{size} with padding is {wanted}."
-    return None if held == wanted else f"This rank keeps {held} numbers of state; 1/{size} with padding is {wanted}."
+    for_each, share = state_numbers(plain) // total, -(-total // size)
+    held = state_numbers(*{id(each): each for each in (*optimizers_in(flat), local)}.values())
+    if held > share * for_each:
+        return (
+            f"Values are right, but with {size} rank{'s' * (size > 1)} this rank keeps {held} numbers of state; "
+            f"1/{size} with padding is {share * for_each}."
+        )
+    if state_numbers(local) < (share - (share * size - total)) * for_each:
+        return f"`.local` keeps {state_numbers(local)} numbers of state; 1/{size} with padding is {share * for_each}."
+    return None
 
 
-def state_numbers(optimizer: Any) -> int:
-    """Count the numbers in an optimizer's state, without step counters."""
-    values = [value for state in optimizer.state.values() for value in state.values()]
-    return sum(value.numel() for value in values if torch.is_tensor(value) and value.dim())
-
-
-def flat_traffic(spy: Spy, parameters: list[nn.Parameter], size: int) -> str | None:
+def flat_traffic(spies: list[Spy], parameters: list[nn.Parameter], size: int) -> str | None:
     if size == 1:
         return None
-    names = [event.name for event in spy.events]
     total = sum(p.nbytes for p in parameters)
-    if not names or not all(name.startswith("all_gather") for name in names) or "all_gather_object" in names:
-        return f"Values and state are right. You called {', '.join(names) or 'nothing'}; one all-gather is enough."
-    if len(names) > 1:
-        return f"Values and state are right, but there were {len(names)} all-gathers in one step; one is enough."
-    if spy.sent_bytes > total + size * NUMBER_BYTES:
-        return f"{spy.sent_bytes} bytes were gathered; the parameters have {total}."
+    padded = -(-total // (size * parameters[0].element_size())) * size * parameters[0].element_size()
+    wanted = padded * (size - 1) / size
+    sent = max(average_bytes(spy, size) for spy in spies)
+    if sent > 1.01 * wanted + MARKS_BYTES:
+        names = {event.name for spy in spies for event in spy.events if event.bytes > MARKS_BYTES}
+        return (
+            f"Values and state are right, but a step sends about {sent:.0f} bytes from each of {size} ranks, by "
+            f"{', '.join(sorted(names))}. One all-gather is enough: it takes {wanted:.0f}, in the parameters' dtype."
+        )
+    if not all(spy.all_waited_for for spy in spies):
+        return "An asynchronous call was never waited for: its result may not be there yet."
     return None

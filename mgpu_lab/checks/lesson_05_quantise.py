@@ -9,22 +9,27 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from mgpu_lab.checks.calls import ask
 from mgpu_lab.checks.core import Wrong, refuse
-from mgpu_lab.checks.mistakes import close, number_from, of_number
+from mgpu_lab.checks.mistakes import close, number_of, of_number
 
 if TYPE_CHECKING:
     import torch
 
-BIT_CASES = ((64, None), (64, 256), (32, 256), (128, None), (4096, 64))
+BIT_CASES = ((64, None), (64, 256), (32, 256), (128, None), (4096, 100), (100, 30))
 NF4_LIKE = (-1.0, -0.7, -0.5, -0.3, -0.1, 0.0, 0.15, 0.3, 0.55, 1.0)
 EVEN = (-1.0, -0.5, 0.0, 0.5, 1.0)
+SIXTEEN = (-1.0, -0.75, -0.6, -0.45, -0.3, -0.2, -0.1, -0.02, 0.0, 0.05, 0.12, 0.25, 0.4, 0.55, 0.8, 1.0)
 
 
 def quant_bits(answer: Any) -> str:
     """``bits_per_weight(block, scale_block=None)``: 4 bits and a weight's share of the scales."""
     for block, scale_block in BIT_CASES:
         case = f"block={block}, scale_block={scale_block}"
-        found = number_from(answer, block, scale_block, shown=case)
+        returned = ask(answer, block, scale_block, shown=f"bits_per_weight({block}, {scale_block})")
+        found = number_of(returned)
+        if found is None:
+            raise Wrong(f"The function must return a number; for {case} it returned {returned!r}.")
         if not close(found, bits(block, scale_block)):
             raise Wrong(f"For {case}{bits_hint(found, block, scale_block)}")
     return f"{len(BIT_CASES)} choices; (64, 256) costs {bits(64, 256):.3f} bits, as bitsandbytes stores them."
@@ -71,24 +76,27 @@ def quantise_any(answer: Any) -> str:
         (torch.randn(640), 64, "10 whole blocks"),
         (negative, 64, "a block of negative weights"),
         (torch.randn(6, 50), 64, "a 6 x 50 matrix, blocks of 64"),
-        (torch.randn(100).bfloat16(), 32, "100 weights in bf16, blocks of 32"),
+        (torch.randn(2000).bfloat16(), 32, "2,000 weights in bf16, blocks of 32"),
         (torch.randn(5), 8, "5 weights, blocks of 8"),
         (zeros, 64, "a block of zeros"),
+        (torch.cat([torch.randn(48), torch.zeros(5)]), 16, "a short last block of zeros"),
+        (torch.randn(1), 64, "a single weight"),
+        (torch.zeros(3, 4), 8, "nothing but zeros"),
     ]
-    for table in (NF4_LIKE, EVEN):
+    for table in (NF4_LIKE, EVEN, SIXTEEN):
         levels = torch.tensor(table)
         for weight, block, what in cases:
             hint = quantise_hint(answer, weight, levels, block)
             refuse(hint and f"With {what}: {hint}")
         refuse(leak_hint(answer, levels))
-    return f"{len(cases)} tensors, 2 tables of levels: an absmax for each block, the nearest level for each weight."
+    return f"{len(cases)} tensors, 3 tables of levels: an absmax for each block, the nearest level for each weight."
 
 
 def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block: int) -> str | None:
     import torch
 
     given = weight.clone()
-    found = answer(given, levels, block)
+    found = ask(answer, given, levels, block, shown=f"quantise_any(weight, levels, {block})")
     pair = isinstance(found, (tuple, list)) and len(found) == 2  # noqa: PLR2004 - the numbers and the absmax
     if not (pair and all(isinstance(each, torch.Tensor) for each in found)):
         return f"the function must return two tensors, the numbers and the absmax; it returned {type(found).__name__}."
@@ -97,7 +105,10 @@ def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block
     numbers, absmax = found
     pieces = weight.float().flatten().split(block)  # type: ignore[no-untyped-call]
     hint = form_hint(numbers, weight, pieces, block) or absmax_hint(absmax, weight, pieces)
-    return hint or numbers_hint(numbers, pieces, levels)
+    hint = hint or numbers_hint(numbers, pieces, levels)
+    if hint and weight.dtype == torch.bfloat16 and "are not at the level nearest" in hint:
+        hint += " (In bf16 a quotient has 8 bits: make the weights fp32 first.)"
+    return hint
 
 
 def form_hint(numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: int) -> str | None:
@@ -152,7 +163,8 @@ def numbers_hint(numbers: torch.Tensor, pieces: Any, levels: torch.Tensor) -> st
     below = torch.searchsorted(levels, scaled, right=True).sub(1).clamp(min=0)
     if numbers.long().equal(below):
         return "each weight takes the level below it, not the nearest one. Where do two levels' halves meet?"
-    if (numbers.long() == below + 1)[scaled < 1].all():
+    between = (scaled[:, None] != levels).all(dim=1)
+    if (numbers.long() == below + 1)[between].all():
         return "each weight takes the level above it, not the nearest one. Where do two levels' halves meet?"
     return f"{int(bad.sum())} of {len(scaled)} weights are not at the level nearest to weight / absmax of their block."
 

@@ -1,10 +1,13 @@
-r"""Run a small script under torchrun, as in a terminal, and keep what its ranks said.
+r"""Run a script under torchrun, as in a terminal, and keep what its ranks said.
 
 >>> said = torchrun("import torch.distributed as dist\ndist.init_process_group('gloo')")  # doctest: +SKIP
 >>> said.command, said.returncode  # doctest: +SKIP
 ('torchrun --standalone --nproc_per_node=2 script.py', 0)
+>>> torchrun("train.py", "--epochs", "2").find("epoch 2: .*")  # doctest: +SKIP
+'epoch 2: mean loss 2.345'
 
-The script runs in new processes, in a folder of its own, without this package: what it shows holds anywhere.
+The script runs in new processes, without this package: what it shows holds anywhere. ``--standalone`` picks a free
+port, so that two runs on one machine do not collide.
 """
 
 import os
@@ -14,10 +17,12 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 LINE_WIDTH = 110
+NOTHING = "(nothing)"
 _NOT_PASSED_ON = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _SHORTER = (
     (r"\[?/\S*/(\w+\.(?:cc|cpp|hpp):\d+)\]?", r"[\1]"),  # where PyTorch's own source lay when it was built
@@ -30,12 +35,22 @@ _SHORTER = (
 
 @dataclass(frozen=True)
 class Said:
-    """What a run under torchrun left: ``output`` has all ranks' lines, and torchrun's own report, as they came."""
+    """What a run under torchrun left: ``output`` has all ranks' lines, below them errors and torchrun's report."""
 
     command: str
     returncode: int
     output: str
     seconds: float  # from torchrun's start to its end
+    printed: str = ""  # the ranks' standard output alone
+
+    def find(self, pattern: str) -> str:
+        """Return the first text that matches a regular expression.
+
+        >>> Said("torchrun", 1, "[rank0]: RuntimeError: Timed out waiting 5000ms for recv", 9.0).find("Timed .*ms")
+        'Timed out waiting 5000ms'
+        """
+        found = re.search(pattern, self.output)
+        return found.group(0) if found else NOTHING
 
     def lines(self, *words: str) -> list[str]:
         """Return the lines that hold one of the words, each once, in alphabetical order: ranks speak in any order.
@@ -60,34 +75,52 @@ class Said:
             print(textwrap.fill(line, LINE_WIDTH, initial_indent="» ", subsequent_indent="» "))
 
 
-def torchrun(script: str, *options: str, ranks: int = 2, timeout_s: float = 120, **variables: str) -> Said:
-    """Run a script on CPU ranks under torchrun and wait for its end; ``variables`` are added to its environment.
+def torchrun(
+    program: str,
+    *arguments: str,
+    options: Sequence[str] = ("--standalone",),
+    ranks: int = 2,
+    timeout_s: float = 300,
+    **variables: str,
+) -> Said:
+    """Run a file, or a text of Python (on CPU ranks, in a folder of its own), under torchrun and wait for its end.
+
+    ``arguments`` go to the program, ``options`` to torchrun; ``variables`` are added to the environment.
 
     Raises:
         subprocess.TimeoutExpired: it took longer than ``timeout_s``; torchrun and its ranks were ended.
     """
-    options, began = options or ("--standalone",), time.perf_counter()
+    began, is_text = time.perf_counter(), not program.endswith(".py")
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "script.py").write_text(script, encoding="utf-8")
-        arguments = [*options, f"--nproc_per_node={ranks}", "script.py"]
-        ran = subprocess.run(
-            [sys.executable, "-m", "torch.distributed.run", *arguments],
-            cwd=folder,
-            env=_environment(variables),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    shown = [f"{name}={value}" for name, value in variables.items()]
-    return Said(" ".join([*shown, "torchrun", *arguments]), ran.returncode, ran.stdout, time.perf_counter() - began)
+        if is_text:
+            Path(folder, "script.py").write_text(program, encoding="utf-8")
+        words = [*options, f"--nproc_per_node={ranks}", "script.py" if is_text else program, *arguments]
+        command = [sys.executable, "-m", "torch.distributed.run", *words]
+        environment = _environment({"CUDA_VISIBLE_DEVICES": "", **variables} if is_text else variables)
+        status, printed, errors = _finished(command, environment, folder if is_text else None, timeout_s)
+    shown = " ".join([*(f"{name}={value}" for name, value in variables.items()), "torchrun", *words])
+    return Said(shown, status, printed + errors, time.perf_counter() - began, printed)
+
+
+def _finished(
+    command: list[str], environment: dict[str, str], folder: str | None, timeout_s: float
+) -> tuple[int, str, str]:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, errors="replace"
+    ) as process:
+        try:
+            printed, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # torchrun ends its ranks; killed, it would leave them behind
+            process.communicate()
+            raise
+        return process.returncode, printed, errors
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
-    return {**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **variables}
+    return {**kept, "OMP_NUM_THREADS": "1", **variables}
 
 
 def _shorter(line: str) -> str:

@@ -7,7 +7,7 @@ pipeline stages it does not know.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch.nn.parameter import is_lazy
@@ -17,13 +17,16 @@ from mgpu_lab.ledger.owners import Owners, tensors_in
 if TYPE_CHECKING:
     import torch
 
+MASTERS = "{dtype} master weights"
+WIDE_BYTES = 4  # of one number: below it, a wider copy is kept
+
 # Attributes of an optimizer that wraps another: the first pattern found in the name decides.
 OPTIMIZER_ATTRIBUTES = (
     (r"norm|overflow|scale|tracker", "other", "norms and flags"),
     (r"temp_grad|pin_buffer|for_cpu_offload|for_gpu_offload", "other", "offload staging buffers"),
     (r"ipg_|bucket|extra_large", "other", "{stage} bucket"),
     (r"grad", "gradients", "{stage} gradient partition, {dtype}"),
-    (r"fp32|master|single_partition", "optimizer_state", "{dtype} master weights"),
+    (r"fp32|master|single_partition", "optimizer_state", MASTERS),
     (r"bit16|fp16|bf16|lp_param", "parameters", "weights, {dtype}"),
 )
 STATE_NAMES = {"step": "step counters", **dict.fromkeys(("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), "Adam moments")}
@@ -104,9 +107,29 @@ def is_optimizer(value: Any) -> bool:
     return hasattr(value, "param_groups") and hasattr(value, "state")
 
 
-def claim_optimizer(owners: Owners, optimizer: Any) -> None:
+def keeps_masters(chain: list[Any], parameters: Sequence[torch.Tensor]) -> bool:
+    """Whether what these optimizers update may be copies of the model's parameters: or it is another model's.
+
+    A wrapper (DeepSpeed's, or one's own) holds the parameters beside its copies. A plain optimizer does not, but
+    copies are worth the bytes only where they are of the parameters' shapes and wider.
+    """
+    ours = {id(parameter) for parameter in parameters}
+    beside = [value for one in chain for name, value in vars(one).items() if name not in {"param_groups", "state"}]
+    if any(id(tensor) in ours for value in beside if not is_optimizer(value) for tensor in tensors_in(value)):
+        return True
+    narrow = {tuple(parameter.shape) for parameter in parameters if parameter.itemsize < WIDE_BYTES}
+    groups = [group for one in chain for group in getattr(one, "param_groups", [])]
+    copies = [weight for group in groups for weight in group["params"] if id(weight) not in ours]
+    return all(tuple(copy.shape) in narrow and copy.itemsize >= WIDE_BYTES for copy in copies)
+
+
+def claim_optimizer(owners: Owners, optimizer: Any, *, masters_of_model: bool = True) -> None:
     """Claim master weights, their gradients, the state by its keys, and a wrapper's tensors by attribute."""
     masters = [weight for group in getattr(optimizer, "param_groups", []) for weight in group["params"]]
+    if not masters_of_model:
+        others = [master for master in masters if master.is_leaf]
+        owners.claim([other.grad for other in others], "gradients", "gradients of weights not of this model, {dtype}")
+        owners.claim(others, "optimizer_state", "weights not of this model, {dtype}")
     claim_masters(owners, masters)
     for values in getattr(optimizer, "state", {}).values():
         for key, value in values.items() if isinstance(values, Mapping) else ():
@@ -117,9 +140,9 @@ def claim_optimizer(owners: Owners, optimizer: Any) -> None:
 
 
 def claim_masters(owners: Owners, masters: list[Any]) -> None:
-    """Claim what an optimizer updates: no claim is left for a model's own parameters, so these are copies."""
+    """Claim what an optimizer updates: the model's own parameters are claimed already, so these are others."""
     owners.claim([master.grad for master in masters if master.is_leaf], *GRADIENTS)
-    owners.claim(masters, "optimizer_state", "{dtype} master weights")
+    owners.claim(masters, "optimizer_state", MASTERS)
 
 
 def claim_attribute(owners: Owners, optimizer: Any, name: str, value: Any) -> None:

@@ -1,21 +1,22 @@
 """Counts the storages of this rank's live tensors, each once: now, or at the peak of a block."""
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Self
 
 from mgpu_lab.ledger.facts import CATEGORIES, LedgerRow
 from mgpu_lab.ledger.ledger import MemoryLedger
-from mgpu_lab.ledger.owners import live_rows
+from mgpu_lab.ledger.rows import live_rows
 from mgpu_lab.ledger.subject import Subject
 from mgpu_lab.ledger.tracker import Tracker
 from mgpu_lab.wire.errors import UsageError
 
 
-def measured(model: Any, optimizer: Any) -> MemoryLedger:
+def measured(model: Any, optimizer: Any, variables: Mapping[str, Any]) -> MemoryLedger:
+    """Make the ledger; `variables` are those that may hold what nobody owns."""
     subject = Subject(model, optimizer)
-    return ledger_from(live_rows(subject.owners(), subject.bucket_sizes()), subject)
+    return ledger_from(live_rows(subject.owners(), subject.bucket_sizes(), variables), subject)
 
 
 def ledger_from(rows: Iterable[LedgerRow], subject: Subject, *, at_peak: bool = False) -> MemoryLedger:

@@ -1,4 +1,4 @@
-"""Which category and name a storage counts under: the first claim on it holds, else its looks decide."""
+"""Who owns a storage: the first claim on it holds."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,14 +9,13 @@ import torch
 import torch.distributed as dist
 
 from mgpu_lab.ledger.facts import LedgerRow
-from mgpu_lab.ledger.storages import Key, Live, key_of, live_storages, outside_tensors, storages_of
+from mgpu_lab.ledger.storages import Key, Live, key_of, live_storages, storages_of
 
 DTYPES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16", torch.float64: "fp64"}
 OPAQUE: tuple[type, ...] = (str, bytes, int, float, type, torch.nn.Module, torch.device, torch.dtype)
 OPAQUE += (torch.Size, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
 DEPTH = 5  # how many containers deep a tensor is looked for
 BUCKETS = "DDP buckets"
-NAMED_UNOWNED = 3  # so many of the largest storages without an owner get a row of their own
 LET_GO_S = 0.5  # the longest wait for a backend's threads
 LOOK_S = 0.005
 
@@ -72,19 +71,6 @@ def leaves(key: Key, live: Live, owners: Owners, bucket_sizes: list[int]) -> boo
     """Whether no known holder is left: neither Python code nor a graph, an owner or DDP."""
     held = live.in_python or live.in_graph or key in owners.found or live.storage.nbytes() in bucket_sizes
     return dist.is_initialized() and not held
-
-
-def live_rows(owners: Owners, bucket_sizes: list[int]) -> list[LedgerRow]:
-    """Return a row for each live storage, under its owner's name; those without an owner by their looks."""
-    found, unseen = survey(owners, bucket_sizes)
-    rows = [live.row(*owners.found[key]) for key, live in found.items() if key in owners.found]
-    unowned = [live for key, live in found.items() if key not in owners.found]
-    rows += [live.row("activations", "kept for backward") for live in unowned if live.in_graph]
-    rest = sorted((live for live in unowned if not live.in_graph), key=lambda live: -live.storage.nbytes())
-    for rank, live in enumerate(rest):
-        look = f"{str(live.dtype).removeprefix('torch.')} {list(max(live.shapes))}"
-        rows.append(live.row("other", look if rank < NAMED_UNOWNED else "smaller tensors"))
-    return [*rows, *unseen, *outside_tensors(live.storage for live in found.values())]
 
 
 def tensors_in(thing: Any, depth: int = DEPTH) -> Iterator[torch.Tensor]:

@@ -16,6 +16,7 @@ from mgpu_lab.ledger.claims import (
     claim_weight,
     fsdp_records,
     is_quantised,
+    keeps_masters,
     logical_count,
 )
 from mgpu_lab.ledger.owners import BUCKETS, Owners
@@ -78,8 +79,12 @@ class Subject:
         for _, parameter in named:
             owners.claim(parameter.grad, "gradients", BUCKETS if owners.bucket_views else GRADIENTS[1])
         owners.claim(list(model.buffers()), "buffers", "buffers, {dtype}")
-        for one in self.optimizers():
-            claim_optimizer(owners, one)
+        parameters = [parameter for _, parameter in named]
+        for one in self._optimizers:
+            chain = chain_of_optimizers(one())
+            masters_of_model = keeps_masters(chain, parameters)
+            for part in chain:
+                claim_optimizer(owners, part, masters_of_model=masters_of_model)
         return owners
 
 

@@ -93,7 +93,7 @@ def _peers(hardware: Hardware) -> Finding:
         return Finding(name, "between all GPUs")
     words = sorted({pair.peer or "" for pair in refused})
     reason = (
-        "no GPU can read the other's memory, so NCCL copies through the host's (/dev/shm) and is slower; "
+        "no GPU can read the other's memory, so NCCL copies through the host's and is slower; "
         "on GeForce RTX 40 cards the driver does not offer peer access"
     )
     remedy = "Send less often: gradient accumulation with `no_sync` (lesson 03)."

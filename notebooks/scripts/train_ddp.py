@@ -3,6 +3,7 @@
     torchrun --standalone --nproc_per_node=2 train_ddp.py --checkpoint run.pt
 
 Killed? The same command, with as many ranks, goes on from the last checkpoint as if nothing had happened.
+On several machines the checkpoint must lie where all of them see it: rank 0 writes it, every rank reads it.
 """
 
 import argparse
@@ -75,7 +76,7 @@ def set_up():
     if "RANK" not in os.environ:  # not started by torchrun: one rank, alone
         os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
         os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
-    if not torch.cuda.is_available():
+    if torch.cuda.device_count() < int(os.environ.get("LOCAL_WORLD_SIZE", "1")):  # not a GPU for each rank
         dist.init_process_group("gloo")
         return torch.device("cpu")
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -140,8 +141,10 @@ def train(args, device):
     model = LanguageModel(args.dropout).to(device)
     device_ids = [device.index] if device.type == "cuda" else None
     ddp = DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True)  # saves a copy of them
+    # DDP rearranges its buckets after the first backward pass, and with more than two ranks that changes the rounding.
+    ddp(torch.zeros(1, CONTEXT + 1, dtype=torch.long, device=device)).backward()  # so this one is for nothing, and a
+    ddp.zero_grad()  # resumed run rounds as an undisturbed one
     optimizer = torch.optim.AdamW(ddp.parameters(), lr=args.lr)
-
     text = Text()
     first = len(text) * 9 // 10
     training, held_out = Subset(text, range(first)), Subset(text, range(first + rank, len(text), world_size))
@@ -159,7 +162,6 @@ def train(args, device):
         progress = load(args.checkpoint, model, optimizer, sums)
         if rank == 0:
             print(f"resumed from step {progress['total_steps']}", flush=True)
-
     while progress["epoch"] < args.epochs:
         sampler.set_epoch(progress["epoch"])  # or each epoch has the order of the first
         generator.manual_seed((args.seed + progress["epoch"]) * world_size + rank)

@@ -40,5 +40,15 @@ def test_batch_mean(size):
     assert_hints(size, [("batch-mean", mean(expression), words) for expression, words in WRONG.values()])
 
 
+def test_ranks_have_other_losses():
+    averaged = """
+def mean(losses, sizes):
+    found = (losses * torch.tensor(sizes, dtype=losses.dtype)).sum() / sum(sizes)
+    dist.all_reduce(found.detach())
+    return found / dist.get_world_size()
+"""
+    assert_hints(2, [("batch-mean", averaged, "For shards of")])
+
+
 def test_shards_are_those_of_torch():
     assert judge("shard-sizes", lambda samples, devices: [len(each) for each in torch.arange(samples).chunk(devices)])

@@ -12,6 +12,8 @@ from mgpu_lab.checks.core import TO_DO, judge
 
 MINI = cell_with("03_ddp.ipynb", "class MiniDDP")
 SOLUTIONS = {
+    "naive-ddp": cell_with("solutions/03_ddp.ipynb", "def average_gradients"),
+    "flat-ddp": cell_with("solutions/03_ddp.ipynb", "def flat_average"),
     "mini-ddp": MINI,
     "weighted-gradients": cell_with("solutions/03_ddp.ipynb", "def weighted_average"),
     "accumulate": cell_with("solutions/03_ddp.ipynb", "def my_accumulate"),

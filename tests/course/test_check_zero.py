@@ -12,14 +12,26 @@ from mgpu_lab.checks.core import TO_DO, judge
 
 SHARDED = cell_with("04_zero.ipynb", "class ShardedOptimizer")
 SOLUTIONS = {
+    "shard-optimizer": cell_with("solutions/04_zero.ipynb", "class Shard:"),
     "global-clip": cell_with("solutions/04_zero.ipynb", "def clip_to_global_norm"),
     "own-gradients": cell_with("solutions/04_zero.ipynb", "def keep_own_gradients"),
     "flat-optimizer": cell_with("solutions/04_zero.ipynb", "class FlatOptimizer"),
 }
-CLIPS, OWN, FLAT = SOLUTIONS.values()
+SHARD, CLIPS, OWN, FLAT = SOLUTIONS.values()
 SQUARES = "torch.zeros((), dtype=torch.float64, device=device)"
 GATHER = "dist.all_gather_into_tensor(whole, self.part.detach())"
 IN_OTHER_WORDS = [
+    ("shard-optimizer", SHARDED),  # the lesson's own
+    (
+        "global-clip",
+        changed(
+            CLIPS,
+            (
+                "dist.all_reduce(squares)",
+                "s = [squares + i for i in range(world_size)]; dist.all_gather(s, squares); squares = sum(s)",
+            ),
+        ),
+    ),
     ("global-clip", changed(CLIPS, (SQUARES, "torch.zeros(1)"), (".double()", ""))),
     ("global-clip", changed(CLIPS, ("(max_norm / norm)", "(max_norm / (norm + 1e-6))"))),  # as torch does
     ("own-gradients", changed(OWN, ("dist.get_world_size()", "world_size"))),
@@ -41,19 +53,25 @@ MISTAKES = {
         "norm from after clipping": ("return norm", "return norm.clamp(max=max_norm)", "before clipping"),
         "returns nothing": ("return norm", "return None", "Return the norm"),
         "sent once for each tensor": (
-            "dist.all_reduce(squares)", "dist.all_reduce(squares); dist.all_reduce(squares.clone())",
-            "One number per rank"),
+            "dist.all_reduce(squares)", "dist.all_reduce(squares); [dist.all_reduce(squares * 1) for _ in range(24)]",
+            "bytes left a rank"),
         "everything gathered": ("dist.all_reduce(squares)",
             "every = [None] * dist.get_world_size(); dist.all_gather_object(every, squares); squares = sum(every)",
-            "one all_reduce is enough"),
-        "one number of each rank gathered": ("dist.all_reduce(squares)",
-            "s = [squares + i for i in range(dist.get_world_size())]; dist.all_gather(s, squares); squares = sum(s)",
-            "one all_reduce is enough"),
+            "bytes left a rank"),
         "new tensors in the list": (
             "    for gradient in gradients:\n        gradient.mul_((max_norm / norm).clamp(max=1.0))",
             "    for i, g in enumerate(gradients):\n        gradients[i] = g * (max_norm / norm).clamp(max=1.0)",
             "in place"),
         "the list as well": ("return norm", "return gradients, norm", "no number (tuple)"),
+    },
+    "shard-optimizer": {
+        "nothing is sent": ("dist.broadcast(p.data, src=self.owner[p])", "pass", "old values"),
+        "state of everything": ("if self.owner[p] == dist.get_rank()]", "]", "keeps state for"),
+        "all_reduce of zeros and values": ("dist.broadcast(p.data, src=self.owner[p])",
+            "p.data.mul_(self.owner[p] == dist.get_rank()); dist.all_reduce(p.data)", "Sending each of the"),
+        "sent twice": ("dist.broadcast(p.data, src=self.owner[p])",
+            "[dist.broadcast(p.data, src=self.owner[p]) for _ in range(2)]", "Sending each of the"),
+        "no .local": ("self.local", "self.mine", "as `.local`"),
     },
     "own-gradients": {
         "all_reduce": ("dist.reduce(p.grad, dst=owner[p])", "dist.all_reduce(p.grad)", "throw it away"),
@@ -70,7 +88,7 @@ MISTAKES = {
         "gathered whole": ("dist.reduce(p.grad, dst=owner[p])",
             "every = [p.grad + 0, p.grad + 1]; dist.all_gather(every, p.grad); p.grad = sum(every)", "gathered whole"),
         "sent twice": ("dist.reduce(p.grad, dst=owner[p])",
-            "dist.reduce(p.grad.clone(), dst=owner[p]); dist.reduce(p.grad, dst=owner[p])", "bytes were sent"),
+            "dist.reduce(p.grad.clone(), dst=owner[p]); dist.reduce(p.grad, dst=owner[p])", "bytes left one of"),
     },
     "flat-optimizer": {
         "not written back": ("p.detach().copy_(new.view_as(p))", "pass", "have not changed"),
@@ -83,9 +101,9 @@ MISTAKES = {
         "no .local": ("self.local", "self.mine", "as `.local`"),
         "all_reduce instead of a gather": ("dist.all_gather_into_tensor(whole, self.part.detach())",
             "whole.zero_(); whole.chunk(self.size)[dist.get_rank()].copy_(self.part.detach()); dist.all_reduce(whole)",
-            "one all-gather is enough"),
+            "One all-gather is enough"),
         "gathered twice": ("dist.all_gather_into_tensor(whole, self.part.detach())",
-            "[dist.all_gather_into_tensor(whole, self.part.detach()) for _ in range(2)]", "2 all-gathers"),
+            "[dist.all_gather_into_tensor(whole, self.part.detach()) for _ in range(2)]", "One all-gather is enough"),
     },
 }  # fmt: skip
 ROUNDED_DOWN = changed(

@@ -1,5 +1,11 @@
 """Lessons' scripts run under a real torchrun: what the ranks say comes back, a failure too."""
 
+import subprocess
+import time
+
+import psutil
+import pytest
+
 from mgpu_lab.course import torchrun
 
 
@@ -24,3 +30,21 @@ def test_a_failure_is_kept():
     said = torchrun("raise RuntimeError('no')", ranks=1)
     assert said.returncode == 1
     assert said.lines("RuntimeError") == ["RuntimeError: no", "[rank0]: RuntimeError: no"] or said.lines("no")
+
+
+def test_a_file_gets_its_arguments(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text("import sys; print('got', *sys.argv[1:])")
+    said = torchrun(str(path), "--epochs", "2", ranks=1)
+    assert (said.returncode, said.printed, said.find("got .*")) == (0, "got --epochs 2\n", "got --epochs 2")
+    assert said.find("lost") == "(nothing)"
+
+
+def test_a_run_is_ended_at_its_limit_and_its_ranks_with_it(tmp_path):
+    program = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    with pytest.raises(subprocess.TimeoutExpired):
+        torchrun(program, ranks=1, timeout_s=30)
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(pid := int((tmp_path / "pid").read_text())) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not psutil.pid_exists(pid)

@@ -207,6 +207,16 @@ def test_repo2docker_accepts_binder(copy):
     assert 'ENV R2D_ENTRYPOINT="/home/jovyan/binder/start"' in text or "binder/start" in text
 
 
+def test_binder_lays_the_working_copy(copy):
+    (line,) = (line for line in (copy / "binder/postBuild").read_text().splitlines() if "working_copy" in line)
+    program, *arguments = line.split()
+    assert program == "python"
+    subprocess.run([sys.executable, *arguments], cwd=copy, check=True)
+    lesson = nbformat.read(copy / "my_notebooks/03_ddp.ipynb", as_version=4)
+    nbformat.validate(lesson)
+    assert not any(cell.outputs for cell in lesson.cells if cell.cell_type == "code")
+
+
 def test_a_local_path_in_binder_would_break_the_layer(copy):
     environment = copy / "binder/environment.yml"
     environment.write_text(environment.read_text() + "      - -e .\n")

@@ -192,3 +192,19 @@ def test_known_reasons_are_told_in_a_line():
     assert "network failed" in run_pip.explain("pip._vendor.urllib3.exceptions.NewConnectionError: ...")
     assert run_pip.explain("something else") == ""
     assert run_pip.last_line("Collecting x\nERROR: no such thing\nnotice\n") == "ERROR: no such thing"
+
+
+def test_git_ignores_the_copy():
+    command = ["git", "check-ignore", "--quiet", "--no-index", "my_notebooks/01_setup_verification.ipynb"]
+    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+def test_lab_opens_the_copy_or_the_very_file_that_is_named():
+    def opened(*arguments):
+        command = ["make", "--dry-run", "lab", *arguments]
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert told.index("working_copy.py") < told.index("jupyterlab")
+        return told.partition("default_url=/lab/tree/")[2].split()[0]
+
+    assert opened() == "my_notebooks/01_setup_verification.ipynb"
+    assert opened("LESSON=notebooks/03_ddp.ipynb") == "notebooks/03_ddp.ipynb"

@@ -10,6 +10,7 @@ import torch.distributed as dist
 from gloo import on_ranks
 from torch import nn
 
+from mgpu_lab import Ranks
 from mgpu_lab.ledger import memory_ledger
 from mgpu_lab.ledger.facts import CATEGORIES, LedgerRow
 from mgpu_lab.wire.errors import UsageError
@@ -92,6 +93,74 @@ def test_sparse_lazy_and_nested_tensors_and_several_optimizers():
     assert ledger.buffers == 2 * (101 * 8 + 100 * 8 + 100 * 4)
     assert ledger.optimizer_state == 256 + 256 + 4 + 256
     assert ledger.total == sum(getattr(ledger, name) for name in CATEGORIES)
+
+
+def optimizers_of(model_dtype, made):
+    model = nn.Linear(64, 64, bias=False).to(model_dtype)
+    weights = {"another model": lambda: [*nn.Linear(64, 64, bias=False).parameters()]}
+    weights["both models"] = lambda: [*model.parameters(), *weights["another model"]()]
+    weights["copies"] = lambda: [each.detach().float().requires_grad_() for each in model.parameters()]
+    optimizer = torch.optim.AdamW(weights[made]())
+    for weight in optimizer.param_groups[0]["params"]:
+        weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    return memory_ledger(model, optimizer)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "made", "masters"),
+    [
+        (torch.float32, "another model", False),
+        (torch.float32, "both models", False),
+        (torch.bfloat16, "copies", True),
+    ],
+)
+def test_only_what_may_be_a_copy_of_the_models_weights_counts_as_master_weights(dtype, made, masters):
+    [ledger] = on_ranks(1, optimizers_of, dtype, made)
+    assert ledger.named("fp32 master weights") == (4 * 64 * 64 if masters else 0)
+    assert ledger.named("weights not of this model") == (0 if masters else 2 * 4 * 64 * 64)  # with their gradients
+    assert ledger.named("Adam moments") == (2 if made == "both models" else 1) * 2 * 4 * 64 * 64
+
+
+LEFTOVERS = """
+old = [torch.nn.Linear(100, 100), torch.nn.Linear(100, 100)]
+old[0].weight.grad = torch.ones(100, 100)
+_ = batch = torch.ones(150, 100)
+class Trainer: pass
+trainer = Trainer()
+trainer.module = torch.nn.Linear(70, 100)
+few = {"a": torch.ones(10)}
+model = torch.nn.Linear(2, 2)
+def look():
+    local = torch.ones(10)
+    return memory_ledger(model)
+ledger = look()
+"""
+
+
+def leftovers():
+    variables = {"__name__": "__main__", "torch": torch, "memory_ledger": memory_ledger}
+    exec(LEFTOVERS, variables)  # noqa: S102 - a cell
+    return variables["ledger"]
+
+
+def test_what_belongs_to_neither_is_named_after_the_variable_that_holds_it():
+    [ledger] = on_ranks(1, leftovers)
+    rows = [(row.name, row.size_bytes) for row in ledger.details if row.category == "other"]
+    assert rows[:3] == [
+        ("old: 5 tensors", 4 * 3 * 100 * 100 + 2 * 4 * 100),
+        ("batch: float32 [150, 100]", 4 * 150 * 100),
+        ("trainer: 2 tensors", 4 * 71 * 100),
+    ]
+    assert dict(rows)["smaller tensors"] >= 80
+
+
+def test_a_cell_on_the_ranks_has_its_variables_named():
+    with Ranks(1, "cpu") as ranks:
+        ranks.run("leftover = torch.ones(1000, 1000)")
+        ranks.run("ledger = memory_ledger(torch.nn.Linear(2, 2))")
+        [ledger] = ranks.pull("ledger")
+    assert LedgerRow("other", "leftover: float32 [1000, 1000]", "cpu", 4_000_000) in ledger.details
 
 
 def saved():

@@ -1,8 +1,13 @@
 """The ledger's table, drawn from ledgers made by hand."""
 
+import ast
+from itertools import pairwise
+from pathlib import Path
+
 import pytest
 from shown import Parsed
 
+from mgpu_lab.ledger import facts
 from mgpu_lab.ledger.facts import LedgerRow
 from mgpu_lab.ledger.ledger import MemoryLedger
 from mgpu_lab.ledger.table import ledger_table
@@ -16,8 +21,33 @@ def ledger(rank, total=1600):
 
 def test_a_ledger_answers_by_name_device_and_parameter():
     one = ledger(0)
+    assert one.named("weights <FP32>") == 1500  # a row that is there, whether its name is a usual one or not
     assert (one.named("WEIGHTS"), one.on("cuda"), one.on("cpu")) == (1500, 1500, 100)
     assert (one.bytes_per_parameter(), one.bytes_per_parameter("other")) == (16.0, 1.0)
+
+
+def test_a_name_that_no_row_could_have_is_refused_with_those_that_are_there():
+    assert ledger(0).named("DDP bucket") == ledger(0).named("fp64 master weights") == 0
+    with pytest.raises(UsageError, match=r'"buckte" in its name\. This ledger has "weights <fp32>", "x"'):
+        ledger(0).named("buckte")
+
+
+def labels_in(source):
+    """What stands after a category in the code: the name of a row."""
+    for node in ast.walk(ast.parse(source)):
+        parts = (
+            [*getattr(node, "elts", []), *getattr(node, "args", [])] if isinstance(node, ast.Tuple | ast.Call) else []
+        )
+        for category, name in pairwise(getattr(part, "value", None) for part in parts):
+            if category in facts.CATEGORIES and isinstance(name, str):
+                yield name.replace("{dtype}", "fp32").replace("{stage}", "ZeRO-2")
+
+
+def test_the_names_that_the_code_gives_to_rows_are_known():
+    folder = Path(facts.__file__).parent
+    labels = {label for path in folder.glob("*.py") for label in labels_in(path.read_text())} - set(facts.CATEGORIES)
+    assert len(labels) > 20
+    assert labels <= set(facts.row_names())
 
 
 def test_ranks_stand_side_by_side_with_what_was_expected():

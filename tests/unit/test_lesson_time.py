@@ -3,10 +3,19 @@
 from pathlib import Path
 
 import lesson_time
+import nbformat
 import pytest
 from nbformat import v4
 
+ROOT = Path(__file__).resolve().parents[2]
+LESSONS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 HEADER = "# Title\n\n**Time.** Core path 4 min, Deeper 3 min, exercises 10 min."
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_takes_what_it_says(name):
+    path = ROOT / "notebooks" / name
+    assert lesson_time.problems(nbformat.read(path, as_version=4), path) == []
 
 
 def lesson(header=HEADER, **changed):

@@ -60,3 +60,95 @@ option = "--cpus=4"
 option = 8
 # %% wrong: a tmpfs that is too small -> too little
 option = "--tmpfs /dev/shm:size=128m"
+# %% right: with an equals sign
+small_shm = "--shm-size=1g"
+# %% right: with a space
+small_shm = "--shm-size 2g"
+# %% right: megabytes
+small_shm = "--shm-size=1024m"
+# %% right: GB, which Docker takes as GiB
+small_shm = "--shm-size=1GB"
+# %% right: GiB
+small_shm = "--shm-size=4GiB"
+# %% right: bytes
+small_shm = f"--shm-size={2**30}"
+# %% right: half a gigabyte more
+small_shm = "--shm-size=1.5g"
+# %% right: the host's own
+small_shm = "--ipc=host"
+# %% right: the host's own, with a space
+small_shm = "--ipc host"
+# %% right: in kilobytes
+small_shm = "--shm-size=2097152k"
+# %% right: quoted for the shell
+small_shm = '--shm-size="8g"'
+# %% right: NVIDIA's three usual options
+small_shm = "--ipc=host --ulimit memlock=-1 --ulimit stack=67108864"
+# %% right: the shm size, and a memory limit beside it
+small_shm = "--shm-size=1g --memory=64g"
+# %% right: the host's directory mounted
+small_shm = "-v /dev/shm:/dev/shm"
+# %% right: a tmpfs over it
+small_shm = "--tmpfs /dev/shm:rw,size=2g"
+# %% right: a tmpfs by --mount
+small_shm = "--mount type=tmpfs,destination=/dev/shm,tmpfs-size=2147483648"
+# %% right: blanks around
+small_shm = "  --shm-size=16G\n"
+# %% right: inside the whole command
+small_shm = "docker run --gpus all --shm-size=1g pytorch/pytorch python train.py"
+# %% wrong: what it has already
+small_shm = "--shm-size=64m"
+# %% wrong: half
+small_shm = "--shm-size=512m"
+# %% wrong: 1000 MiB is less than 1 GiB -> too little
+small_shm = "--shm-size=1000m"
+# %% wrong: a decimal gigabyte of bytes -> 1 GiB has 1073741824
+small_shm = "--shm-size=1000000000"
+# %% wrong: one byte -> reads bytes
+small_shm = "--shm-size=1"
+# %% wrong: no unit, thought of as megabytes
+small_shm = "--shm-size=1024"
+# %% wrong: memory
+small_shm = "--memory=64g"
+# %% wrong: one dash (a second reader's)
+small_shm = "-shm-size=1g"
+# %% wrong: no dashes
+small_shm = "shm-size=1g"
+# %% wrong: Compose's spelling (a second reader's)
+small_shm = "--shm_size=1g"
+# %% wrong: Compose's line
+small_shm = "shm_size: 1gb"
+# %% wrong: the name cut short -> Nearly the right option
+small_shm = "--shm=1g"
+# %% wrong: private ipc
+small_shm = "--ipc=private"
+# %% wrong: shareable ipc, whose room is the same -> which word
+small_shm = "--ipc=shareable"
+# %% wrong: the host's process ids
+small_shm = "--pid=host"
+# %% wrong: a tmpfs elsewhere -> have room
+small_shm = "--tmpfs /tmp:size=2g"
+# %% wrong: a number (a second reader's)
+small_shm = 2**30
+# %% wrong: locked memory (a second reader's)
+small_shm = "--ulimit memlock=-1"
+# %% wrong: the disk (a second reader's)
+small_shm = "--storage-opt size=120G"
+# %% wrong: a blank inside the number -> reads bytes: 1 of them
+small_shm = "--shm-size=1 g"
+# %% wrong: a comma as decimal point -> cannot be read
+small_shm = "--shm-size=1,5g"
+# %% wrong: no size (a second reader's)
+small_shm = "--shm-size"
+# %% wrong: the mount command inside
+small_shm = "mount -o remount,size=1G /dev/shm"
+# %% right: a list
+small_shm = ["--shm-size", "1g"]
+# %% wrong: negative -> cannot be read
+small_shm = "--shm-size=-1"
+# %% wrong: nought, which is the default -> too little
+small_shm = "--shm-size=0"
+# %% wrong: a word for a number
+small_shm = "--shm-size=1gigabyte"
+# %% wrong: a large size, but of swap
+small_shm = "--memory-swap=1g"

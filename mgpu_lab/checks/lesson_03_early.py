@@ -1,0 +1,180 @@
+"""What a step of MiniDDP sends, and when: bytes, the sizes of buckets, and how early they leave.
+
+Time is told in gradient bytes: how much of the gradients was computed when a call was made. So a slow or a busy machine
+changes nothing.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from mgpu_lab.checks.lesson_03_models import Case
+from mgpu_lab.checks.lesson_03_traffic import PADDING_BYTES, SLACK_BYTES
+from mgpu_lab.checks.spy import Spy
+from mgpu_lab.listening.group_calls import GroupCall as Event
+
+SMALL_MB, MIDDLE, LARGE_MB = 0.001, 0.018, 1000.0  # MIDDLE: about half of the deep model
+MARK_BYTES = 16  # per parameter: room for marks that say which gradients there are
+LAST_THIRD, ENOUGH = 2 / 3, 1 / 3
+
+
+class Timed(Spy):
+    """Notes with each call how many bytes of gradients were ready."""
+
+    def __init__(self, watched: "Watched") -> None:
+        super().__init__()
+        self.watched, self.ready_at = watched, dict[int, int]()
+
+    def heard(self, call: Event) -> None:
+        """Take down one call, before it is made."""
+        super().heard(call)
+        self.ready_at[id(call)] = self.watched.ready_bytes
+
+
+class Watched:
+    """Follows which gradients of a module are ready, by hooks that run before an answer's."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.ready_bytes = 0
+        for parameter in module.parameters():
+            if parameter.requires_grad:
+                parameter.register_post_accumulate_grad_hook(self.count)  # type: ignore[no-untyped-call]
+
+    def count(self, parameter: torch.Tensor) -> None:
+        self.ready_bytes += parameter.nbytes
+
+    @contextmanager
+    def watching(self) -> Iterator[Timed]:
+        """Follow one step."""
+        self.ready_bytes = 0
+        with Timed(self) as spy:
+            yield spy
+
+
+@dataclass
+class Step:
+    spy: Timed
+    backward_ended_s: float
+    ready_bytes: int  # of all gradients that backward computed on this rank
+    local: dict[str, torch.Tensor | None]  # gradients of this rank's shard alone, from a twin
+
+
+def of_traffic(module: Any, step: Step, case: Case, bucket_mb: float) -> str | None:
+    size = dist.get_world_size()
+    trainable = [p for p in module.parameters() if p.requires_grad]
+    events = [event for event in step.spy.events if event.name not in ("broadcast", "barrier")]
+    if size == 1 and not events:
+        return None  # alone there is nothing to send
+    return (
+        of_amount(step, events, trainable, module, case)
+        or of_buckets(events, trainable, bucket_mb)
+        or of_order(step, events, trainable, case, bucket_mb)
+    )
+
+
+def of_amount(step: Step, events: list[Event], trainable: list[torch.Tensor], module: Any, case: Case) -> str | None:
+    """Hint where more travels than each gradient once, a mark for each, and the buffers."""
+    size, held = dist.get_world_size(), sum(p.nbytes for p in trainable)
+    marks = MARK_BYTES * len(trainable)
+    slack = SLACK_BYTES + held // 50 + PADDING_BYTES * size * len(trainable)
+    gathered = sum(event.input_bytes for event in events if event.name in ("all_gather", "gather"))
+    if size > 1 and gathered > held / size + marks + slack:
+        return (
+            f"{gathered} bytes of this rank were gathered by the others, its gradients hold {held}: with N ranks each "
+            "then holds N gradients and sends N - 1. Add them up on the way."
+        )
+    share = 2 * (size - 1) / size
+    sent = sum(event.wire_bytes for event in events)
+    if sent > share * (held + marks) + slack:
+        return (
+            f"This rank sent {sent:.0f} bytes for the gradients of one step, and a ring all-reduce of the trainable "
+            f"parameters' {held} bytes sends {share * held:.0f} ({case.what}): something is reduced more than once, or "
+            "need not be reduced at all."
+        )
+    buffers = sum(b.nbytes for b in module.buffers())
+    broadcast = sum(event.bytes for event in step.spy.named("broadcast"))
+    if broadcast > 2 * buffers + slack:
+        return f"{broadcast} bytes were broadcast in one step, and the buffers hold {buffers} ({case.what})."
+    return None
+
+
+def of_buckets(events: list[Event], trainable: list[torch.Tensor], bucket_mb: float) -> str | None:
+    """Hint where the number of buckets is not what ``bucket_mb`` makes of these parameters."""
+    held, cap = sum(p.nbytes for p in trainable), bucket_mb * 2**20
+    large = large_ones(events, trainable)
+    rounds = 2 * (large[0].group_size - 1) if large and large[0].name == "send" else 1
+    count = math.ceil(len(large) / max(rounds, 1))
+    if cap > held:
+        one = "one bucket holds the whole model"
+        return f"{count} messages where {one} (bucket_mb={bucket_mb:g})." if count > 1 else None
+    if len(trainable) > 1 and count == 1:
+        return "One all-reduce for everything, whatever bucket_mb says: nothing can be sent before the last gradient."
+    biggest, most = max(event.bytes for event in large) if large else 0, max(p.nbytes for p in trainable)
+    marks = MARK_BYTES * len(trainable) + SLACK_BYTES
+    if biggest > cap + most + marks:
+        return f"A message of {biggest} bytes, and bucket_mb={bucket_mb:g} are {cap:.0f}: the buckets are too large."
+    fewest = 2 * held / cap + 1  # two neighbours together are larger than the cap, or they would be one
+    if len(trainable) > fewest and count > fewest:
+        return (
+            f"{count} messages for {held} bytes, and bucket_mb={bucket_mb:g} are {cap:.0f} bytes: that many gradients "
+            f"fit into {math.floor(fewest)} buckets at most. Is the unit right?"
+        )
+    return None
+
+
+def large_ones(events: list[Event], trainable: list[torch.Tensor]) -> list[Event]:
+    """Return the calls that carry gradients forth: one for each bucket, whatever its way back is.
+
+    What is no larger than marks for all parameters may be marks; where every bucket is that small, all count.
+    """
+    for name in ("all_reduce", "reduce_scatter", "send", "reduce", "all_to_all", "all_gather"):
+        named = [event for event in events if event.name == name]
+        if named:
+            marks = MARK_BYTES * len(trainable)
+            return [event for event in named if event.bytes > marks] or named
+    return []
+
+
+def of_order(
+    step: Step, events: list[Event], trainable: list[torch.Tensor], case: Case, bucket_mb: float
+) -> str | None:
+    large = large_ones(events, trainable)
+    if bucket_mb != SMALL_MB or len(trainable) < 2 or not large:  # noqa: PLR2004 - one gradient cannot leave early
+        return None
+    if not case.unused and min(each.began_s for each in events) > step.backward_ended_s:
+        return (
+            "Every all-reduce starts only after backward has ended, so nothing overlaps. A gradient is ready long "
+            "before: register_post_accumulate_grad_hook tells you when."
+        )
+    inside = [each for each in large if each.began_s < step.backward_ended_s]
+    if not all(each.is_async for each in inside):
+        return "An all-reduce inside backward is synchronous: backward stands still meanwhile. What does async_op do?"
+    if len(inside) > 1 and one_at_a_time(inside, step.backward_ended_s):
+        return "Each all-reduce is waited for inside backward, before the next one starts. Wait when all are under way."
+    if case.deep:
+        return of_early(step, [each for each in events if each.name == large[0].name])
+    return None
+
+
+def of_early(step: Step, forth: list[Event]) -> str | None:
+    """Hint where less than a third of the traffic left before the last third of the gradients was computed."""
+    total = sum(event.bytes for event in forth)
+    early = sum(event.bytes for event in forth if step.spy.ready_at[id(event)] <= LAST_THIRD * step.ready_bytes)
+    if early >= ENOUGH * total:
+        return None
+    return (
+        f"When two thirds of the gradients were computed, {early / total:.0%} of the traffic had left. Backward "
+        "computes the last layer first: are the buckets in that order, and does each leave as soon as it is full?"
+    )
+
+
+def one_at_a_time(reduces: list[Event], backward_ended_s: float) -> bool:
+    """Whether all of them ended inside backward, and each before the next began: backward stood still meanwhile."""
+    ends = [each.ended_s or math.inf for each in reduces]
+    follows = all(end < after.began_s for end, after in zip(ends, reduces[1:], strict=False))
+    return follows and ends[-1] < backward_ended_s

@@ -1,0 +1,78 @@
+"""What the checks of lesson 03 share: call an answer kindly, and judge what it sends for some gradients.
+
+Traffic is judged by bytes, not by names: an all-reduce, a reduce-scatter with an all-gather, and messages round a ring
+send the same. An all-gather of whole gradients sends as much on 2 ranks only, and holds N times the memory on any
+number: it is told apart by what goes in.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+
+from mgpu_lab.checks.spy import Spy
+
+SLACK_BYTES = 128  # a few small numbers besides
+PADDING_BYTES = 16  # for each tensor and rank: two numbers of fp64, so that a tensor divides into equal pieces
+
+
+def called(shown: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, str | None]:
+    """Call part of an answer; return what it returned, or a hint where it cannot be called this way."""
+    try:
+        return function(*args, **kwargs), None
+    except TypeError as error:
+        trace = error.__traceback__
+        if trace is not None and trace.tb_next is None:  # raised by the call itself
+            return None, f"The check called {shown}: {error}."
+        raise
+    except RecursionError:
+        return None, f"{shown} called itself without end (RecursionError)."
+
+
+def ring_bytes(size: int, tensors: Iterable[torch.Tensor]) -> float:
+    """Return what a rank sends in a ring all-reduce of these tensors."""
+    return 2 * (size - 1) / size * sum(each.nbytes for each in tensors)
+
+
+def of_waits(spy: Spy) -> str | None:
+    if spy.all_waited_for:
+        return None
+    late = next(event.name for event in spy.events if not event.waited_for)
+    return (
+        f"A call ({late}) was started and never waited for: your code returned while it may still be writing. An "
+        "asynchronous call returns a work; who calls its wait()?"
+    )
+
+
+def of_bytes(spy: Spy, gradients: list[torch.Tensor], size: int) -> str | None:
+    """Hint where more was sent for these gradients than a ring all-reduce sends."""
+    held = sum(each.nbytes for each in gradients)
+    slack = SLACK_BYTES + held // 50 + PADDING_BYTES * size * len(gradients)
+    gathered = sum(event.input_bytes for event in spy.named("all_gather", "gather"))
+    if size > 1 and gathered > held / size + slack:
+        return (
+            f"{gathered} bytes of this rank were gathered by the others, its gradients hold {held}: with N ranks each "
+            "then holds N gradients and sends N - 1. Add them up on the way: one all-reduce each is enough."
+        )
+    if spy.wire_bytes > ring_bytes(size, gradients) + slack:
+        return (
+            f"This rank sends {spy.wire_bytes:.0f} bytes on {size} ranks, and one all-reduce each of gradients that "
+            f"hold {held} bytes sends {ring_bytes(size, gradients):.0f} (by the ring: 2 (N - 1)/N of them)."
+        )
+    return None
+
+
+def of_kept(left: int) -> str | None:
+    """Hint where so many bytes of tensors have outlived a call."""
+    if not left:
+        return None
+    return f"{left} bytes of tensors are still in memory after your function, besides .grad: who holds them?"
+
+
+def percent(share: float) -> str:
+    """Return a difference as text that is never 0 for a number that is not.
+
+    >>> percent(0.25), percent(0.00012)
+    ('25%', '0.01%')
+    """
+    return f"{share:.0%}" if share >= 0.01 else f"{100 * share:.1g}%"  # noqa: PLR2004 - one percent

@@ -1,0 +1,228 @@
+"""The check of lesson 05's `MyLoRA(frozen, r, alpha)`: one layer and its detour, their gradients, and what trains.
+
+Each rank checks for itself. All layers are made before any is used, so that what one leaves in its class is seen.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mgpu_lab.checks.calls import ask
+from mgpu_lab.checks.core import Wrong, is_stub, refuse
+from mgpu_lab.checks.mistakes import fitting
+from mgpu_lab.checks.on_ranks import device_here, off
+
+TOLERANCE = 1e-4  # rounding of fp32
+NO_SCALE = "That is no scaling at all."
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer to adapt; ``shape`` is the input's, without its last dimension."""
+
+    inside: int
+    outside: int
+    r: int
+    alpha: float
+    shape: tuple[int, ...] = (7,)
+    bias: bool = True
+    packed: bool = False
+
+    @property
+    def call(self) -> str:
+        kind = "a packed layer" if self.packed else f"Linear({self.inside}, {self.outside}, bias={self.bias})"
+        return f"MyLoRA({kind}, {self.r}, {self.alpha:g})"
+
+    @property
+    def trained(self) -> int:
+        return self.r * (self.inside + self.outside)
+
+
+CASES = (
+    Case(24, 40, r=4, alpha=8),
+    Case(32, 16, r=8, alpha=6, shape=(2, 5), bias=False),
+    Case(20, 12, r=3, alpha=12, shape=()),
+    Case(10, 48, r=1, alpha=5, shape=(3, 1, 2)),
+    Case(24, 40, r=5, alpha=8, bias=False, packed=True),
+)
+
+
+class Packed(nn.Module):
+    """A frozen layer whose weight is no matrix: two numbers to a byte, as `Linear4bit` stores them."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.bias = inside, outside, None
+        self.weight = nn.Parameter(torch.randint(0, 256, (inside * outside // 2, 1), dtype=torch.uint8), False)  # noqa: FBT003
+
+    def matrix(self) -> torch.Tensor:
+        halves = torch.cat([self.weight >> 4, self.weight & 15], dim=1)
+        return (halves.float() / 15 - 0.5).view(self.out_features, self.in_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, self.matrix())
+
+
+def lora_linear(answer: Any) -> str:
+    """``MyLoRA(frozen, r, alpha)``: outputs, gradients of A, B and x, and what trains."""
+    if is_stub(getattr(answer, "__init__", answer)):
+        raise NotImplementedError
+    torch.manual_seed(0)
+    made = []
+    for case in CASES:
+        frozen = Packed(case.inside, case.outside) if case.packed else nn.Linear(case.inside, case.outside, case.bias)
+        made.append((case, frozen.to(device_here())))
+    layers = [tried(case, answer, frozen, case.r, case.alpha, shown=case.call) for case, frozen in made]
+    for (case, frozen), layer in zip(made, layers, strict=True):
+        hint = parts_hint(case, frozen, layer) or step_0_hint(case, frozen, layer) or filled_hint(case, frozen, layer)
+        refuse(hint and f"{case.call}: {hint}")
+    return (
+        f"{len(CASES)} layers, one of them packed: step 0 equal bit for bit, r * (in + out) numbers train, "
+        "outputs and the gradients of A, B and x are right."
+    )
+
+
+def tried(case: Case, answer: Any, *arguments: Any, shown: str) -> Any:
+    """Call an answer; what fails beside a packed layer alone fails because of its weight."""
+    try:
+        return ask(answer, *arguments, shown=shown)
+    except RuntimeError as error:
+        if not case.packed:
+            raise
+        says = str(error).splitlines()[0].rstrip(".")
+        raise Wrong(
+            f"{case.call} fails: {says}. The packed weight is no matrix, and its type is not that of A and B: call the "
+            "frozen layer, and add to its output."
+        ) from None
+
+
+def parts_hint(case: Case, frozen: nn.Module, layer: Any) -> str | None:  # noqa: PLR0911 - one hint for each mistake
+    """Judge what the module holds and what of it trains."""
+    if not isinstance(layer, nn.Module):
+        return f"it must make a torch.nn.Module; it made {type(layer).__name__}."
+    if not any(each is frozen.weight for each in layer.parameters()):
+        return "the frozen layer's own weight is not among its parameters. Keep the layer as an attribute, no copy."
+    loose = [name for name, weight in frozen.named_parameters() if weight.requires_grad]
+    if loose:
+        return f"the frozen layer's {loose[0]} still trains."
+    weights = [each for each in layer.parameters() if each.requires_grad]
+    found = sum(each.numel() for each in weights)
+    if found == 0:
+        return "nothing trains. A and B must be parameters of the module, and not frozen with the layer."
+    if found == case.trained + case.r + case.outside:
+        return "A and B have a bias, too. The detour is two matrices and nothing else."
+    if found != case.trained:
+        return f"{found} numbers train; r * (in + out) are {case.trained}."
+    if matrices(case, layer) is None:
+        shapes = [list(each.shape) for each in weights]
+        return f"the detour must have two matrices, r x in and out x r; yours has {shapes}."
+    return None
+
+
+def matrices(case: Case, layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter] | None:
+    """Return the parameters that are A and B, in whatever layout; None where there are none such."""
+    weights = [each for each in layer.parameters() if each.requires_grad]
+    found = []
+    for wide in (case.inside, case.outside):
+        shape = sorted(size for size in (wide, case.r) if size != 1)
+        found += [each for each in weights if sorted(each.squeeze().shape) == shape]
+    return (found[0], found[1]) if len(found) == len(weights) == 2 else None  # noqa: PLR2004 - A and B
+
+
+def as_matrix(weight: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    """Return a parameter's values as ``[rows, columns]``, whichever way round it lies."""
+    values = weight.detach()
+    return values.reshape(rows, columns) if values.shape[0] == rows else values.T.reshape(rows, columns)
+
+
+def step_0_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None:
+    """Judge the layer as it was made: equal to the frozen one, which it calls."""
+    x = torch.randn(*case.shape, case.inside, device=device_here())
+    found = tried(case, layer, x, shown=f"the layer on an input of shape {list(x.shape)}")
+    wanted = frozen(x)
+    if not isinstance(found, torch.Tensor) or found.shape != wanted.shape:
+        kind = list(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        return f"for an input of shape {list(x.shape)} the output is {kind}, frozen(x) is {list(wanted.shape)}."
+    a, b = (each.detach() for each in matrices(case, layer) or ())
+    if not a.any() and not b.any():
+        return "A and B are both zero. Then both gradients are zero for ever: A must be random."
+    if b.any() and not a.any():
+        return "A is zero and B is random; here it is the other way round."
+    if not torch.equal(found, wanted):
+        return "step 0 is not equal to frozen(x), bit for bit. B must be zero, and the detour be added to frozen(x)."
+    rows = as_matrix(a, case.r, case.inside)
+    if case.r > 1 and (rows == rows[0]).all():
+        return "the rows of A are all equal, so the detour has rank 1 whatever r is. A must be random."
+    return None
+
+
+def filled_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None:
+    """Fill A and B; judge the detour's output and scale, then the gradients of A, B and the input."""
+    parts = matrices(case, layer)
+    if parts is None:
+        return "A or B is not what it was before the first call."
+    for part in parts:
+        nn.init.normal_(part)
+        part.grad = None
+    x = torch.randn(*case.shape, case.inside, device=device_here(), requires_grad=True)
+    a = as_matrix(parts[0], case.r, case.inside).requires_grad_()
+    b = as_matrix(parts[1], case.outside, case.r).requires_grad_()
+    x_alone = x.detach().clone().requires_grad_()
+    detour = functional.linear(functional.linear(x_alone, a), b)
+    found = layer(x)
+    hint = scale_hint(case, (found - frozen(x)).detach(), detour.detach())
+    if hint:
+        return hint
+    push = torch.randn_like(found)
+    if not found.requires_grad:
+        return "no gradient reaches A and B. Is the output detached, or made under no_grad?"
+    found.backward(push)
+    (detour * (case.alpha / case.r)).backward(push)  # type: ignore[no-untyped-call]
+    through_detour = x_alone.grad.clone() if x_alone.grad is not None else None
+    frozen(x_alone).backward(push)
+    return gradient_hint(case, parts, (a, b), (x, x_alone), through_detour)
+
+
+def scale_hint(case: Case, added: torch.Tensor, detour: torch.Tensor) -> str | None:
+    """Judge how much of the detour was added."""
+    right = case.alpha / case.r
+    if off(added, detour * right) < TOLERANCE:
+        return None
+    factor = float((added * detour).sum() / (detour * detour).sum())
+    if off(added, detour * factor) >= TOLERANCE or abs(factor) < TOLERANCE:
+        return "with A and B filled, the layer does not add alpha / r times B A x to frozen(x)."
+    mistakes = {
+        NO_SCALE: 1.0,
+        "That is alpha alone.": case.alpha,
+        "That is r / alpha.": case.r / case.alpha,
+        "That is alpha / sqrt(r), as in rsLoRA.": case.alpha / case.r**0.5,
+    }
+    what = fitting(mistakes, lambda wrong: abs(wrong - factor) < TOLERANCE * abs(wrong)) or ""
+    return f"the detour is multiplied by {factor:.4g}; alpha / r is {right:.4g}. {what}".rstrip()
+
+
+def gradient_hint(
+    case: Case,
+    parts: tuple[nn.Parameter, nn.Parameter],
+    wanted: tuple[torch.Tensor, torch.Tensor],
+    inputs: tuple[torch.Tensor, torch.Tensor],
+    through_detour: torch.Tensor | None,
+) -> str | None:
+    """Compare the gradients of A, B and the input with those of the reference."""
+    sizes = ((case.r, case.inside), (case.outside, case.r))
+    for name, part, right, size in zip("AB", parts, wanted, sizes, strict=True):
+        if part.grad is None:
+            return f"no gradient reaches {name}. Is it part of the forward pass, and not detached?"
+        if off(as_matrix(part.grad, *size), right.grad) > TOLERANCE:
+            return f"the gradient of {name} is not right, though the output is. What is cut off on the way back?"
+    x, x_alone = inputs
+    if x.grad is None:
+        return "no gradient reaches the input: layers before this one could not learn."
+    if off(x.grad, x_alone.grad) < TOLERANCE:
+        return None
+    if through_detour is not None and off(x.grad, through_detour) < TOLERANCE:
+        return "the input's gradient passes through the detour alone. W needs none, but x has one through W, too."
+    return "the gradient of the input is not right, though the output is. It passes through W and through the detour."
