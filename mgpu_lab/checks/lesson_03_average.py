@@ -126,7 +126,7 @@ def of_gradients(model: nn.Module, each: list[list[Any]], case: Case, size: int)
     return None
 
 
-def of_gradient(
+def of_gradient(  # noqa: PLR0911 - one for each mistake
     name: str, parameter: nn.Parameter, mine: torch.Tensor | None, parts: list[Any], size: int
 ) -> str | None:
     found = parameter.grad
@@ -143,6 +143,9 @@ def of_gradient(
     tolerance = TOLERANCES[parameter.dtype]
     if off(found, wanted) < tolerance:
         return None
+    largest = torch.stack(parts).amax(0).to(found)
+    if size > 1 and off(found, largest) < tolerance:
+        return f"{name}: of the ranks' gradients this is the largest, number by number. The mean begins with a sum."
     return of_wrong(name, found, wanted, mine, size)
 
 
@@ -153,19 +156,20 @@ def of_wrong(  # noqa: PLR0911 - one for each mistake
     tolerance = TOLERANCES[found.dtype]
     if size == 1:
         return f"{name}: with one rank the gradient is right before you start; afterwards it is not."
+    here = f"rank {dist.get_rank()}"
     if off(found, wanted * size) < tolerance:
         return f"{name}: the gradient is {size} times too large: it is the sum over {size} ranks, not their mean."
     if off(found * size, wanted) < tolerance:
         return f"{name}: the gradient is {size} times too small: it was divided by the number of ranks twice."
     if off(found, mine) < tolerance:
-        return f"{name}: this rank still has the gradient of its own rows; nothing from the other ranks has arrived."
+        return f"{name}: {here} still has the gradient of its own rows; nothing from the other ranks has arrived."
     if off(found * size, mine) < tolerance:
-        return f"{name}: this rank has its own gradient divided by {size}; nothing from the other ranks has arrived."
+        return f"{name}: {here} has its own gradient divided by {size}; nothing from the other ranks has arrived."
     if found.dtype == torch.float64 and off(found, wanted) < TOLERANCES[torch.float32]:
         return f"{name}: right to float32's digits only, and the model is float64: on the way something was float32."
     return (
-        f"{name}: the gradient differs from the mean over the ranks by {percent(off(found, wanted))} of its largest "
-        "value. Does every number come back to the place it was taken from?"
+        f"{name}: on {here} the gradient differs from the mean over the ranks by {percent(off(found, wanted))} of its "
+        "largest value. Is it added up over all ranks, on all ranks, and does each number come back to its own place?"
     )
 
 

@@ -18,7 +18,7 @@ from mgpu_lab.checks.lesson_03_traffic import PADDING_BYTES, SLACK_BYTES
 from mgpu_lab.checks.spy import Spy
 from mgpu_lab.listening.group_calls import GroupCall as Event
 
-SMALL_MB, MIDDLE, LARGE_MB = 0.001, 0.018, 1000.0  # MIDDLE: about half of the deep model
+SMALL_MB, MIDDLE, LARGE_MB = 0.001, 0.0175, 1000.0  # MIDDLE: 3.8 layers of the deep model
 MARK_BYTES = 16  # per parameter: room for marks that say which gradients there are
 LAST_THIRD, ENOUGH = 2 / 3, 1 / 3
 
@@ -58,7 +58,9 @@ class Watched:
 
 @dataclass
 class Step:
+    number: int  # from 1
     spy: Timed
+    backward_began_s: float
     backward_ended_s: float
     ready_bytes: int  # of all gradients that backward computed on this rank
     local: dict[str, torch.Tensor | None]  # gradients of this rank's shard alone, from a twin
@@ -85,16 +87,16 @@ def of_amount(step: Step, events: list[Event], trainable: list[torch.Tensor], mo
     gathered = sum(event.input_bytes for event in events if event.name in ("all_gather", "gather"))
     if size > 1 and gathered > held / size + marks + slack:
         return (
-            f"{gathered} bytes of this rank were gathered by the others, its gradients hold {held}: with N ranks each "
-            "then holds N gradients and sends N - 1. Add them up on the way."
+            f"{gathered} bytes of rank {dist.get_rank()} were gathered, and its gradients hold {held}: with N ranks a "
+            "rank then holds the gradients N times. Add them up on the way, as an all-reduce does."
         )
     share = 2 * (size - 1) / size
     sent = sum(event.wire_bytes for event in events)
     if sent > share * (held + marks) + slack:
         return (
-            f"This rank sent {sent:.0f} bytes for the gradients of one step, and a ring all-reduce of the trainable "
-            f"parameters' {held} bytes sends {share * held:.0f} ({case.what}): something is reduced more than once, or "
-            "need not be reduced at all."
+            f"Rank {dist.get_rank()} sent {sent:.0f} bytes for the gradients of one step, and a ring all-reduce of the "
+            f"trainable parameters' {held} bytes sends {share * held:.0f} ({case.what}): something is reduced more "
+            "than once, or need not be reduced at all."
         )
     buffers = sum(b.nbytes for b in module.buffers())
     broadcast = sum(event.bytes for event in step.spy.named("broadcast"))
@@ -113,11 +115,19 @@ def of_buckets(events: list[Event], trainable: list[torch.Tensor], bucket_mb: fl
         one = "one bucket holds the whole model"
         return f"{count} messages where {one} (bucket_mb={bucket_mb:g})." if count > 1 else None
     if len(trainable) > 1 and count == 1:
-        return "One all-reduce for everything, whatever bucket_mb says: nothing can be sent before the last gradient."
+        return (
+            f"One all-reduce for all {held} bytes, and bucket_mb={bucket_mb:g} are {cap:.0f} bytes: nothing can be "
+            "sent before the last gradient. Is bucket_mb heeded, and its unit?"
+        )
     biggest, most = max(event.bytes for event in large) if large else 0, max(p.nbytes for p in trainable)
     marks = MARK_BYTES * len(trainable) + SLACK_BYTES
     if biggest > cap + most + marks:
         return f"A message of {biggest} bytes, and bucket_mb={bucket_mb:g} are {cap:.0f}: the buckets are too large."
+    if bucket_mb == MIDDLE and biggest > cap + marks:
+        return (
+            f"A message of {biggest} bytes, and bucket_mb={bucket_mb:g} are {cap:.0f}: the bucket was closed one "
+            "parameter too late. Look before you put it in."
+        )
     fewest = 2 * held / cap + 1  # two neighbours together are larger than the cap, or they would be one
     if len(trainable) > fewest and count > fewest:
         return (
@@ -148,10 +158,10 @@ def of_order(
         return None
     if not case.unused and min(each.began_s for each in events) > step.backward_ended_s:
         return (
-            "Every all-reduce starts only after backward has ended, so nothing overlaps. A gradient is ready long "
-            "before: register_post_accumulate_grad_hook tells you when."
+            f"In step {step.number} every all-reduce starts only after backward has ended, so nothing overlaps. A "
+            "gradient is ready long before: register_post_accumulate_grad_hook tells you when."
         )
-    inside = [each for each in large if each.began_s < step.backward_ended_s]
+    inside = [each for each in large if step.backward_began_s < each.began_s < step.backward_ended_s]
     if not all(each.is_async for each in inside):
         return "An all-reduce inside backward is synchronous: backward stands still meanwhile. What does async_op do?"
     if len(inside) > 1 and one_at_a_time(inside, step.backward_ended_s):

@@ -7,11 +7,13 @@ import torch
 import torch.distributed as dist
 
 from mgpu_lab.checks.core import refuse
-from mgpu_lab.checks.lesson_03_traffic import called
+from mgpu_lab.checks.lesson_03_traffic import called, of_waits
 from mgpu_lab.checks.mistakes import number_of
 from mgpu_lab.checks.on_ranks import device_here, on_first, sizes, sizes_text
+from mgpu_lab.checks.spy import Spy
 
 COUNTS = (10, 7, 1, 23, 12)
+ROUNDED = 0.02  # bfloat16 has 8 bits
 Found = tuple[float | None, list[float]]  # what a rank returned, and the items it looked at
 
 
@@ -37,11 +39,12 @@ def try_list(answer: Any, size: int, count: int) -> None:
             seen.append(item)
             return torch.tensor(item, device=device_here())
 
-        result, hint = called("evaluate(loss_of, items)", answer, loss_of, list(items))
-        found.append((number_of(result), seen))
-        return hint
+        with Spy() as spy:
+            result, hint = called("evaluate(loss_of, items)", answer, loss_of, list(items))
+            found.append((number_of(result), seen))
+        return hint or of_waits(spy)
 
-    on_first(size, trial, f"evaluating {count} items")
+    on_first(size, trial, f"evaluating a list of {count}")
     gathered: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(gathered, found)
     facts = [each[0] for each in gathered[:size]]
@@ -62,21 +65,26 @@ def number_hint(results: list[float | None], items: list[float], size: int) -> s
     return None
 
 
-def evaluate_hint(facts: list[Found], items: list[float], size: int) -> str | None:
+def evaluate_hint(  # noqa: PLR0911 - one for each mistake
+    facts: list[Found], items: list[float], size: int
+) -> str | None:
     """Name the mistake; every rank sees the same facts and finds the same."""
     results = [result for result, _ in facts if result is not None]
     counts = [len(seen) for _, seen in facts]
     looked = sorted(item for _, seen in facts for item in seen)
     number, share = len(items), -(-len(items) // size)
-    if size > 1 and number > 1 and all(count == number for count in counts):
+    if size > 1 and number > 1 and all(sorted(seen) == sorted(items) for _, seen in facts):
         return f"Every rank looked at all {number} items; the work is to be shared."
+    twice = next((rank for rank, (_, seen) in enumerate(facts) if len(set(seen)) < len(seen)), None)
+    if twice is not None:
+        return f"Rank {twice} looked at an item of its own twice; each costs a forward. (There are {number} items.)"
     if len(looked) > number:
         return (
             f"{len(looked)} evaluations for {number} items: some are looked at twice, if not counted twice, as with "
             "DistributedSampler."
         )
     if len(looked) < number:
-        return f"{len(looked)} of {number} items were looked at: the rest is lost. Who takes what does not divide?"
+        return f"{len(looked)} of {number} items were looked at: the rest is lost. Which of the {size} ranks takes it?"
     if looked != sorted(items):
         return f"{number} evaluations, but some of the {number} items were looked at twice and others never."
     if max(counts) > share:
@@ -89,12 +97,18 @@ def mean_hint(results: list[float], facts: list[Found], items: list[float], size
     if all(near(result, mean) for result in results):
         return None
     if not all(near(result, results[0]) for result in results):
-        return "The ranks return different numbers: each reports its own share. Add over ranks before you divide."
+        few = ", ".join(f"{result:g}" for result in results[:2])
+        return (
+            f"The ranks return different numbers ({few}). Add losses over ranks so that every rank has the sum, and "
+            "divide by what is the same on all."
+        )
     locals_ = [sum(seen) / len(seen) for _, seen in facts if seen]
     if any(near(results[0], sum(locals_) / each) for each in {size, len(locals_)}):
         return "This is the mean of the ranks' means; their shares differ in size. Add up losses and counts."
     if near(results[0], sum(items)):
         return "This is the sum of all losses; divide by the number of items."
+    if abs(results[0] - mean) < ROUNDED * abs(mean):
+        return f"The result is {results[0]:.7g} where the mean is {mean:.7g}: rounded, or added up in a short dtype?"
     return (
         f"Every item is looked at once, but the result is {results[0]:g} where the mean is {mean:g}. Add losses over "
         "ranks, divide by the items."

@@ -97,16 +97,18 @@ class Training:
             self.note(of_traffic(mini.module, step, self.case, self.bucket_mb))
             self.note(of_memory(mini.module, kept, number))
             optimizer.step()
-            self.note(of_buffers(mini.module, state[rank], self.case))
+            self.note(of_buffers(mini.module, state[rank], state[0], self.case))
 
     def one_step(self, mini: Any, number: int, watched: Watched, kept: Kept) -> Step:
         local = self.local_gradients(mini.module, number)
         with kept, watched.watching() as spy:
-            local_step(mini.module, self.case, number, dist.get_rank(), self.size).backward()  # type: ignore[no-untyped-call]
+            loss = local_step(mini.module, self.case, number, dist.get_rank(), self.size)
+            began_s = time.perf_counter()
+            loss.backward()  # type: ignore[no-untyped-call]
             ended_s = time.perf_counter()
             _, hint = called("finish_gradients()", mini.finish_gradients)
         self.note(hint)
-        return Step(spy, ended_s, watched.ready_bytes, local)
+        return Step(number + 1, spy, began_s, ended_s, watched.ready_bytes, local)
 
     def local_gradients(self, module: Any, number: int) -> dict[str, torch.Tensor | None]:
         """Return this shard's own gradients, from a second model with the same weights."""
@@ -161,7 +163,7 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
     if off(found, wanted) < TOLERANCE:
         return None
     if size > 1 and off(found, wanted * size) < TOLERANCE:
-        return f"`{name}`: the gradient is {size} times too large: it is the sum over {size} ranks, not their mean."
+        return too_large(name, size, case)
     if size == 1 and any(off(found * times, wanted) < TOLERANCE for times in range(2, 17)):
         return "With one rank alone the gradient comes out divided: is a number of ranks written into the code?"
     if name in case.tied_names:
@@ -170,7 +172,8 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
             "parts have been added up. Is it in more than one bucket, or reduced too early?"
         )
     if size > 1 and local is not None and off(found, local.cpu()) < TOLERANCE:
-        return f"`{name}`: this rank still has the gradient of its own shard; what the others computed never arrived."
+        rank = dist.get_rank()
+        return f"`{name}`: rank {rank} still has the gradient of its own shard; what the others computed never arrived."
     if size > 1 and off(found * size, wanted) < TOLERANCE:
         return f"`{name}`: the gradient is {size} times too small: it was divided by the number of ranks twice."
     if off(found, wanted) < 1e-5:  # noqa: PLR2004 - what float32 keeps
@@ -178,6 +181,15 @@ def of_one_gradient(  # noqa: PLR0911 - one for each mistake
     return (
         f"`{name}`: the gradient differs from one process's by {percent(off(found, wanted))} of its largest value "
         f"({case.what}). Does every number come back to the place it was taken from?"
+    )
+
+
+def too_large(name: str, size: int, case: Case) -> str:
+    if not case.unused:
+        return f"`{name}`: the gradient is {size} times too large: it is the sum over {size} ranks, not their mean."
+    return (
+        f"`{name}`: the gradient is {size} times too large ({case.what}): the sum over {size} ranks, or the mean over "
+        "the one that used it. Ranks without a gradient count as zeros."
     )
 
 
@@ -193,12 +205,12 @@ def of_missing(
         )
     if local is not None:
         return (
-            f"`{name}`: this rank computed a gradient, and .grad is None in the end. Was it in .grad already when your "
-            "hook ran? A tensor's own register_hook runs before that."
+            f"`{name}`: rank {dist.get_rank()} computed a gradient, and .grad is None in the end. Was it in .grad "
+            "already when your hook ran? A tensor's own register_hook runs before that."
         )
     return (
-        f"`{name}` was used on some ranks, not on this one ({case.what}). Its gradient here is zero, so that the "
-        "mean over all ranks must arrive in .grad on every rank; it is None."
+        f"`{name}` was used on some ranks, not on rank {dist.get_rank()} ({case.what}). There its gradient counts as "
+        "zero, and the mean over all ranks must arrive in .grad on every rank; on this one it is None."
     )
 
 
@@ -215,11 +227,12 @@ def of_memory(module: Any, kept: Kept, number: int) -> str | None:
     )
 
 
-def of_buffers(module: Any, wanted: dict[str, torch.Tensor], case: Case) -> str | None:
+def of_buffers(module: Any, wanted: dict[str, torch.Tensor], first: dict[str, torch.Tensor], case: Case) -> str | None:
+    """Hint where a buffer is neither what this rank made of rank 0's nor, sent after the forward, rank 0's."""
     for name, value in module.named_buffers():
-        if value.is_floating_point() and off(value.detach().cpu(), wanted[name]) > TOLERANCE:
+        if value.is_floating_point() and all(off(value.cpu(), each[name]) > TOLERANCE for each in (wanted, first)):
             return (
-                f"The buffer `{name}` drifts apart ({case.what}): each rank updates it from its own shard. DDP sends "
-                "rank 0's buffers to all ranks before each forward in training."
+                f"The buffer `{name}` is not what comes from rank 0's ({case.what}): each rank updates it from its own "
+                "shard. Before each forward in training it must be rank 0's on all ranks."
             )
     return None

@@ -5,7 +5,7 @@ from typing import Any
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import close, number_from, of_number
 
-CASES = ((1000, 8), (1_800_000, 4), (24, 3), (1000, 2), (7, 1), (12_345, 5), (7_000_000_000, 64), (90_432, 2))
+CASES = ((1200, 6), (1_800_000, 4), (24, 3), (1000, 2), (7, 1), (12_345, 5), (7_000_000_000, 64), (90_432, 2))
 
 
 def ring_bytes(answer: Any) -> str:
@@ -36,8 +36,11 @@ def ring_hint(found: float, parameters: int, ranks: int) -> str:
         2 * (ranks - 1) * tensor: "That is the whole tensor at each step, or what all ranks send together. "
         "One rank passes on one piece at each step.",
         (ranks - 1) * tensor: "That sends the whole tensor to every other rank. The ring cuts it into pieces.",
-        2 * share * parameters * 8: "That counts 8 bytes per number. These gradients are fp32.",
-        float(tensor): "That is the tensor once, whatever the number of ranks. Does one rank alone send anything?",
+        2 * share * parameters * 8: "That is twice as much: 8 bytes per number, or what is received as well? Count "
+        "what is sent; the gradients are fp32.",
+        2 * share * parameters * 32: "That is a number of bits; a byte has 8.",
+        float(tensor): f"That is the whole tensor once: right on 2 ranks, and this was asked for {ranks}. How many "
+        "pieces does each rank pass on, and how large is one?",
     }
     return of_number(found, mistakes) or (
         f"For {parameters} parameters on {ranks} ranks you have {found:g} bytes. Count pieces, steps, bytes per number."

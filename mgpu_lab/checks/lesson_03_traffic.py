@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from mgpu_lab.checks.spy import Spy
 
@@ -51,13 +52,13 @@ def of_bytes(spy: Spy, gradients: list[torch.Tensor], size: int) -> str | None:
     gathered = sum(event.input_bytes for event in spy.named("all_gather", "gather"))
     if size > 1 and gathered > held / size + slack:
         return (
-            f"{gathered} bytes of this rank were gathered by the others, its gradients hold {held}: with N ranks each "
-            "then holds N gradients and sends N - 1. Add them up on the way: one all-reduce each is enough."
+            f"{gathered} bytes of rank {dist.get_rank()} were gathered, and its gradients hold {held}: with N ranks a "
+            "rank then holds the gradients N times. Add them up on the way, as an all-reduce does."
         )
     if spy.wire_bytes > ring_bytes(size, gradients) + slack:
         return (
-            f"This rank sends {spy.wire_bytes:.0f} bytes on {size} ranks, and one all-reduce each of gradients that "
-            f"hold {held} bytes sends {ring_bytes(size, gradients):.0f} (by the ring: 2 (N - 1)/N of them)."
+            f"Rank {dist.get_rank()} of {size} sends {spy.wire_bytes:.0f} bytes, by the ring's count. An all-reduce of "
+            f"its gradients, which hold {held} bytes, sends {ring_bytes(size, gradients):.0f}: 2 (N - 1)/N of them."
         )
     return None
 

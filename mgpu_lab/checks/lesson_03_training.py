@@ -19,6 +19,8 @@ from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
 TOLERANCE = 1e-6  # token counts may well be kept in fp32
+SHORT_TYPES = ("float32", "float16", "bfloat16")  # gradients may not
+SMALL_BYTES = 64  # below it a call carries counts, not gradients
 WIDTH, KINDS = 6, 5
 PADDED = -100
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -108,6 +110,7 @@ def weighted_trial(answer: Any, shards: Shards, size: int) -> str | None:
     each = [gradients_of(shards, batch) for batch in batches]
     model = shards.build()
     shards.loss(model, batches[rank]).backward()  # type: ignore[no-untyped-call]
+    before = [p.detach().clone() for p in model.parameters()]
     shown = f"weighted_average(model, {shards.of(rank)})"
     with Kept() as kept, Spy() as spy:
         _, hint = called(shown, answer, model, shards.of(rank))
@@ -115,8 +118,11 @@ def weighted_trial(answer: Any, shards: Shards, size: int) -> str | None:
         return hint
     if any(p.grad is None for p in model.parameters()):
         return "A parameter has .grad None in the end; it had a gradient on every rank."
+    if any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)):
+        return "The weights have changed: only .grad is to be weighed, the optimizer steps later."
     hint = of_waits(spy) or weighted_hint(gradients(model), wanted, each, shards, size)
-    hint = hint or weighted_bytes(spy, [p.grad for p in model.parameters() if p.grad is not None], size)
+    held = [p.grad for p in model.parameters() if p.grad is not None]
+    hint = hint or weighted_types(spy) or weighted_bytes(spy, held, size)
     known = [*model.parameters(), *(p.grad for p in model.parameters())]
     return hint or of_kept(kept.more_than(256, known))
 
@@ -125,6 +131,13 @@ def gradients_of(shards: Shards, batch: Batch) -> list[torch.Tensor]:
     model = shards.build()
     shards.loss(model, batch).backward()  # type: ignore[no-untyped-call]
     return gradients(model)
+
+
+def weighted_types(spy: Spy) -> str | None:
+    short = next((event for event in spy.events if event.bytes > SMALL_BYTES and event.dtype in SHORT_TYPES), None)
+    if short is None:
+        return None
+    return f"{short.elements} numbers travelled as {short.dtype}, and the model's gradients are float64."
 
 
 def weighted_bytes(spy: Spy, held: list[torch.Tensor], size: int) -> str | None:
@@ -141,12 +154,16 @@ def weighted_hint(
         return "With one rank the gradient is right before you start; after your function it is not."
     tokens = [float(shards.of(rank)) for rank in range(size)]
     per_rank, twice = [n / size for n in tokens], [1 / n / size for n in tokens]
+    own, shares = [n / tokens[dist.get_rank()] for n in tokens], [n / sum(tokens) / size for n in tokens]
     known = {
         f"This is the mean of the ranks' means: {min(tokens):g} tokens count as much as {max(tokens):g}.": [1 / size]
         * size,
         "This is the sum of the ranks' means. Divide, but by what?": [1.0] * size,
         "Each gradient is multiplied by its tokens and summed, but the sum is divided by nothing.": tokens,
         "The weighted sum is divided by the number of ranks; the tokens of all ranks together belong there.": per_rank,
+        "The weighted sum is divided by each rank's own tokens; the tokens of all ranks together belong there.": own,
+        "The ranks' shares add up to 1: their sum is the mean already, and it was divided by the number of ranks "
+        "besides.": shares,
         "Each rank's gradient is divided by its tokens: it is a mean already. Undo it, do not do it twice.": twice,
         "The weights are the wrong way round: the rank with few tokens counts most.": [n / sum(twice) for n in twice],
     }
@@ -158,7 +175,7 @@ def weighted_hint(
     if hint:
         return hint
     if worst(found, each[dist.get_rank()]) < TOLERANCE:
-        return "This rank still has the gradient of its own tokens; nothing from the other ranks has arrived."
+        return f"Rank {dist.get_rank()} has the gradient of its own tokens; nothing from the other ranks has arrived."
     return (
         f"The gradient differs from one process's by {percent(worst(found, wanted))} ({shards.what}). Turn each mean "
         "back into a sum over tokens, add over ranks, divide by the tokens of all ranks."
@@ -228,7 +245,8 @@ def accumulate_trial(answer: Any, count: int, size: int) -> str | None:
     if hint:
         return hint
     held = sum(p.nbytes for p in ddp.module.parameters())
-    seen = Seen(count, len(will_sync), synchronisations(spy, held), bool(paused), bool(will_sync and will_sync[-1]))
+    syncs, last = synchronisations(spy, held), will_sync[-1:] == [True]
+    seen = Seen(count, len(will_sync), syncs, bool(paused), sum(will_sync), last)
     hint = of_waits(spy) or accumulate_hint(seen, gradients(ddp.module), gradients(alone))
     if not hint and graphs.most > 1:
         return (
@@ -251,6 +269,7 @@ class Seen:
     forwards: int
     syncs: int
     paused: bool  # whether no_sync() was used at all
+    free: int  # forwards outside no_sync()
     last_synced: bool  # whether DDP was to synchronise after the last forward
 
 
@@ -259,15 +278,20 @@ def accumulate_hint(seen: Seen, found: list[torch.Tensor], wanted: list[torch.Te
     if seen.forwards != seen.micro_batches:
         return f"There are {seen.micro_batches} micro-batches, the loss was asked for {seen.forwards} times."
     if seen.syncs > 1:
-        why = (
-            "no_sync() must hold when the forward runs, not only after."
-            if seen.paused
-            else "DDP's no_sync() holds them back."
-        )
+        why = "DDP's no_sync() holds them back."
+        if seen.paused:
+            why = (
+                f"{seen.free} of {seen.forwards} forwards ran outside no_sync(). It must hold when the forward runs, "
+                "not only after."
+            )
+        if seen.free < 2:  # noqa: PLR2004 - more than DDP's own
+            why = "besides DDP's own, gradients were averaged again."
         return f"{seen.syncs} synchronisations where one is enough: {why}"
     if worst(found, wanted) < TOLERANCE:
         return None
     if seen.syncs == 0 and dist.get_world_size() > 1:
+        if seen.last_synced:
+            return "Nothing was synchronised, and no no_sync() was to blame: the forward went past DDP. Hand on `ddp`."
         return "Nothing was synchronised: the last micro-batch must run outside no_sync()."
     if not seen.last_synced and seen.syncs == 1 and seen.micro_batches > 1:
         return "The last micro-batch is the one to synchronise, when all gradients are there; it was told not to."

@@ -35,7 +35,8 @@ class Block(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(WIDTH)
         self.mix = nn.Linear(WIDTH, WIDTH, bias=False)
-        self.mlp = nn.Sequential(nn.Linear(WIDTH, INNER, bias=False), nn.GELU(), nn.Linear(INNER, WIDTH))
+        square = nn.Linear(INNER, INNER)  # so that no count of numbers has two explanations
+        self.mlp = nn.Sequential(nn.Linear(WIDTH, INNER, bias=False), nn.GELU(), square, nn.Linear(INNER, WIDTH))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.mix(x)
@@ -56,23 +57,23 @@ class Tiny(nn.Module):
 
 
 class Listed(nn.Module):
-    """Layers at the top, in a list and in a dictionary, with biases, and a head with one."""
+    """Layers at the top, in a list and in a dictionary, with biases; a layer's name is almost the head's."""
 
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Embedding(WORDS, WIDTH)
-        self.first = nn.Linear(WIDTH, INNER)
-        last = nn.ModuleDict({"out": nn.Linear(INNER, WIDTH, bias=False)})
+        self.lift = nn.Linear(WIDTH, INNER)
+        last = nn.ModuleDict({"head": nn.Linear(INNER, WIDTH, bias=False)})
         self.rest = nn.ModuleList([nn.Linear(INNER, INNER), last])
         self.lm_head = nn.Linear(WIDTH, WORDS)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        x = torch.tanh(self.rest[0](torch.tanh(self.first(self.embed(ids)))))
-        return torch.as_tensor(self.lm_head(self.rest[1]["out"](x)))  # type: ignore[index]
+        x = torch.tanh(self.rest[0](torch.tanh(self.lift(self.embed(ids)))))
+        return torch.as_tensor(self.lm_head(self.rest[1]["head"](x)))  # type: ignore[index]
 
 
 TRIALS: tuple[tuple[type[nn.Module], int, float], ...] = ((Tiny, 4, 8), (Listed, 3, 12), (Tiny, 2, 1))
-SCALES = ((4, 8, False), (8, 4, True), (3, 12, False), (5, 5, True))  # r, alpha, and whether the layer has a bias
+SCALES = ((4, 12, False), (8, 4, True), (3, 12, False), (5, 5, True))  # r, alpha, and whether the layer has a bias
 
 
 def adapt(answer: Any) -> str:
@@ -113,28 +114,40 @@ def ids_of(count: int = 8) -> torch.Tensor:
 def model_hint(adapted: Any, known: dict[str, nn.Parameter]) -> str | None:
     if not isinstance(adapted, nn.Module):
         return f"adapt must return the model; it returned {type(adapted).__name__}."
-    if not any(weight is each for weight in known.values() for each in adapted.parameters()):
+    held = {id(each) for each in adapted.parameters()}
+    gone = [name for name, weight in known.items() if id(weight) not in held]
+    if len(gone) == len(known):
         return "The model that came back holds none of the weights handed in. Adapt it in place, not a copy."
-    return None
+    return (
+        f"The model no longer holds the weight handed in as {gone[0]}. Keep the layer in its detour." if gone else None
+    )
 
 
-def trains_hint(adapted: nn.Module, before: nn.Module, known: dict[str, nn.Parameter], r: int) -> str | None:
+def trains_hint(adapted: nn.Module, before: nn.Module, known: dict[str, nn.Parameter], r: int) -> str | None:  # noqa: PLR0911 - one hint for each mistake
     loose = [name for name, weight in known.items() if weight.requires_grad]
     if loose:
-        return f"{len(loose)} parameters of the base still train, such as {loose[0]}. Freeze the base first."
+        return f"Parameters of the base still train ({len(loose)}), such as {loose[0]}. Freeze the base first."
     weights = [weight for weight in adapted.parameters() if weight.requires_grad]
     found, layers = sum(weight.numel() for weight in weights), dict(linear_layers(before))
     wanted = sum(count_of(layer, r) for layer in layers.values())
     if found == wanted:
         return None
+    if not found and len(list(adapted.parameters())) > len(known):
+        return "Nothing trains: the detours are frozen, too. Freeze the base before they are made, or apart from them."
     if not found:
-        return "Nothing trains. The detours need parameters of their own, made after or apart from the freezing."
+        return (
+            "Nothing trains: the model has no parameter that it did not have before. Does the search reach nested "
+            "layers, as named_modules() does, and are a detour's matrices parameters of a module?"
+        )
     head = before.lm_head
     if isinstance(head, nn.Linear) and found == wanted + count_of(head, r):
         return "The head has a detour too. Leave out the layer called lm_head."
     deep = sum(count_of(layer, r) for name, layer in layers.items() if ".mlp." in name)
     if deep and found == wanted - deep:
         return "Layers inside nested modules have no detour. named_modules() finds layers at every depth."
+    named = sum(count_of(layer, r) for name, layer in layers.items() if name.endswith("head"))
+    if named and found == wanted - named:
+        return "A layer has no detour because its name ends in head. Only the one called lm_head is left out."
     return f"{found:,} numbers train, {wanted:,} expected: r * (in + out) for every linear layer but the head."
 
 
@@ -142,6 +155,9 @@ def training_hint(adapted: nn.Module, before: nn.Module, known: dict[str, nn.Par
     """Compare step 0, train a few steps; judge the base, and whether anything was learned."""
     ids = ids_of()
     shown = "the adapted model on token ids"
+    touched = [name for name, weight in before.named_parameters() if not torch.equal(weight, known[name])]
+    if touched:
+        return f"The base has changed: {touched[0]} is not what it was before the call."
     if not torch.equal(ask(adapted, ids, shown=shown, endless=OWN_FORWARD), before(ids)):
         return (
             "Step 0 is not equal to the model before, bit for bit. The detour must be added to the layer's own "
@@ -164,8 +180,13 @@ def training_hint(adapted: nn.Module, before: nn.Module, known: dict[str, nn.Par
     touched = [name for name, weight in before.named_parameters() if not torch.equal(weight, known[name])]
     if touched:
         return f"The base has changed: {touched[0]}. A detour is added to the output, never into the weight."
-    if torch.equal(adapted(ids), first):
+    with torch.no_grad():
+        last, in_eval = adapted(ids), adapted.eval()(ids)
+    adapted.train()
+    if torch.equal(last, first):
         return f"After {STEPS} steps the output is what it was. Are the detours part of the forward pass?"
+    if off(in_eval, last) > TOLERANCE:
+        return "In eval mode the output is another one than in train mode. A detour is added in both."
     return None
 
 
@@ -246,6 +267,8 @@ def scale_hint(answer: Any, r: int, alpha: float, bias: bool) -> str | None:  # 
         nn.init.normal_(weight)
     thin = [w.T if w.shape[0] == WIDTH else w for w in weights if WIDTH in w.shape and w.dim() > 1]
     wide = [w.T if w.shape[1] == INNER else w for w in weights if INNER in w.shape and w.dim() > 1]
+    if not weights:
+        return f"In Sequential(Linear({WIDTH}, {INNER})) nothing trains. Only a layer called lm_head is left out."
     if len(thin) != 1 or len(wide) != 1:
         return f"A detour has two matrices, in x r and r x out. Yours has {[list(each.shape) for each in weights]}."
     detour = (x @ thin[0].T @ wide[0].T).detach()

@@ -42,7 +42,7 @@ class Case:
 
 
 CASES = (
-    Case(24, 40, r=4, alpha=8),
+    Case(24, 40, r=4, alpha=12),
     Case(32, 16, r=8, alpha=6, shape=(2, 5), bias=False),
     Case(20, 12, r=3, alpha=12, shape=()),
     Case(10, 48, r=1, alpha=5, shape=(3, 1, 2)),
@@ -116,6 +116,8 @@ def parts_hint(case: Case, frozen: nn.Module, layer: Any) -> str | None:  # noqa
         return "A and B have a bias, too. The detour is two matrices and nothing else."
     if found != case.trained:
         return f"{found} numbers train; r * (in + out) are {case.trained}."
+    if any(each.dtype != torch.float32 for each in weights):
+        return f"A and B must be fp32; yours are {', '.join(str(each.dtype) for each in weights)}."
     if matrices(case, layer) is None:
         shapes = [list(each.shape) for each in weights]
         return f"the detour must have two matrices, r x in and out x r; yours has {shapes}."
@@ -138,10 +140,13 @@ def as_matrix(weight: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
     return values.reshape(rows, columns) if values.shape[0] == rows else values.T.reshape(rows, columns)
 
 
-def step_0_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None:
+def step_0_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None:  # noqa: PLR0911 - one hint for each mistake
     """Judge the layer as it was made: equal to the frozen one, which it calls."""
     x = torch.randn(*case.shape, case.inside, device=device_here())
-    found = tried(case, layer, x, shown=f"the layer on an input of shape {list(x.shape)}")
+    given = x.clone()
+    found = tried(case, layer, given, shown=f"the layer on an input of shape {list(x.shape)}")
+    if not given.equal(x):
+        return "the input that was handed in has changed. It is read, not written."
     wanted = frozen(x)
     if not isinstance(found, torch.Tensor) or found.shape != wanted.shape:
         kind = list(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
@@ -150,7 +155,7 @@ def step_0_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None:
     if not a.any() and not b.any():
         return "A and B are both zero. Then both gradients are zero for ever: A must be random."
     if b.any() and not a.any():
-        return "A is zero and B is random; here it is the other way round."
+        return "the first matrix, A, is zero and the second, B, is random. It must be the other way round."
     if not torch.equal(found, wanted):
         return "step 0 is not equal to frozen(x), bit for bit. B must be zero, and the detour be added to frozen(x)."
     rows = as_matrix(a, case.r, case.inside)
@@ -176,6 +181,11 @@ def filled_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None:
     hint = scale_hint(case, (found - frozen(x)).detach(), detour.detach())
     if hint:
         return hint
+    with torch.no_grad():
+        in_eval = layer.eval()(x)
+    layer.train()
+    if off(in_eval, found.detach()) > TOLERANCE:
+        return "in eval mode the output is another one than in train mode. The detour is added in both."
     push = torch.randn_like(found)
     if not found.requires_grad:
         return "no gradient reaches A and B. Is the output detached, or made under no_grad?"
@@ -191,6 +201,8 @@ def scale_hint(case: Case, added: torch.Tensor, detour: torch.Tensor) -> str | N
     right = case.alpha / case.r
     if off(added, detour * right) < TOLERANCE:
         return None
+    if float(added.abs().max()) < TOLERANCE:
+        return f"with A and B filled, the detour adds nothing. Is alpha / r, {right:.4g}, rounded to 0?"
     factor = float((added * detour).sum() / (detour * detour).sum())
     if off(added, detour * factor) >= TOLERANCE or abs(factor) < TOLERANCE:
         return "with A and B filled, the layer does not add alpha / r times B A x to frozen(x)."
@@ -199,6 +211,7 @@ def scale_hint(case: Case, added: torch.Tensor, detour: torch.Tensor) -> str | N
         "That is alpha alone.": case.alpha,
         "That is r / alpha.": case.r / case.alpha,
         "That is alpha / sqrt(r), as in rsLoRA.": case.alpha / case.r**0.5,
+        "That is alpha / r twice.": right * right,
     }
     what = fitting(mistakes, lambda wrong: abs(wrong - factor) < TOLERANCE * abs(wrong)) or ""
     return f"the detour is multiplied by {factor:.4g}; alpha / r is {right:.4g}. {what}".rstrip()

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     import torch
 
 BIT_CASES = ((64, None), (64, 256), (32, 256), (128, None), (4096, 100), (100, 30))
+ROUNDED = 6e-4  # by round(..., 3)
 NF4_LIKE = (-1.0, -0.7, -0.5, -0.3, -0.1, 0.0, 0.15, 0.3, 0.55, 1.0)
 EVEN = (-1.0, -0.5, 0.0, 0.5, 1.0)
+MANY = tuple(number / 16 for number in range(-16, 17))
 SIXTEEN = (-1.0, -0.75, -0.6, -0.45, -0.3, -0.2, -0.1, -0.02, 0.0, 0.05, 0.12, 0.25, 0.4, 0.55, 0.8, 1.0)
 
 
@@ -26,7 +28,9 @@ def quant_bits(answer: Any) -> str:
     """``bits_per_weight(block, scale_block=None)``: 4 bits and a weight's share of the scales."""
     for block, scale_block in BIT_CASES:
         case = f"block={block}, scale_block={scale_block}"
-        returned = ask(answer, block, scale_block, shown=f"bits_per_weight({block}, {scale_block})")
+        alone = scale_block is None  # then the second argument is left out, as its default allows
+        arguments, shown = ((block,), f"{block}") if alone else ((block, scale_block), f"{block}, {scale_block}")
+        returned = ask(answer, *arguments, shown=f"bits_per_weight({shown})")
         found = number_of(returned)
         if found is None:
             raise Wrong(f"The function must return a number; for {case} it returned {returned!r}.")
@@ -47,7 +51,7 @@ def bits_hint(found: float, block: int, scale_block: int | None) -> str:
     always = {
         wanted - 4: "Those are the scales alone. The weight itself has 4 bits too.",
         wanted / 8: "Those are bytes. The question asks for bits.",
-        4.0: "That is the weight alone. Where are the scales?",
+        4.0: "That is the weight alone. Where are the scales? (A whole division, //, can round them away.)",
     }
     single = {
         4 + 8 / block: "Without scale_block nobody has quantised the absmax: it is still fp32.",
@@ -61,6 +65,8 @@ def bits_hint(found: float, block: int, scale_block: int | None) -> str:
         wanted + 32 / block: "The fp32 absmax of each block is gone once it is quantised to 8 bits.",
         4 + 8 / block + 8 / (block * scales): "The second absmax is fp32, not 8 bits.",
     }
+    if 0 < abs(found - wanted) < ROUNDED:
+        return " that is rounded, or nearly right. Return the number as it comes."
     hint = of_number(found, always) or of_number(found, double if scale_block else single)
     return f": {hint}" if hint else f" you have {found:g} bits. Count the weight, and its share of each kind of scale."
 
@@ -83,13 +89,13 @@ def quantise_any(answer: Any) -> str:
         (torch.randn(1), 64, "a single weight"),
         (torch.zeros(3, 4), 8, "nothing but zeros"),
     ]
-    for table in (NF4_LIKE, EVEN, SIXTEEN):
+    for table in (NF4_LIKE, EVEN, SIXTEEN, MANY):
         levels = torch.tensor(table)
         for weight, block, what in cases:
             hint = quantise_hint(answer, weight, levels, block)
             refuse(hint and f"With {what}: {hint}")
         refuse(leak_hint(answer, levels))
-    return f"{len(cases)} tensors, 3 tables of levels: an absmax for each block, the nearest level for each weight."
+    return f"{len(cases)} tensors, 4 tables of levels: an absmax for each block, the nearest level for each weight."
 
 
 def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block: int) -> str | None:
@@ -103,6 +109,8 @@ def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block
     if not given.equal(weight):
         return "the weight that was handed in has changed. It is read, not written."
     numbers, absmax = found
+    if numbers.is_floating_point() and not absmax.is_floating_point():
+        return "the numbers come first, then the absmax; here it is the other way round."
     pieces = weight.float().flatten().split(block)  # type: ignore[no-untyped-call]
     hint = form_hint(numbers, weight, pieces, block) or absmax_hint(absmax, weight, pieces)
     hint = hint or numbers_hint(numbers, pieces, levels)
@@ -111,38 +119,53 @@ def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block
     return hint
 
 
-def form_hint(numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: int) -> str | None:
+def form_hint(  # noqa: PLR0911 - one hint for each mistake
+    numbers: torch.Tensor, weight: torch.Tensor, pieces: Any, block: int
+) -> str | None:
     import torch
 
     count = weight.numel()
     if numbers.numel() == len(pieces) * block != count:
         return "there are numbers for the padding too. Only the weights that exist have one."
+    if numbers.numel() == (count + 1) // 2 < count:
+        return "there is one byte for two weights. No packing here: each weight has a uint8 of its own."
+    if numbers.numel() < count and count % block == 0:
+        return f"{count - numbers.numel()} weights have no number. Each has one."
     if numbers.numel() < count:
         return f"{count - numbers.numel()} weights have no number. What happens to the last, shorter block?"
     if numbers.numel() != count or numbers.dim() != 1:
         return f"the numbers have shape {list(numbers.shape)}; they must be flat, one for each of {count} weights."
     if numbers.dtype != torch.uint8:
-        return f"the numbers are {numbers.dtype}; a level's number fits into uint8."
+        return f"the numbers are {numbers.dtype}; they must be uint8, and say which level it is, not its value."
     return None
 
 
-def absmax_hint(absmax: torch.Tensor, weight: torch.Tensor, pieces: Any) -> str | None:
+def absmax_hint(  # noqa: PLR0911 - one hint for each mistake
+    absmax: torch.Tensor, weight: torch.Tensor, pieces: Any
+) -> str | None:
     import torch
 
     if absmax.numel() == 1 != len(pieces):
         return "there is one absmax for all weights. One outlier would flatten everything: each block has its own."
     if absmax.numel() != len(pieces):
         rows = weight.dim() > 1 and absmax.numel() == len(weight)
-        why = "that is one for each row" if rows else "is the last, shorter block among them?"
-        return f"there are {absmax.numel()} absmax for {len(pieces)} blocks of the flat tensor; {why}."
+        short = absmax.numel() == len(pieces) - 1 and len(pieces[-1]) < len(pieces[0])
+        why = "Is the last, shorter block among them?" if short else "How long is a block, and where does it begin?"
+        why = "That is one for each row." if rows else why
+        return f"there are {absmax.numel()} absmax for {len(pieces)} blocks of the flat tensor. {why}"
+    if absmax.dtype != torch.float32 or absmax.dim() != 1:
+        return f"the absmax are {absmax.dtype} of shape {list(absmax.shape)}; they must be fp32 and flat."
     wanted = torch.stack([piece.abs().max() for piece in pieces])
     if torch.allclose(absmax.float().flatten(), wanted):
         return None
     signed = torch.stack([piece.max() for piece in pieces])
     if torch.allclose(absmax.float().flatten(), signed):
         return "absmax is the largest value; a block of negative weights shows it. Largest in absolute value, please."
-    if not wanted.all() and (absmax.flatten()[wanted == 0] != 0).any():
-        return "the absmax of a block of zeros is not 0, so zeros may not come back as zeros."
+    dead = absmax[wanted == 0]
+    if dead.any():
+        return f"the absmax of a block of zeros is {float(dead.max()):g}. Its largest absolute value is 0."
+    if len(pieces[-1]) < len(pieces[0]) and torch.allclose(absmax[:-1], wanted[:-1]):
+        return "the absmax of the last, shorter block is not the largest absolute value of its own weights."
     return "an absmax is not the largest absolute value of its block of consecutive weights."
 
 
@@ -159,7 +182,9 @@ def numbers_hint(numbers: torch.Tensor, pieces: Any, levels: torch.Tensor) -> st
         return None
     dead = torch.cat([torch.full_like(piece, float(piece.abs().max() == 0)) for piece in pieces]).bool()
     if not (bad & ~dead).any():
-        return "zeros must take the level 0, also in a block of zeros. What is 0 / 0?"
+        lost = (numbers[dead] == len(levels) - 1).all()  # where a NaN ends
+        ask_for = "What is 0 / 0?" if lost else "Which number has the level 0 in this table?"
+        return f"zeros must take the level 0, also in a block of zeros. {ask_for}"
     below = torch.searchsorted(levels, scaled, right=True).sub(1).clamp(min=0)
     if numbers.long().equal(below):
         return "each weight takes the level below it, not the nearest one. Where do two levels' halves meet?"

@@ -163,7 +163,8 @@ def sized(call: GroupCall, value: Any, times: int | str) -> None:
 
 def agreeing(call: GroupCall, values: list[Any]) -> None:
     """Note root, reduction and whether to wait: in an object of options or, in torch's short forms, by themselves."""
-    call.is_async = call.name in ("send", "recv")
+    # torch.distributed hands on options that say so; a group's own method, called without them, does not wait
+    call.is_async = call.name in ("send", "recv") or not any(hasattr(value, "asyncOp") for value in values)
     for value in values:
         call.is_async = bool(getattr(value, "asyncOp", call.is_async))
         root = getattr(value, "rootRank", None)

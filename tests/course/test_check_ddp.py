@@ -50,19 +50,19 @@ MINI_WRONG = {
     "synchronous inside backward": (
         "(flat, dist.all_reduce(flat, async_op=True))", "(flat, dist.all_reduce(flat) or dist.barrier(async_op=True))",
         "backward stands still"),
-    "one bucket for all": ("bucket_mb * 2**20", "2**40", "whatever bucket_mb says"),
+    "one bucket for all": ("bucket_mb * 2**20", "2**40", "Is bucket_mb heeded"),
     "a bucket for each parameter": ("room <= p.nbytes or", "True or", "one bucket holds the whole model"),
     "tied weight reduced twice": ("[p for p in module.parameters() if",
         "[p for _, p in module.named_parameters(remove_duplicate=False) if", "reduced more than once"),
     "unused parameter gets zeros": ("mean.view_as(p) if used else None", "mean.view_as(p)", "must stay None"),
     "parameter used elsewhere stays without gradient": (
         "mean.view_as(p) if used else None", "mean.view_as(p) if used and p.grad is not None else None",
-        "used on some ranks, not on this one"),
+        "used on some ranks, not on rank"),
     "results put back in the wrong order": (
         "zip(bucket, marks, means, strict=True)", "zip(bucket, marks, [m.flip(0) for m in means], strict=True)",
         "come back to the place"),
     "results thrown away": ("p.grad = mean.view_as(p) if used else None", "pass", "others computed never arrived"),
-    "buffers drift": ("if module.training else ()", "if False else ()", "drifts apart"),
+    "buffers drift": ("if module.training else ()", "if False else ()", "not what comes from rank 0's"),
     "a copy of the model": ("self.module, self.b", "module = copy.deepcopy(module); self.module, self.b", "handed in"),
     "a tensor's own hook": (
         "p.register_post_accumulate_grad_hook(self.arrived)", "p.register_hook(lambda g, p=p: self.arrived(p))",

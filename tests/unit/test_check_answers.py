@@ -185,7 +185,7 @@ WRONG_ANSWERS = {
         "One rank passes on one piece": lambda p, n: n * ring(p, n),
         "cuts it into pieces": lambda p, n: n * ring(p, n) / 2,
         "fp32": lambda p, n: 2 * ring(p, n),
-        "whatever the number of ranks": lambda p, _: 4 * p,
+        "right on 2 ranks": lambda p, _: 4 * p,
         "must return a number": lambda *_: "many",
         "Count pieces": lambda *_: float("nan"),
         "not what it returns": 7000.0,

@@ -357,3 +357,673 @@ class TwoArguments(nn.Module):
 def apply(frozen, r, alpha):
     a, b = torch.randn(r, frozen.in_features), torch.zeros(frozen.out_features, r)
     return lambda x: frozen(x) + alpha / r * (x @ a.T @ b.T)
+
+
+# %% right: r5 two linear layers without bias
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen
+        for parameter in frozen.parameters():
+            parameter.requires_grad = False
+        self.down = nn.Linear(frozen.in_features, r, bias=False, device=device)
+        self.up = nn.Linear(r, frozen.out_features, bias=False, device=device)
+        nn.init.zeros_(self.up.weight)
+        self.scale = alpha / r
+
+    def forward(self, x):
+        return self.frozen(x) + self.up(self.down(x)) * self.scale
+
+
+# %% right: r5 columns: A is in x r, B is r x out
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.scaling, self.inner = alpha / r, frozen
+        self.inner.requires_grad_(False)
+        self.left = nn.Parameter(torch.rand(frozen.in_features, r).to(device) - 0.5)
+        self.right = nn.Parameter(torch.zeros(r, frozen.out_features).to(device))
+
+    def forward(self, x):
+        return torch.add(self.inner(x), x @ self.left @ self.right, alpha=self.scaling)
+
+
+# %% right: r5 einsum with a parameter dictionary
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        frozen.requires_grad_(False)
+        self.frozen = frozen
+        tensors = {"a": torch.randn(r, frozen.in_features, device=device), "b": torch.zeros(frozen.out_features, r, device=device)}
+        self.ab = nn.ParameterDict({name: nn.Parameter(value) for name, value in tensors.items()})
+        self.weigh = (alpha, r)
+
+    def forward(self, x):
+        alpha, r = self.weigh
+        return self.frozen(x) + torch.einsum("...i,ri,or->...o", x, self.ab["a"], self.ab["b"]) * alpha / r
+
+
+# %% right: r5 a sequential detour beside
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.add_module("base_layer", frozen.requires_grad_(False))
+        detour = nn.Sequential(nn.Linear(frozen.in_features, r, bias=False), nn.Linear(r, frozen.out_features, bias=False))
+        torch.nn.init.kaiming_uniform_(detour[0].weight, a=5**0.5)
+        detour[1].weight.data.zero_()
+        self.detour, self.alpha, self.r = detour.to(device), alpha, r
+
+    def forward(self, x):
+        return self.base_layer(x).add_(self.detour(x) * (self.alpha / self.r))
+
+
+# %% right: r5 flattened, with addmm
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        out = self.frozen(x)
+        rows = x.reshape(-1, x.shape[-1])
+        thin = torch.mm(rows, self.A.t())
+        return torch.addmm(out.reshape(-1, out.shape[-1]), thin, self.B.t(), alpha=self.scale).view_as(out)
+
+
+# %% right: r5 an autograd function by hand
+class Detour(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, a, b, scale):
+        ctx.save_for_backward(x, a, b)
+        ctx.scale = scale
+        return scale * (x @ a.T) @ b.T
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, a, b = ctx.saved_tensors
+        rows, tops = x.reshape(-1, x.shape[-1]), grad.reshape(-1, grad.shape[-1]) * ctx.scale
+        middle = tops @ b
+        return (middle @ a).view_as(x), middle.T @ rows, tops.T @ (rows @ a.T), None
+
+
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + Detour.apply(x, self.A, self.B, self.scale)
+
+
+# %% right: r5 the scale as a buffer, a parameter list
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(alpha / r, device=device))
+        self.frozen = frozen
+        self.frozen.requires_grad_(False)
+        first = torch.empty(r, frozen.in_features, device=device)
+        nn.init.xavier_normal_(first)
+        self.pair = nn.ParameterList([nn.Parameter(first), nn.Parameter(torch.zeros(frozen.out_features, r, device=device))])
+
+    def forward(self, x):
+        from functools import reduce
+
+        return self.frozen(x) + reduce(nn.functional.linear, self.pair, x) * self.scale
+
+
+# %% right: r5 tensordot and checkpoint
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.rand(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        from torch.utils.checkpoint import checkpoint
+
+        def detour(x):
+            thin = torch.tensordot(x, self.A, dims=([-1], [1]))
+            return torch.tensordot(thin * self.scale, self.B, dims=([-1], [1]))
+
+        return checkpoint(detour, x, use_reentrant=False) + self.frozen(x)
+
+
+# %% right: r5 the scale folded into A in forward
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + nn.functional.linear(nn.functional.linear(x, self.scale * self.A), self.B)
+
+
+# %% wrong: r5 no division by r
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 r / alpha
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = r / alpha
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 whole division -> the detour adds nothing
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha // r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 rsLoRA's root
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r**0.5
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 scale 2 written in
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = 2.0
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 rank 8 written in
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        r = 8
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 the layer is not frozen
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 only the weight is frozen, the bias trains
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen
+        frozen.weight.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 A zero and B random -> the first matrix
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.zeros(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.randn(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 both zero
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.zeros(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 both random
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.randn(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 B nearly zero
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(1e-6 * torch.randn(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 A all ones
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.ones(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 merges with the weight in forward
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.frozen.weight + self.scale * self.B @ self.A, self.frozen.bias)
+
+
+# %% wrong: r5 multiplies by the weight itself
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        out = x @ self.frozen.weight.T
+        if self.frozen.bias is not None:
+            out = out + self.frozen.bias
+        return out + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 a bias in the detour
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scale = frozen.requires_grad_(False), alpha / r
+        self.down = nn.Linear(frozen.in_features, r, bias=False, device=device)
+        self.up = nn.Linear(r, frozen.out_features, device=device)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * self.up(self.down(x))
+
+
+# %% wrong: r5 A is a tensor, no parameter
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = torch.randn(r, frozen.in_features, device=device, requires_grad=True)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 A and B in a plain list
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scale = frozen.requires_grad_(False), alpha / r
+        self.ab = [nn.Parameter(torch.randn(r, frozen.in_features, device=device)), nn.Parameter(torch.zeros(frozen.out_features, r, device=device))]
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.ab[0].T @ self.ab[1].T)
+
+
+# %% wrong: r5 A does not train
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1, requires_grad=False)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 no_grad around the frozen layer
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        with torch.no_grad():
+            out = self.frozen(x)
+        return out + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 x detached in the detour
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x.detach() @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 thin result detached, A never learns
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * ((x @ self.A.T).detach() @ self.B.T)
+
+
+# %% wrong: r5 A and B in bf16 -> must be fp32
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device, dtype=torch.bfloat16) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device, dtype=torch.bfloat16))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x.bfloat16() @ self.A.T @ self.B.T).to(x.dtype)
+
+
+# %% wrong: r5 the scale trains too
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = nn.Parameter(torch.tensor(alpha / r, device=device))
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 only for two dimensions
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * torch.mm(torch.mm(x, self.A.T), self.B.T)
+
+
+# %% wrong: r5 scales the sum
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.scale * (self.frozen(x) + x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 only the detour
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 scaled twice -> alpha / r twice
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (self.scale * x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 a deep copy is frozen, the given layer still trains
+import copy
+
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = copy.deepcopy(frozen).requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 the detour only in train mode -> in eval mode
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        out = self.frozen(x)
+        return out + self.scale * (x @ self.A.T @ self.B.T) if self.training else out
+
+
+# %% wrong: r5 in and out swapped -> the first matrix
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.out_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.in_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.B @ self.A)
+
+
+# %% wrong: r5 no super().__init__()
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 a linear layer of its own
+class MyLoRA(nn.Linear):
+    def __init__(self, frozen, r, alpha):
+        super().__init__(frozen.in_features, frozen.out_features, device=device)
+        self.weight.data.copy_(frozen.weight.data)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return super().forward(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 x is changed in place -> the input that was handed in has changed
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        out = self.frozen(x)
+        with torch.no_grad():
+            x.mul_(self.scale)
+        return out + x @ self.A.T @ self.B.T
+
+
+# %% wrong: r5 dropout on the detour
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (nn.functional.dropout(x, 0.1) @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 a nonlinearity between A and B
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (torch.relu(x @ self.A.T) @ self.B.T)
+
+
+# %% wrong: r5 a thousandth of the frozen output at 0 added
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x + 0) + self.scale * (x @ self.A.T @ self.B.T) + self.frozen(x * 0) * 1e-3
+
+
+# %% wrong: r5 the frozen layer is frozen in forward only
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        self.frozen.requires_grad_(False)
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: r5 returns no output
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)

@@ -630,7 +630,7 @@ class MyDDP:
             dist.broadcast(buffer, src=0)
 
 
-# %% wrong: one bucket whatever is asked -> whatever bucket_mb says
+# %% wrong: one bucket whatever is asked -> Is bucket_mb heeded
 class MyDDP:
     def __init__(self, module, bucket_mb=25):
         self.module, self.buckets, self.bucket_of, room = module, [], {}, 0
@@ -846,7 +846,7 @@ class MyDDP:
             dist.broadcast(buffer, src=0)
 
 
-# %% wrong: a parameter used elsewhere stays None -> used on some ranks, not on this one
+# %% wrong: a parameter used elsewhere stays None -> used on some ranks, not on rank
 class MyDDP:
     def __init__(self, module, bucket_mb=25):
         self.module, self.buckets, self.bucket_of, room = module, [], {}, 0
@@ -977,7 +977,7 @@ class MyDDP:
             dist.broadcast(buffer, src=0)
 
 
-# %% wrong: buffers drift -> drifts apart
+# %% wrong: buffers drift -> not what comes from rank 0's
 class MyDDP:
     def __init__(self, module, bucket_mb=25):
         self.module, self.buckets, self.bucket_of, room = module, [], {}, 0
@@ -1274,3 +1274,2660 @@ class MyDDP:
     def share_buffers(self, module, _inputs):
         for buffer in module.buffers() if module.training else ():
             dist.broadcast(buffer, src=0)
+
+
+# %% wrong: every rank keeps its own start
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: the start of the last rank
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=dist.get_world_size() - 1)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: frozen parameters keep each rank's start
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*(p for p in module.parameters() if p.requires_grad), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: buffers keep each rank's start
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in module.parameters():
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: averages the start -> parameters equal
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            mean = tensor.detach().double()
+            dist.all_reduce(mean)
+            tensor.data.copy_(mean / dist.get_world_size())
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: buffers are shared at construction only
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: buffers are averaged -> not what comes from rank 0's
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                mean = buffer.double()
+                dist.all_reduce(mean)
+                buffer.copy_(mean / dist.get_world_size())
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: buffers come from the last rank -> not what comes from rank 0's
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=dist.get_world_size() - 1)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: buffers are shared in the first forward only
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training and not getattr(self, "shared", False):
+            self.shared = True
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: buffers are shared after each forward
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_hook(lambda module, args, output: self.share(module, args))
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: everything leaves in finish_gradients
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: backward waits for each bucket
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        work = dist.all_reduce(flat, async_op=True)
+        work.wait()
+        self.flying.append((flat, work))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: blocking all_reduce in the hook
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        dist.all_reduce(flat)
+        self.flying.append((flat, None))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: never divides
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :]
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: halves on any number of ranks
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / 2
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: unused on every rank: zeros instead of None
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone()
+        self.begin()
+
+
+# %% wrong: a rank that did not use it keeps None
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if p.grad is not None else None
+        self.begin()
+
+
+# %% wrong: the mean over the ranks that used it -> count as zeros
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = (part.view_as(p) * dist.get_world_size() / mark).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: buckets leave as they fill, in each rank's own order
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = {}
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        if self.missing[self.bucket_of[p]] == 0:
+            self.launch(self.bucket_of[p])
+
+    def launch(self, i):
+        bucket = self.buckets[i]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying[i] = flat, dist.all_reduce(flat, async_op=True)
+
+    def finish_gradients(self):
+        for i, bucket in enumerate(self.buckets):
+            if i not in self.flying:
+                self.launch(i)
+            flat, work = self.flying[i]
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: one bucket for each parameter
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if True:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: one bucket for everything
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = float("1e30"), [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: bucket_mb times too large -> and its unit
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**30, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: bucket_mb counts numbers, not bytes -> and its unit
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.numel() > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.numel()
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: buckets overflow: full is found out one parameter late -> one parameter too late
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: bucket size 25 whatever is asked for
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = 25 * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: buckets in the order of the forward
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in [p for p in module.parameters() if p.requires_grad]:
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: travels in float32
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach().float()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).to(p.dtype) if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: keeps the flat tensors of every step
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.history = []
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            self.history.append(flat)
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: keeps flat buckets and their means
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.kept = None
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            self.kept = (self.kept or []) + [flat] if bucket is not self.buckets[0] else [flat]
+            self.kept.append(flat / dist.get_world_size())
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: works on a copy of the module
+import copy
+
+
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        module = self.module = copy.deepcopy(module)
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: counters are not set back after a step -> In step 2 every
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.flying = []
+
+
+# %% wrong: waits for the last bucket only
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            if bucket is self.buckets[-1]:
+                work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: gives frozen parameters zeros
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        for p in self.module.parameters():
+            if not p.requires_grad:
+                p.grad = torch.zeros_like(p)
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: sends everything a second time at the end
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        for p in self.bucket_of:
+            dist.all_reduce(torch.zeros_like(p))
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: without .module
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.model = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: averages the weights at the end of a step as well
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        for p in self.module.parameters():
+            dist.all_reduce(p.data)
+            p.data /= dist.get_world_size()
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: a parameter that this rank did not use is not sent
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [p.grad.flatten() for p in bucket if p.grad is not None]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: marks as large as the gradients
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.cat([torch.full((p.numel(),), float(p.grad is not None), dtype=p.dtype, device=p.device) for p in bucket])
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat.chunk(2)
+            used, mean = [u[0] for u in used.split([p.numel() for p in bucket])], mean / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: a large parameter never travels
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad and p.nbytes <= limit]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% wrong: only the first of the step's three is right: hooks are taken off
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            self.handles = getattr(self, 'handles', []) + [p.register_post_accumulate_grad_hook(self.arrived)]
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        [handle.remove() for handle in self.handles]
+        self.begin()
+
+
+# %% wrong: finish_gradients is called finish
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: marks in front of each bucket
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: views of the flat tensors
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :].div_(dist.get_world_size())
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p) if mark > 0 else None
+        self.begin()
+
+
+# %% right: futures that divide
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        n = dist.get_world_size()
+        future = dist.all_reduce(flat, async_op=True).get_future().then(lambda f: f.value()[0].div_(n))
+        self.flying.append((flat, future))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            flat = work.wait()
+            used, mean = flat.tensor_split([len(bucket)])
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: functional collectives
+import torch.distributed._functional_collectives as funcol
+
+
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, funcol.all_reduce(flat, "sum", dist.group.WORLD)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            flat = funcol.wait_tensor(work)
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: the process group's own method
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.distributed_c10d._get_default_group().allreduce([flat])))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: gradients divided before they leave, the start in flat messages
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        tensors = [t.detach() for t in [*module.parameters(), *module.buffers()]]
+        for dtype in sorted({t.dtype for t in tensors}, key=str):
+            same = [t for t in tensors if t.dtype == dtype]
+            whole = torch.cat([t.flatten() for t in same])
+            dist.broadcast(whole, 0)
+            for t, part in zip(same, whole.split([t.numel() for t in same])):
+                t.copy_(part.view_as(t))
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).div(dist.get_world_size()).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :]
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: a hook on the accumulator node, as DDP's reducer
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            node = p.expand_as(p).grad_fn.next_functions[0][0]
+            node.register_hook(lambda *_, p=p: self.arrived(p))
+            self.nodes = [*getattr(self, "nodes", []), node]
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: an nn.Module with a forward of its own
+class MyDDP(nn.Module):
+    def __init__(self, module, bucket_mb=25):
+        super().__init__()
+        self.module = module
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.detach(), src=0)
+        limit, self.buckets, size = bucket_mb * 2**20, [], float("inf")
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if size + p.nbytes > limit:
+                self.buckets.append([])
+                size = 0
+            self.buckets[-1].append(p)
+            size += p.nbytes
+        self.bucket_of = {p: i for i, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.bucket_of:
+            p.register_post_accumulate_grad_hook(self.arrived)
+        module.register_forward_pre_hook(self.share)
+        self.begin()
+
+    def forward(self, *args, **kwargs):
+        return self.module(*args, **kwargs)
+
+    def begin(self):
+        self.missing = [len(bucket) for bucket in self.buckets]
+        self.flying = []
+
+    def share(self, module, args):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def arrived(self, p):
+        self.missing[self.bucket_of[p]] -= 1
+        while len(self.flying) < len(self.buckets) and self.missing[len(self.flying)] == 0:
+            self.launch()
+
+    def launch(self):
+        bucket = self.buckets[len(self.flying)]
+        marks = torch.tensor([float(p.grad is not None) for p in bucket], dtype=bucket[0].dtype, device=bucket[0].device)
+        grads = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket]
+        flat = torch.cat([marks, *grads]).detach()
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch()
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            used, mean = flat[: len(bucket)], flat[len(bucket) :] / dist.get_world_size()
+            for mark, p, part in zip(used, bucket, mean.split([p.numel() for p in bucket])):
+                p.grad = part.view_as(p).clone() if mark > 0 else None
+        self.begin()
+
+
+# %% right: marks in one small message at the end, gradients in place, coalesced
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        with torch.no_grad():
+            for t in (*module.parameters(), *module.buffers()):
+                dist.broadcast(t, src=0)
+        self.params = [p for p in module.parameters() if p.requires_grad][::-1]
+        self.groups, room = [], 0
+        for p in self.params:
+            if p.nbytes > room:
+                self.groups.append([])
+                room = int(bucket_mb * 1024 * 1024)
+            room -= p.nbytes
+            self.groups[-1].append(p)
+        self.seen, self.works, self.filled = set(), [], []
+        for p in self.params:
+            p.register_post_accumulate_grad_hook(self._hook)
+
+        def pre(m, _):
+            if m.training:
+                for b in m.buffers():
+                    dist.broadcast(b, src=0)
+
+        module.register_forward_pre_hook(pre)
+
+    @torch.no_grad()
+    def _hook(self, p):
+        self.seen.add(p)
+        while len(self.works) < len(self.groups) and self.seen.issuperset(self.groups[len(self.works)]):
+            self._send()
+
+    def _send(self):
+        group = self.groups[len(self.works)]
+        for p in group:
+            if p.grad is None:
+                p.grad = torch.zeros_like(p)
+        self.works.append(dist.all_reduce_coalesced([p.grad for p in group], async_op=True))
+
+    @torch.no_grad()
+    def finish_gradients(self):
+        used = torch.tensor([p in self.seen for p in self.params], dtype=torch.uint8, device=device)
+        while len(self.works) < len(self.groups):
+            self._send()
+        dist.all_reduce(used, op=dist.ReduceOp.MAX)
+        for work in self.works:
+            work.wait()
+        for p, u in zip(self.params, used.tolist()):
+            p.grad = p.grad.div_(dist.get_world_size()) if u else None
+        self.seen.clear()
+        self.works.clear()
+
+
+# %% right: tensor hooks fill one set of kept flat buckets
+import math
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Bucket:
+    params: list = field(default_factory=list)
+    flat: torch.Tensor = None
+    left: int = 0
+    work: object = None
+
+    def build(self):
+        count = sum(p.numel() for p in self.params) + len(self.params)
+        self.flat = torch.zeros(count, dtype=self.params[0].dtype, device=self.params[0].device)
+        pieces = self.flat[len(self.params) :].split([p.numel() for p in self.params])
+        self.views = [piece.view(p.shape) for piece, p in zip(pieces, self.params)]
+        self.reset()
+
+    def reset(self):
+        self.flat.zero_()
+        self.left, self.work = len(self.params), None
+
+
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module, self.next = module, 0
+        for t in (*module.buffers(), *module.parameters()):
+            dist.broadcast(t.data, 0)
+        self.buckets = []
+        size = math.inf
+        for p in [*module.parameters()][::-1]:
+            if p.requires_grad:
+                if size + p.nbytes > bucket_mb * 2**20:
+                    self.buckets.append(Bucket())
+                    size = 0
+                size += p.nbytes
+                self.buckets[-1].params.append(p)
+        for b in self.buckets:
+            b.build()
+            for i, p in enumerate(b.params):
+                p.register_hook(lambda g, b=b, i=i: self.ready(b, i, g))
+        module.register_forward_pre_hook(lambda m, _: m.training and any(dist.broadcast(x, 0) for x in m.buffers()) or None)
+
+    def ready(self, bucket, i, gradient):
+        bucket.views[i].copy_(gradient)
+        bucket.flat[i] = 1
+        bucket.left -= 1
+        while self.next < len(self.buckets) and not self.buckets[self.next].left:
+            self.go()
+
+    def go(self):
+        bucket = self.buckets[self.next]
+        bucket.work = dist.all_reduce(bucket.flat, async_op=True)
+        self.next += 1
+
+    def finish_gradients(self):
+        while self.next < len(self.buckets):
+            self.go()
+        for b in self.buckets:
+            b.work.wait()
+            for used, p, view in zip(b.flat[: len(b.params)].tolist(), b.params, b.views):
+                p.grad = view / dist.get_world_size() if used else None
+            b.reset()
+        self.next = 0

@@ -182,3 +182,362 @@ def blocks_of_64(weight, levels):
     absmax = torch.stack([piece.abs().max() for piece in pieces])
     scaled = torch.cat([piece / most if most else piece for piece, most in zip(pieces, absmax, strict=True)])
     return torch.bucketize(scaled, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% right: r5 pad and view
+def quantise_any(weight, levels, block):
+    flat = weight.detach().float().flatten()
+    padded = torch.nn.functional.pad(flat, (0, -len(flat) % block)).view(-1, block)
+    absmax = padded.abs().amax(1)
+    safe = torch.where(absmax == 0, torch.ones_like(absmax), absmax)
+    numbers = torch.bucketize(padded / safe[:, None], (levels[1:] + levels[:-1]) / 2)
+    return numbers.flatten()[: len(flat)].to(torch.uint8), absmax
+
+
+# %% right: r5 a loop over torch.split with argmin
+def quantise_any(weight, levels, block):
+    numbers, scales = [], []
+    for piece in weight.reshape(-1).float().split(block):
+        top = piece.abs().max()
+        scales.append(top)
+        quotient = piece / top if top > 0 else torch.zeros_like(piece)
+        numbers.append((quotient[:, None] - levels).abs().argmin(dim=1).byte())
+    return torch.cat(numbers), torch.stack(scales)
+
+
+# %% right: r5 numpy
+import numpy as np
+
+
+def quantise_any(weight, levels, block):
+    flat = weight.float().numpy().ravel()
+    table = levels.numpy()
+    starts = np.arange(0, flat.size, block)
+    absmax = np.maximum.reduceat(np.abs(flat), starts)
+    inverse = np.divide(1, absmax, out=np.zeros_like(absmax), where=absmax > 0)
+    scaled = flat * np.repeat(inverse, block)[: flat.size]
+    numbers = np.searchsorted((table[1:] + table[:-1]) / 2, scaled)
+    return torch.from_numpy(numbers.astype(np.uint8)), torch.from_numpy(absmax)
+
+
+# %% right: r5 scatter_reduce by block number
+def quantise_any(w, table, size):
+    w = w.flatten().to(torch.float32)
+    owner = torch.arange(w.numel()) // size
+    absmax = torch.zeros(int(owner[-1]) + 1).scatter_reduce(0, owner, w.abs(), "amax")
+    quotient = (w / absmax[owner]).nan_to_num(0.0)
+    return (quotient[:, None] > (table[1:] + table[:-1]) / 2).sum(1, dtype=torch.uint8), absmax
+
+
+# %% right: r5 plain Python and bisect
+import bisect
+
+
+def quantise_any(weight, levels, block):
+    values, table = weight.flatten().tolist(), levels.tolist()
+    middles = [(a + b) / 2 for a, b in zip(table, table[1:])]
+    numbers, scales = [], []
+    for start in range(0, len(values), block):
+        piece = values[start : start + block]
+        top = max(map(abs, piece))
+        scales.append(top)
+        numbers += [bisect.bisect_left(middles, value / top if top else 0.0) for value in piece]
+    return torch.tensor(numbers, dtype=torch.uint8), torch.tensor(scales, dtype=torch.float32)
+
+
+# %% right: r5 whole blocks, then the tail by recursion
+def quantise_any(weight, levels, block):
+    flat = weight.reshape(-1).float()
+    whole = flat.numel() // block * block
+    if whole == 0:
+        block, whole = flat.numel(), flat.numel()
+    head, tail = flat[:whole].view(-1, block), flat[whole:]
+    absmax = head.abs().max(dim=1).values
+    quotient = head / absmax.clamp_min(torch.finfo(torch.float32).tiny)[:, None]
+    numbers = torch.cdist(quotient.reshape(-1, 1), levels[:, None]).argmin(1).to(torch.uint8)
+    if tail.numel():
+        more, last = quantise_any(tail, levels, block)
+        numbers, absmax = torch.cat([numbers, more]), torch.cat([absmax, last])
+    return numbers, absmax
+
+
+# %% right: r5 in float64
+def quantise_any(weight, levels, block):
+    flat = weight.double().flatten()
+    rows = torch.zeros(-(-flat.numel() // block), block, dtype=torch.float64)
+    rows.view(-1)[: flat.numel()] = flat
+    absmax = torch.linalg.vector_norm(rows, ord=float("inf"), dim=1)
+    quotient = torch.where(absmax[:, None] > 0, rows / absmax[:, None], 0.0)
+    table = levels.double()
+    numbers = torch.searchsorted((table[:-1] + table[1:]) / 2, quotient, right=True)
+    return numbers.view(-1)[: flat.numel()].to(torch.uint8), absmax.float()
+
+
+# %% right: r5 the nearest of the two neighbours
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    above = torch.searchsorted(levels, quotient).clamp(1, len(levels) - 1)
+    lower = (quotient - levels[above - 1]) <= (levels[above] - quotient)
+    return (above - lower.long()).to(torch.uint8), absmax
+
+
+# %% right: r5 compares products, zeros treated apart
+def quantise_any(weight, levels, block):
+    flat = weight.float().view(-1)
+    absmax = torch.cat([part.abs().max()[None] for part in torch.split(flat, block)])
+    products = absmax.repeat_interleave(block)[: len(flat), None] * levels
+    numbers = (flat[:, None] - products).abs().argmin(1)
+    numbers[flat == 0] = int((levels == 0).nonzero())
+    return numbers.to(torch.uint8), absmax
+
+
+# %% wrong: r5 the lesson's quantise
+def quantise_any(weight, levels, block):
+    blocks = weight.float().reshape(-1, block)
+    absmax = blocks.abs().max(dim=1).values
+    numbers = torch.bucketize(blocks * (1 / absmax)[:, None], (levels[1:] + levels[:-1]) / 2)
+    return numbers.to(torch.uint8).flatten(), absmax
+
+
+# %% wrong: r5 leaves the padding in
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    padded = torch.nn.functional.pad(flat, (0, -len(flat) % block)).view(-1, block)
+    absmax = padded.abs().amax(1)
+    safe = absmax.masked_fill(absmax == 0, 1)
+    return torch.bucketize(padded / safe[:, None], (levels[1:] + levels[:-1]) / 2).flatten().to(torch.uint8), absmax
+
+
+# %% wrong: r5 pads, but a block of zeros becomes NaN
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    padded = torch.nn.functional.pad(flat, (0, -len(flat) % block)).view(-1, block)
+    absmax = padded.abs().amax(1)
+    numbers = torch.bucketize(padded / absmax[:, None], (levels[1:] + levels[:-1]) / 2)
+    return numbers.flatten()[: len(flat)].to(torch.uint8), absmax
+
+
+# %% wrong: r5 drops the short last block
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    rows = flat[: len(flat) // block * block].view(-1, block)
+    absmax = rows.abs().amax(1)
+    safe = absmax.masked_fill(absmax == 0, 1)
+    return torch.bucketize(rows / safe[:, None], (levels[1:] + levels[:-1]) / 2).flatten().to(torch.uint8), absmax
+
+
+# %% wrong: r5 the tail's absmax is missing
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    numbers = torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8)
+    return numbers, absmax[: len(flat) // block]
+
+
+# %% wrong: r5 absmax in the weight's type -> fp32 and flat
+def quantise_any(weight, levels, block):
+    flat = weight.flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat.float() / (absmax + (absmax == 0)).float().repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 divides in bf16
+def quantise_any(weight, levels, block):
+    flat = weight.flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = (flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]).float()
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax.float()
+
+
+# %% wrong: r5 numbers are int64
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2), absmax
+
+
+# %% wrong: r5 numbers in the weight's shape
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8).view(weight.shape), absmax
+
+
+# %% wrong: r5 blocks of each row apart
+def quantise_any(weight, levels, block):
+    numbers, scales = [], []
+    for row in weight.float().view(-1, weight.shape[-1]):
+        for piece in row.split(block):
+            top = piece.abs().max()
+            scales.append(top)
+            numbers.append(torch.bucketize(piece / (top if top > 0 else 1), (levels[1:] + levels[:-1]) / 2))
+    return torch.cat(numbers).to(torch.uint8), torch.stack(scales)
+
+
+# %% wrong: r5 max instead of absmax
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 the level below instead of the nearest
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return (torch.searchsorted(levels, quotient, right=True) - 1).clamp(0).to(torch.uint8), absmax
+
+
+# %% wrong: r5 64 written in -> How long is a block
+def quantise_any(weight, levels, block=64):
+    block = 64
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 level 7 written in for zeros -> Which number has the level 0
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    numbers = torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2)
+    return torch.where(flat == 0, 7, numbers).to(torch.uint8), absmax
+
+
+# %% wrong: r5 a block of zeros takes number 0
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    spread = absmax.repeat_interleave(block)[: len(flat)]
+    numbers = torch.bucketize(flat / spread, (levels[1:] + levels[:-1]) / 2)
+    return torch.where(spread == 0, 0, numbers).to(torch.uint8), absmax
+
+
+# %% wrong: r5 a block of zeros gets absmax 1 -> is 1. Its
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    absmax = absmax + (absmax == 0)
+    quotient = flat / absmax.repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 compares products, argmin takes the first of equals
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    products = absmax.repeat_interleave(block)[: len(flat), None] * levels
+    return (flat[:, None] - products).abs().argmin(1).to(torch.uint8), absmax
+
+
+# %% wrong: r5 absmax never under 0.01
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)]).clamp_min(0.01)
+    quotient = flat / absmax.repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 eps of 0.001 added before the division
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + 1e-3).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 pads with ones -> the last, shorter block
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    padded = torch.nn.functional.pad(flat, (0, -len(flat) % block), value=1.0).view(-1, block)
+    absmax = padded.abs().amax(1)
+    safe = absmax.masked_fill(absmax == 0, 1)
+    numbers = torch.bucketize(padded / safe[:, None], (levels[1:] + levels[:-1]) / 2)
+    return numbers.flatten()[: len(flat)].to(torch.uint8), absmax
+
+
+# %% wrong: r5 the last block reaches back
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    parts = list(flat.split(block))
+    absmax = torch.stack([part.abs().max() for part in parts[:-1]] + [flat[-block:].abs().max()])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 two numbers in a byte -> one byte for two weights
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    numbers = torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8)
+    numbers = torch.nn.functional.pad(numbers, (0, len(numbers) % 2))
+    return (numbers[0::2] << 4) | numbers[1::2], absmax
+
+
+# %% wrong: r5 column by column
+def quantise_any(weight, levels, block):
+    flat = weight.float().T.flatten() if weight.ndim == 2 else weight.float()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 divides the caller's weight in place
+def quantise_any(weight, levels, block):
+    flat = weight.view(-1) if weight.dtype == torch.float32 else weight.float().view(-1)
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    flat /= (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(flat, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
+
+
+# %% wrong: r5 absmax as a column -> fp32 and flat
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax[:, None]
+
+
+# %% wrong: r5 the two results swapped -> the other way round
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return absmax, torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8)
+
+
+# %% wrong: r5 sixteen levels written in -> not at the level nearest
+def quantise_any(weight, levels, block):
+    levels = levels[:16]
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).clamp(max=15).to(torch.uint8), absmax
+
+
+# %% wrong: r5 the values instead of their numbers -> must be uint8
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    quotient = flat / (absmax + (absmax == 0)).repeat_interleave(block)[: len(flat)]
+    return levels[torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2)], absmax
+
+
+# %% wrong: r5 inverse absmax returned
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    absmax = torch.stack([part.abs().max() for part in flat.split(block)])
+    inverse = 1 / (absmax + (absmax == 0))
+    numbers = torch.bucketize(flat * inverse.repeat_interleave(block)[: len(flat)], (levels[1:] + levels[:-1]) / 2)
+    return numbers.to(torch.uint8), inverse
