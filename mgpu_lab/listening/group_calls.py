@@ -11,7 +11,7 @@ reduce_scatter     S, before it is scattered    S                            (n 
 all_gather         S, after it is gathered      S / n                        (n - 1) / n S
 all_to_all         S                            S                            (n - 1) / n S
 broadcast, reduce  S                            S                            S where n > 1
-gather             S, after it is gathered      S / n                        S / n where n > 1
+gather             S, after it is gathered      S / n                        S / n, on the root 0
 scatter            S, before it is scattered    S on the root, else 0        (n - 1) / n S on the root
 send               S                            S                            S
 recv               S                            0                            0
@@ -57,7 +57,7 @@ class GroupCall:
         if self.name in ("recv", "barrier") or (n < 2 and self.name != "send"):  # noqa: PLR2004 - alone
             return 0.0
         if self.name in ("send", "gather"):
-            return float(self.input_bytes)
+            return 0.0 if self.name == "gather" and self.root == self.group.rank() else float(self.input_bytes)
         if self.name in ("broadcast", "reduce"):
             return float(self.bytes)
         share = (n - 1) / n

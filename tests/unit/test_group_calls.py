@@ -7,7 +7,7 @@ import pytest
 from mgpu_lab.course.traffic import Traffic
 from mgpu_lab.listening.group_calls import GroupCall, of_group, of_operator
 
-GROUP = SimpleNamespace(group_name="7", size=lambda: 4)
+GROUP = SimpleNamespace(group_name="7", size=lambda: 4, rank=lambda: 1)
 TENSOR = SimpleNamespace(numel=lambda: 10, nbytes=40, dtype="torch.float32")
 OPTIONS = SimpleNamespace(rootRank=2, asyncOp=True)
 
@@ -23,6 +23,7 @@ SIZES = [
     ("_reduce_scatter_base", (TENSOR, None), "reduce_scatter(10 x float32)", 160, 0, 120),
     ("alltoall_base", (None, TENSOR, [], []), "all_to_all(10 x float32)", 40, 40, 30),
     ("gather", ([], [TENSOR], OPTIONS), "gather(10 x float32, dst=2)", 160, 40, 40),
+    ("gather", ([], [TENSOR], SimpleNamespace(rootRank=1)), "gather(10 x float32, dst=1)", 160, 40, 0),
     ("scatter", ([TENSOR], [[TENSOR] * 4], OPTIONS), "scatter(10 x float32, src=2)", 160, 160, 120),
     ("scatter", ([TENSOR], [], OPTIONS), "scatter(10 x float32, src=2)", 160, 0, 0),
     ("send", ([TENSOR], 3, 0), "send(10 x float32, dst=3)", 40, 40, 40),
@@ -31,7 +32,7 @@ SIZES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("row", SIZES, ids=lambda row: row[0])
+@pytest.mark.parametrize("row", SIZES, ids=lambda row: f"{row[0]}-{row[-1]}")
 def test_sizes(row):
     operation, args, *wanted = row
     call = of_group(operation, GROUP, args, {})
