@@ -1151,7 +1151,7 @@ class FlatOptimizer:
             p = torch.nn.Parameter(flat[at : at + p.numel()].view_as(p))
             at += p.numel()
 
-# %% wrong: rank 0 steps for all -> every rank update
+# %% wrong: rank 0 steps for all
 class FlatOptimizer:
     def __init__(self, params, optimizer_class, **defaults):
         self.params = list(params)
