@@ -138,6 +138,13 @@ def shard_state_hint(sharded: Any, plain: Any, ours: list[nn.Parameter], size: i
             f"Values are right, but with {size} ranks one rank keeps state for {held} of {trained} numbers. "
             f"A fair share plus the largest parameter is {limit}."
         )
+    groups = getattr(local, "param_groups", ())
+    updated = sum(p.numel() for group in groups for p in group["params"] if p.requires_grad)
+    if size > 1 and updated > limit:
+        return (
+            f"Values are right, but with {size} ranks one rank's `.local` updates {updated} of {trained} numbers. "
+            f"Only an owner updates a parameter; a fair share plus the largest parameter is {limit}."
+        )
     if size == 1 and not state_numbers(local):
         return "Values are right, but `.local` holds no state. It must be the optimizer that updates the own part."
     return None

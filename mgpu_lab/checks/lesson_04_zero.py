@@ -157,7 +157,7 @@ def clip_hint(
     wanted = min(1.0, max_norm / norm)
     otherwise = (
         f"With {size} rank{'s' * (size > 1)}, max_norm {max_norm} and norm {norm:.4g} of all, the gradients were "
-        f"multiplied by {factor:.4g}, not by {wanted:.4g}."
+        f"multiplied by {factor:.6g}, not by {wanted:.6g}."
     )
     return fitting(known, lambda wrong: abs(factor - wrong) < 1e-4 * abs(wrong)) or otherwise
 
@@ -208,7 +208,23 @@ def gradients_trial(answer: Any, size: int, trial: int, dtype: torch.dtype) -> s
             "gradients after the call: a list, a flat buffer or a view of it?"
         )
     sizes = {p: p.nbytes for _, p in trained}
-    return gradients_traffic(spy, sizes, owner, size)
+    return kept_hint(parameters, owned_bytes(sizes, owner, size)) or gradients_traffic(spy, sizes, owner, size)
+
+
+def owned_bytes(sizes: dict[nn.Parameter, int], owner: dict[nn.Parameter, int], size: int) -> list[int]:
+    return [sum(each for p, each in sizes.items() if owner[p] == rank) for rank in range(size)]
+
+
+def kept_hint(parameters: list[nn.Parameter], held: list[int]) -> str | None:
+    """What the kept gradients keep in memory: no more than the largest share."""
+    storages = [p.grad.untyped_storage() for p in parameters if p.grad is not None]
+    kept = sum({each.data_ptr(): each.nbytes() for each in storages}.values())
+    if kept > 1.01 * max(held) + MARKS_BYTES:
+        return (
+            f"The gradients are right, but those that one rank keeps are views of larger tensors: {kept} bytes stay in "
+            f"memory, where {max(held)} are the largest share. Keep copies of the own part only."
+        )
+    return None
 
 
 def storage_of(tensor: Any) -> StorageWeakRef:
@@ -256,7 +272,7 @@ def gradients_traffic(
     if size == 1:
         return None
     whole = sum(sizes.values())
-    held = [sum(each for p, each in sizes.items() if owner[p] == rank) for rank in range(size)]
+    held = owned_bytes(sizes, owner, size)
     large = {event.name for event in spy.events if event.bytes > MARKS_BYTES}
     if "all_reduce" in large:
         return (

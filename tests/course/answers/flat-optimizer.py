@@ -365,3 +365,837 @@ def FlatOptimizer(params, optimizer_class, **defaults):
 class FlatOptimizer:
     def __init__(self, params, optimizer_class, **defaults):
         self.local = optimizer_class(params, **defaults)
+
+
+# %% right: parameters_to_vector
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.total = sum(p.numel() for p in self.params)
+        n = dist.get_world_size()
+        self.size = -(-self.total // n)
+        self.part = torch.nn.Parameter(self.slice(parameters_to_vector(self.params).detach()))
+        self.local = optimizer_class([self.part], **defaults)
+    def slice(self, flat):
+        flat = torch.nn.functional.pad(flat, (0, self.size * dist.get_world_size() - self.total))
+        r = dist.get_rank()
+        return flat[r * self.size : (r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.slice(torch.cat([p.grad.flatten() for p in self.params]))
+        self.local.step()
+        whole = self.part.new_empty(self.size * dist.get_world_size())
+        dist.all_gather_into_tensor(whole, self.part.detach())
+        vector_to_parameters(whole[: self.total], self.params)
+
+# %% right: the parameters become views of the flat tensor
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = [*params]
+        n, r = dist.get_world_size(), dist.get_rank()
+        count = sum(p.numel() for p in self.ps)
+        self.flat = torch.zeros((count + n - 1) // n * n, dtype=self.ps[0].dtype, device=self.ps[0].device)
+        self.grads = torch.zeros_like(self.flat)
+        at = 0
+        for p in self.ps:
+            view = self.flat[at : at + p.numel()].view(p.shape)
+            view.copy_(p.detach())
+            p.data = view
+            at += p.numel()
+        self.part = self.flat.chunk(n)[r]
+        self.part.grad = None
+        self.part.requires_grad_()
+        self.local = optimizer_class([self.part], **defaults)
+    def step(self):
+        n, r = dist.get_world_size(), dist.get_rank()
+        torch.cat([p.grad.reshape(-1) for p in self.ps], out=self.grads[: sum(p.numel() for p in self.ps)])
+        self.part.grad = self.grads.chunk(n)[r]
+        self.local.step()
+        with torch.no_grad():
+            dist.all_gather_into_tensor(self.flat, self.part.detach().clone())
+
+# %% right: all_gather into a list, async
+class Flat:
+    def __init__(self, parameters, make, **kw):
+        self.parameters = tuple(parameters)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        flat = self.flatten([p.detach() for p in self.parameters])
+        self.mine = flat[self.r].clone().requires_grad_(True)
+        self.local = make([self.mine], **kw)
+    def flatten(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        missing = -flat.numel() % self.n
+        return torch.cat([flat, flat.new_zeros(missing)]).view(self.n, -1)
+    @torch.no_grad()
+    def step(self):
+        self.mine.grad = self.flatten([p.grad for p in self.parameters])[self.r].clone()
+        self.local.step()
+        parts = [torch.empty_like(self.mine) for _ in range(self.n)]
+        dist.all_gather(parts, self.mine.detach(), async_op=True).wait()
+        flat = torch.cat(parts)
+        for p in self.parameters:
+            p.copy_(flat[: p.numel()].view_as(p))
+            flat = flat[p.numel() :]
+
+# %% right: functional all-gather, again
+import torch.distributed._functional_collectives as fc
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.sizes = [p.numel() for p in self.params]
+        self.share = -(-sum(self.sizes) // dist.get_world_size())
+        own = self.own(p.detach() for p in self.params)
+        self.weight = nn.Parameter(own)
+        self.local = optimizer_class([self.weight], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.reshape(-1) for t in tensors])
+        got = flat[dist.get_rank() * self.share :][: self.share]
+        out = flat.new_zeros(self.share)
+        out[: got.numel()] = got
+        return out
+    def step(self):
+        self.weight.grad = self.own(p.grad for p in self.params)
+        self.local.step()
+        flat = fc.wait_tensor(fc.all_gather_tensor(self.weight.detach(), 0, dist.group.WORLD))
+        with torch.no_grad():
+            for p, new in zip(self.params, flat[: sum(self.sizes)].split(self.sizes)):
+                p.copy_(new.view_as(p))
+
+# %% right: a ring of sends
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        flat = self.lay(p.data for p in self.params)
+        self.part = torch.nn.Parameter(flat[self.r].clone())
+        self.local = optimizer_class([self.part], **defaults)
+    def lay(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        return torch.nn.functional.pad(flat, (0, -len(flat) % self.n)).view(self.n, -1)
+    def step(self):
+        self.part.grad = self.lay(p.grad for p in self.params)[self.r].clone()
+        self.local.step()
+        rows = torch.empty(self.n, self.part.numel(), dtype=self.part.dtype, device=self.part.device)
+        rows[self.r] = self.part.data
+        for hop in range(self.n - 1):
+            out, into = (self.r - hop) % self.n, (self.r - hop - 1) % self.n
+            works = dist.batch_isend_irecv([dist.P2POp(dist.isend, rows[out], (self.r + 1) % self.n), dist.P2POp(dist.irecv, rows[into], (self.r - 1) % self.n)])
+            for w in works:
+                w.wait()
+        at = 0
+        for p in self.params:
+            p.data.copy_(rows.view(-1)[at : at + p.numel()].view(p.shape))
+            at += p.numel()
+
+# %% right: only pieces, never the whole gradient
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        n, r = dist.get_world_size(), dist.get_rank()
+        total = sum(p.numel() for p in self.params)
+        self.size = (total + n - 1) // n
+        begin, end = r * self.size, (r + 1) * self.size
+        self.pieces, at = [], 0
+        for p in self.params:
+            a, b = max(begin, at), min(end, at + p.numel())
+            if a < b:
+                self.pieces.append((p, a - at, b - at, a - begin, b - begin))
+            at += p.numel()
+        first = self.params[0]
+        self.part = torch.zeros(self.size, dtype=first.dtype, device=first.device)
+        for p, a, b, c, d in self.pieces:
+            self.part[c:d] = p.detach().flatten()[a:b]
+        self.part.requires_grad_()
+        self.part.grad = torch.zeros_like(self.part)
+        self.local = optimizer_class([self.part], **defaults)
+    def step(self):
+        for p, a, b, c, d in self.pieces:
+            self.part.grad[c:d] = p.grad.flatten()[a:b]
+        self.local.step()
+        flat = self.part.new_empty(self.size * dist.get_world_size()).detach()
+        dist.all_gather_into_tensor(flat, self.part.data)
+        at = 0
+        for p in self.params:
+            p.data = flat[at : at + p.numel()].view_as(p).clone()
+            at += p.numel()
+
+# %% wrong: closures, no class of its own -> must be a class
+from types import SimpleNamespace
+def FlatOptimizer(params, optimizer_class, **defaults):
+    params = list(params)
+    n, r = dist.get_world_size(), dist.get_rank()
+    pad = -sum(p.numel() for p in params) % n
+    lay = lambda ts: torch.cat([*(t.detach().flatten() for t in ts), params[0].detach().new_zeros(pad)])
+    part = lay(params).tensor_split(n)[r].clone().requires_grad_()
+    local = optimizer_class([part], **defaults)
+    def step():
+        part.grad = lay(p.grad for p in params).tensor_split(n)[r]
+        local.step()
+        flat = lay(params)
+        dist.all_gather_into_tensor(flat, part.detach())
+        for p, new in zip(params, flat.split([*(p.numel() for p in params), pad])):
+            p.data.copy_(new.view(p.shape))
+    return SimpleNamespace(local=local, step=step)
+
+# %% right: all_gather_single's old name, futures, a subclass of Optimizer
+class FlatOptimizer(torch.optim.Optimizer):
+    def __init__(self, params, optimizer_class, **defaults):
+        super().__init__(list(params), dict(defaults))
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        ps = self.param_groups[0]["params"]
+        flat = torch.cat([p.detach().ravel() for p in ps])
+        self.k = -(-flat.numel() // self.n)
+        flat = torch.cat((flat, flat.new_zeros(self.k * self.n - flat.numel())))
+        self.shard = nn.Parameter(flat.narrow(0, self.r * self.k, self.k).clone())
+        self.local = optimizer_class((self.shard,), **defaults)
+    def step(self, closure=None):
+        ps = self.param_groups[0]["params"]
+        g = torch.cat([p.grad.ravel() for p in ps])
+        g = torch.cat((g, g.new_zeros(self.k * self.n - g.numel())))
+        self.shard.grad = g.narrow(0, self.r * self.k, self.k)
+        self.local.step()
+        self.shard.grad = None
+        dist.all_gather_into_tensor(g, self.shard.detach(), async_op=True).get_future().wait()
+        done = 0
+        with torch.no_grad():
+            for p in ps:
+                p.copy_(g.narrow(0, done, p.numel()).view(p.size()))
+                done += p.numel()
+
+# %% wrong: no padding
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = self.total // self.n
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        pass
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: the last numbers left out
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = self.total // self.n
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, max(0, self.size * self.n - self.total)))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(torch.cat([flat, p.detach().flatten()])[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: one number too many when it divides
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = self.total // self.n + 1
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: ranks fixed at two
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = 2, dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: state of the whole flat tensor
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(torch.cat([p.detach().flatten() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = torch.cat([p.grad.flatten() for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.own([self.part.detach()]))
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: a plain optimizer beside it
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.plain = optimizer_class(self.params, **defaults)
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.plain.step()
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: all-reduce of zeros elsewhere
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        flat.zero_()
+        flat[self.r * self.size : (self.r + 1) * self.size] = self.part.detach()
+        dist.all_reduce(flat)
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: one all-gather of the whole from each rank
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        flat.zero_()
+        flat[self.r * self.size : (self.r + 1) * self.size] = self.part.detach()
+        every = [torch.empty_like(flat) for _ in range(self.n)]
+        dist.all_gather(every, flat)
+        flat = sum(every)
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: gathered twice, again
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: never written back
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data = p.data
+            at += p.numel()
+
+# %% wrong: written back in reverse order
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in reversed(self.params):
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: a new optimizer at each step
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.make = lambda: optimizer_class([self.part], **defaults)
+        self.local = self.make()
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local = self.make()
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: lr of its own -> get the defaults
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], lr=1e-3)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: gradients pile up
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params]) + (0 if self.part.grad is None else self.part.grad)
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: the first step's gradients for ever
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params]) if self.part.grad is None else self.part.grad
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: divided by the ranks -> the gradient as they are
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params]) / self.n
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: gradients all-reduced once more
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        for p in self.params:
+            dist.all_reduce(p.grad)
+            p.grad /= self.n
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: another rank's part
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[(self.n - 1 - self.r) * self.size : (self.n - self.r) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: gathered before the step -> after the own part
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        self.local.step()
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: flat in fp32
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors]).float()
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: the generator read twice
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.total = sum(p.numel() for p in params)
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: each tensor padded by itself -> with padding is
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.size = sum(-(-p.numel() // self.n) for p in self.params)
+        self.total = sum(p.numel() for p in self.params)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: the padding is one whole share
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n) + (self.total % self.n > 0) * (self.n - self.total % self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: local is the class
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local, self.inner = optimizer_class, optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.inner.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: new parameters in the place of the old ones
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p = torch.nn.Parameter(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: rank 0 steps for all
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        if self.r == 0:
+            self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()
+
+# %% wrong: only rank 0 gathers
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.total = sum(p.numel() for p in self.params)
+        self.size = -(-self.total // self.n)
+        self.part = torch.nn.Parameter(self.own([p.detach() for p in self.params]))
+        self.local = optimizer_class([self.part], **defaults)
+    def own(self, tensors):
+        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.nn.functional.pad(flat, (0, self.size * self.n - self.total))
+        return flat[self.r * self.size : (self.r + 1) * self.size].clone()
+    def step(self):
+        self.part.grad = self.own([p.grad for p in self.params])
+        self.local.step()
+        flat = self.part.detach().new_empty(self.size * self.n)
+        if self.r:
+            return
+        dist.all_gather_into_tensor(flat, self.part.detach())
+        at = 0
+        for p in self.params:
+            p.data.copy_(flat[at : at + p.numel()].view_as(p))
+            at += p.numel()

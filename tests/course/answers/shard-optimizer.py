@@ -321,3 +321,414 @@ class Shard:
                 p.data.zero_()
             else:
                 dist.broadcast(p.data, self.owner[p])
+
+
+# %% right: sorted and dealt, snake order
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        n, r = dist.get_world_size(), dist.get_rank()
+        order = sorted(range(len(self.params)), key=lambda i: -self.params[i].numel())
+        self.owner = {}
+        for place, i in enumerate(order):
+            lap, at = divmod(place, n)
+            self.owner[i] = at if lap % 2 == 0 else n - 1 - at
+        self.local = optimizer_class([p for i, p in enumerate(self.params) if self.owner[i] == r], **defaults)
+
+    @torch.no_grad()
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.params):
+            dist.broadcast(p, self.owner[i])
+
+# %% right: heap, async broadcasts waited for
+import heapq
+class Mine:
+    def __init__(self, parameters, kind, **kw):
+        ps = list(parameters)
+        heap = [(0, r) for r in range(dist.get_world_size())]
+        self.shares = [[] for _ in heap]
+        for p in sorted(ps, key=lambda p: p.numel(), reverse=True):
+            load, r = heapq.heappop(heap)
+            self.shares[r].append(p)
+            heapq.heappush(heap, (load + p.numel(), r))
+        self.local = kind(self.shares[dist.get_rank()], **kw)
+    def step(self):
+        self.local.step()
+        works = [dist.broadcast(p.detach(), src=r, async_op=True) for r, share in enumerate(self.shares) for p in share if p.requires_grad]
+        for w in works:
+            w.wait()
+
+# %% right: one flat broadcast for each owner
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        ps = [p for p in params if p.requires_grad]
+        n = dist.get_world_size()
+        self.shares = [[] for _ in range(n)]
+        for p in sorted(ps, key=torch.numel, reverse=True):
+            min(self.shares, key=lambda s: sum(q.numel() for q in s)).append(p)
+        self.local = optimizer_class(self.shares[dist.get_rank()], **defaults)
+    def step(self):
+        self.local.step()
+        for src, share in enumerate(self.shares):
+            flat = torch.nn.utils.parameters_to_vector(share).detach().clone()
+            dist.broadcast(flat, src=src)
+            torch.nn.utils.vector_to_parameters(flat, share)
+
+# %% right: functional broadcast
+import torch.distributed._functional_collectives as fc
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = sorted(params, key=lambda p: p.numel(), reverse=True)
+        self.local = optimizer_class(self.params[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        n = dist.get_world_size()
+        for i, p in enumerate(self.params):
+            new = fc.broadcast(p.detach(), i % n, dist.group.WORLD)
+            with torch.no_grad():
+                p.copy_(fc.wait_tensor(new))
+
+# %% right: torch's own ZeroRedundancyOptimizer inside
+from torch.distributed.optim import ZeroRedundancyOptimizer
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.zero = ZeroRedundancyOptimizer(list(params), optimizer_class, **defaults)
+    @property
+    def local(self):
+        return self.zero.optim
+    def step(self):
+        self.zero.step()
+
+# %% right: passed along a ring, each rank sends a number once
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = sorted((p for p in params if p.requires_grad), key=lambda p: -p.numel())
+        self.n, self.r = dist.get_world_size(), dist.get_rank()
+        self.local = optimizer_class(self.params[self.r :: self.n], **defaults)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.params):
+            far = (self.r - i % self.n) % self.n
+            if far > 0:
+                dist.recv(p.data, src=(self.r - 1) % self.n)
+            if far < self.n - 1:
+                dist.send(p.data, dst=(self.r + 1) % self.n)
+
+# %% right: futures, add_param_group for the shares
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        me, count = dist.get_rank(), dist.get_world_size()
+        load, self.owned, own = torch.zeros(count), [], []
+        for p in sorted(params, key=torch.Tensor.numel, reverse=True):
+            to = int(load.argmin())
+            load[to] += p.numel()
+            self.owned.append((to, p))
+            if to == me:
+                own.append(p)
+        self.local = optimizer_class(own[:1], **defaults)
+        if own[1:]:
+            self.local.add_param_group({"params": own[1:]})
+    def step(self):
+        self.local.step()
+        torch.futures.wait_all([dist.broadcast(p.data, to, async_op=True).get_future() for to, p in self.owned])
+
+# %% right: the first fit that keeps below the fair share, hand-imported names
+from torch.distributed import broadcast, get_rank, get_world_size
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        params = [*params]
+        fair = sum(map(torch.numel, params)) / get_world_size()
+        loads = [0] * get_world_size()
+        self.table = []
+        for p in sorted(params, key=torch.numel, reverse=True):
+            for r in range(len(loads)):
+                if loads[r] + p.numel() <= fair or loads[r] == min(loads):
+                    break
+            loads[r] += p.numel()
+            self.table.append((p, r))
+        self.local = optimizer_class([p for p, r in self.table if r == get_rank()], **defaults)
+    def step(self):
+        self.local.step()
+        for p, r in self.table:
+            if p.grad is not None:
+                broadcast(p.data, src=r)
+
+# %% wrong: a function that makes a class -> must be a class
+def Shard(params, optimizer_class, **defaults):
+    params = sorted(params, key=torch.numel)[::-1]
+    n = dist.get_world_size()
+    class Sharded:
+        local = optimizer_class([p for i, p in enumerate(params) if i % n == dist.get_rank()], **defaults)
+        def step(self):
+            self.local.step()
+            for i, p in enumerate(params):
+                if p.requires_grad:
+                    dist.broadcast(p.data, i % n)
+    return Sharded()
+
+# %% wrong: no sending
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+
+# %% wrong: sends before the step
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+        self.local.step()
+
+# %% wrong: broadcasts the own parameters only
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)[dist.get_rank()::dist.get_world_size()]
+        self.local = optimizer_class(self.ps, **defaults)
+    def step(self):
+        self.local.step()
+        for p in self.ps:
+            dist.broadcast(p.data, dist.get_rank())
+
+# %% wrong: all-reduce of zeros elsewhere, twice the traffic
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            if i % dist.get_world_size() != dist.get_rank():
+                p.data.zero_()
+            dist.all_reduce(p.data)
+
+# %% wrong: every rank keeps the whole state
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps, **defaults)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: a whole optimizer beside the local one
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.whole = optimizer_class(self.ps, **defaults)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.whole.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: a new local optimizer at each step
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.make = lambda: optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+        self.local = self.make()
+    def step(self):
+        self.local = self.make()
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: the state deleted after the step
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        self.local.state.clear()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: defaults forgotten
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], lr=1e-3)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: always AdamW
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = torch.optim.AdamW(self.ps[dist.get_rank()::dist.get_world_size()], lr=defaults["lr"])
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: the generator read twice
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        n, r = dist.get_world_size(), dist.get_rank()
+        self.local = optimizer_class([p for i, p in enumerate(params) if i % n == r], **defaults)
+        self.ps = list(params)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: contiguous halves by count, not by numbers
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        n, r = dist.get_world_size(), dist.get_rank()
+        self.owner = [min(i * n // len(self.ps), n - 1) for i in range(len(self.ps))]
+        self.local = optimizer_class([p for p, o in zip(self.ps, self.owner) if o == r], **defaults)
+    def step(self):
+        self.local.step()
+        for p, o in zip(self.ps, self.owner):
+            dist.broadcast(p.data, o)
+
+# %% wrong: the broadcast copies get the values
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data.clone(), i % dist.get_world_size())
+
+# %% wrong: everything from rank 0
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        for p in self.ps:
+            dist.broadcast(p.data, 0)
+
+# %% wrong: each sent twice
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps + self.ps):
+            dist.broadcast(p.data, i % len(self.ps) % dist.get_world_size())
+
+# %% wrong: sends the gradients too
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        for p in self.ps:
+            if p.grad is not None:
+                dist.all_reduce(p.grad)
+                p.grad /= dist.get_world_size()
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: rounded on the way, half precision travels
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            half = p.data.half()
+            dist.broadcast(half, i % dist.get_world_size())
+            p.data.copy_(half)
+
+# %% wrong: fp32 travels, fp64 loses digits
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            wire = p.data.float()
+            dist.broadcast(wire, i % dist.get_world_size())
+            p.data.copy_(wire)
+
+# %% wrong: the frozen one is trained and needs a gradient
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        for p in self.ps:
+            p.grad = p.grad.contiguous()
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: owners by turns from each rank's own point of view
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        n, r = dist.get_world_size(), dist.get_rank()
+        self.owner = [(i + r) % n for i in range(len(self.ps))]
+        self.local = optimizer_class([p for p, o in zip(self.ps, self.owner) if o == r], **defaults)
+    def step(self):
+        self.local.step()
+        for p, o in zip(self.ps, self.owner):
+            dist.broadcast(p.data, o)
+
+# %% wrong: all-gather of every rank's whole parameters
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            n = dist.get_world_size()
+            everyones = [torch.empty_like(p) for _ in range(n)]
+            dist.all_gather(everyones, p.data)
+            p.data.copy_(everyones[i % n])
+
+# %% wrong: no attribute local
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.optimizer = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.optimizer.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: steps everything, then drops the others' state -> Only an owner updates
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps, **defaults)
+        self.mine = self.ps[dist.get_rank()::dist.get_world_size()]
+    def step(self):
+        self.local.step()
+        for p in [p for p in self.local.state if all(p is not q for q in self.mine)]:
+            del self.local.state[p]
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
+
+# %% wrong: the update is applied twice on the owner
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.ps = sorted(params, key=torch.numel, reverse=True)
+        self.local = optimizer_class(self.ps[dist.get_rank()::dist.get_world_size()], **defaults)
+    def step(self):
+        self.local.step()
+        self.local.step()
+        for i, p in enumerate(self.ps):
+            dist.broadcast(p.data, i % dist.get_world_size())
