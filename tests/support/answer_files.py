@@ -1,7 +1,8 @@
 """Answers to the exercises in many styles, right ones and wrong ones: ``tests/course/answers/<check>.py``.
 
 Cells are separated by ``# %% right: what it is like`` or ``# %% wrong: what it is like -> words of its hint``. The
-answer is what a cell defines last: a function, a class, a name. Cells see what a cell on a rank sees.
+answer is what a cell defines last: a function, a class, a name. Cells see what a cell on a rank sees. ``wrong from 3``
+heads an answer that gives the right result on fewer than 3 ranks, such as a sum of two numbers that is rounded once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gloo import on_ranks
 from mgpu_lab.checks.core import PASSED, judge
 
 FOLDER = Path(__file__).resolve().parents[1] / "course" / "answers"
-HEAD = re.compile(r"(?m)^# %% (right|wrong): *(.*?)(?: -> (.*))?$\n")
+HEAD = re.compile(r"(?m)^# %% (right|wrong)(?: from (\d))?: *(.*?)(?: -> (.*))?$\n")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Answer:
     like: str
     words: str
     source: str
+    from_ranks: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def parsed(text: str) -> list[Answer]:
     heads = list(HEAD.finditer(text))
     ends = [*(head.start() for head in heads[1:]), len(text)]
     return [
-        Answer(head[1] == "right", head[2], head[3] or "", text[head.end() : end].strip() + "\n")
+        Answer(head[1] == "right", head[3], head[4] or "", text[head.end() : end].strip() + "\n", int(head[2] or 1))
         for head, end in zip(heads, ends, strict=False)
     ]
 
@@ -96,7 +98,7 @@ def defined_last(source: str) -> str:
 
 def failures(check: str, size: int) -> list[str]:
     """Say which answers are misjudged on so many ranks: all ranks must pass a right one, and none a wrong one."""
-    answers, found = read(check), []
+    answers, found = [answer for answer in read(check) if answer.from_ranks <= size], []
     for answer, said in zip(answers, judged(check, answers, size), strict=True):
         texts = " | ".join(dict.fromkeys(each.text.strip() for each in said))
         if answer.right and not all(each.passed for each in said):
