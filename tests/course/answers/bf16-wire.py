@@ -229,7 +229,7 @@ def reduce_mean(x):
     x.copy_(gathered(exchanged(pieces(x)).float().sum(0).bfloat16())[: len(x)])
 
 
-# %% wrong: sums in bf16 -> The sum was made in bf16
+# %% wrong from 3: sums in bf16 -> The sum was made in bf16
 def pieces(x):
     size = dist.get_world_size()
     share = -(-len(x) // size)
@@ -256,7 +256,7 @@ def reduce_mean(x):
     x.copy_(gathered(total / dist.get_world_size())[: len(x)])
 
 
-# %% wrong: divides before -> Divided before the sum
+# %% wrong from 3: divides before -> Divided before the sum
 def pieces(x):
     size = dist.get_world_size()
     share = -(-len(x) // size)
@@ -427,7 +427,7 @@ def reduce_mean(x, size):
     x /= size
 
 
-# %% wrong: rounds twice -> Rounded twice
+# %% wrong from 3: rounds twice -> Rounded twice
 def pieces(x):
     size = dist.get_world_size()
     share = -(-len(x) // size)
