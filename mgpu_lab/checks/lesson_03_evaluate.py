@@ -65,9 +65,7 @@ def number_hint(results: list[float | None], items: list[float], size: int) -> s
     return None
 
 
-def evaluate_hint(  # noqa: PLR0911 - one for each mistake
-    facts: list[Found], items: list[float], size: int
-) -> str | None:
+def evaluate_hint(facts: list[Found], items: list[float], size: int) -> str | None:
     """Name the mistake; every rank sees the same facts and finds the same."""
     results = [result for result, _ in facts if result is not None]
     counts = [len(seen) for _, seen in facts]
@@ -75,9 +73,6 @@ def evaluate_hint(  # noqa: PLR0911 - one for each mistake
     number, share = len(items), -(-len(items) // size)
     if size > 1 and number > 1 and all(sorted(seen) == sorted(items) for _, seen in facts):
         return f"Every rank looked at all {number} items; the work is to be shared."
-    twice = next((rank for rank, (_, seen) in enumerate(facts) if len(set(seen)) < len(seen)), None)
-    if twice is not None:
-        return f"Rank {twice} looked at an item of its own twice; each costs a forward. (There are {number} items.)"
     if len(looked) > number:
         return (
             f"{len(looked)} evaluations for {number} items: some are looked at twice, if not counted twice, as with "

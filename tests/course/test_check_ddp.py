@@ -84,7 +84,7 @@ WRONG_CODE = {
             "t = torch.tensor(1 / n_tokens); dist.all_reduce(t); p.grad *= 1 / n_tokens / t; dist.all_reduce(p.grad)",
             "wrong way round"),
         "nothing done": ("p.grad", "nothing from the other ranks"),
-        "not waited": ("dist.all_reduce(p.grad.clone(), async_op=True)", "nothing from the other ranks"),
+        "not waited": ("dist.all_reduce(p.grad.clone(), async_op=True)", "never waited for"),
         "each gradient twice": ("""
             t = torch.tensor(float(n_tokens))
             dist.all_reduce(t)

@@ -315,7 +315,7 @@ def evaluate(loss_of, items):
     return total.item() / len(items), len(items)
 
 
-# %% wrong: looks at each of its items twice -> looked at an item of its own twice
+# %% wrong: looks at each of its items twice -> looked at twice
 def evaluate(loss_of, items):
     mine = items[dist.get_rank() :: dist.get_world_size()]
     total = torch.zeros(1, device=device)
