@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import torch
 
 BIT_CASES = ((64, None), (64, 256), (32, 256), (128, None), (4096, 100), (100, 30))
-ROUNDED = 6e-4  # by round(..., 3)
 NF4_LIKE = (-1.0, -0.7, -0.5, -0.3, -0.1, 0.0, 0.15, 0.3, 0.55, 1.0)
 EVEN = (-1.0, -0.5, 0.0, 0.5, 1.0)
 MANY = tuple(number / 16 for number in range(-16, 17))
@@ -65,8 +64,8 @@ def bits_hint(found: float, block: int, scale_block: int | None) -> str:
         wanted + 32 / block: "The fp32 absmax of each block is gone once it is quantised to 8 bits.",
         4 + 8 / block + 8 / (block * scales): "The second absmax is fp32, not 8 bits.",
     }
-    if 0 < abs(found - wanted) < ROUNDED:
-        return " that is rounded, or nearly right. Return the number as it comes."
+    if any(found == round(wanted, digits) != wanted for digits in range(1, 7)):
+        return " that is the right number, rounded. Return it as it comes."
     hint = of_number(found, always) or of_number(found, double if scale_block else single)
     return f": {hint}" if hint else f" you have {found:g} bits. Count the weight, and its share of each kind of scale."
 

@@ -80,11 +80,11 @@ WRONG_QUANTISERS = {
     "absolute value, please": largest_not_absolute,
     "takes the level below": level_below,
     "has changed": in_place,
-    "fits into uint8": solved_but(torch.Tensor.long),
+    "they must be uint8": solved_but(torch.Tensor.long),
     "two tensors": lambda *case: solved_quantiser(*case)[0],
     "must return two tensors": solved_but(absmax=torch.Tensor.tolist),
     "counted from 0": solved_but(lambda right: right + 1),
-    "block of zeros is not 0": solved_but(absmax=lambda right: right.clamp(min=1e-3)),
+    "the absmax of a block of zeros is 0.001": solved_but(absmax=lambda right: right.clamp(min=1e-3)),
 }
 
 

@@ -81,7 +81,7 @@ def zero_over_zero(weight, levels, block):
     return torch.bucketize(scaled, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
 
 
-# %% wrong: absmax 1 for zeros -> not 0
+# %% wrong: absmax 1 for zeros -> is 1. Its largest
 def ones_for_zeros(weight, levels, block):
     pieces = weight.float().flatten().split(block)
     absmax = torch.stack([piece.abs().max() for piece in pieces])
@@ -143,7 +143,7 @@ def always_seven(weight, levels, block):
     return torch.cat(numbers).to(torch.uint8), absmax
 
 
-# %% wrong: int64 -> fits into uint8
+# %% wrong: int64 -> must be uint8
 def as_int64(weight, levels, block):
     pieces = weight.float().flatten().split(block)
     absmax = torch.stack([piece.abs().max() for piece in pieces])
@@ -456,7 +456,7 @@ def quantise_any(weight, levels, block):
     return torch.bucketize(quotient, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), absmax
 
 
-# %% wrong: r5 pads with ones -> the last, shorter block
+# %% wrong: r5 pads with ones -> not the largest absolute value
 def quantise_any(weight, levels, block):
     flat = weight.float().flatten()
     padded = torch.nn.functional.pad(flat, (0, -len(flat) % block), value=1.0).view(-1, block)
