@@ -86,7 +86,10 @@ def set_up():
 
 
 def save(path, model, optimizer, progress, sums):
-    """Rank 0 writes; every rank calls it, and gives what only it has (add NumPy's random state where you use it)."""
+    """Rank 0 writes; every rank calls it, and gives what only it has.
+
+    Where you use NumPy's random numbers, add their state, its array by `tolist()`: `load` refuses NumPy arrays.
+    """
     own = {"sums": sums.cpu(), "cpu_rng": torch.get_rng_state()}
     if sums.is_cuda:
         own["cuda_rng"] = torch.cuda.get_rng_state()
