@@ -61,9 +61,12 @@ class Figures:
     def named(self, text: str) -> int:
         """Bytes of the rows with `text` in their name: `ledger.named("bucket")`; 0 where there could be such a row.
 
-        A text that no row of any ledger has in its name is a UsageError: it is misspelt.
+        Rows that are named after a notebook's variables count only where no other row has it. A text that no row of
+        any ledger has in its name is a UsageError: it is misspelt.
         """
-        found = [row.size_bytes for row in self.details if text.casefold() in row.name.casefold()]
+        rows = [row for row in self.details if text.casefold() in row.name.casefold()]
+        own = set(row_names())  # a notebook variable of that name is another matter
+        found = [row.size_bytes for row in rows if row.name in own] or [row.size_bytes for row in rows]
         if not found and not any(text.casefold() in name.casefold() for name in row_names()):
             here = ", ".join(dict.fromkeys(f'"{row.name}"' for row in self.details))
             raise UsageError(f'No row of a ledger has "{text}" in its name. This ledger has {here or "no rows"}.')

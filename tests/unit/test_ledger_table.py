@@ -26,6 +26,15 @@ def test_a_ledger_answers_by_name_device_and_parameter():
     assert (one.bytes_per_parameter(), one.bytes_per_parameter("other")) == (16.0, 1.0)
 
 
+def test_a_variable_of_the_same_name_is_not_counted():
+    rows = (
+        LedgerRow("parameters", "nf4 packed weights", "cpu", 64),
+        LedgerRow("other", "packed: uint8 [32]", "cpu", 32),
+    )
+    one = MemoryLedger(64, 0, 0, 0, 0, 32, 96, rows)
+    assert (one.named("packed"), one.named("packed: uint8")) == (64, 32)
+
+
 def test_a_name_that_no_row_could_have_is_refused_with_those_that_are_there():
     assert ledger(0).named("DDP bucket") == ledger(0).named("fp64 master weights") == 0
     with pytest.raises(UsageError, match=r'"buckte" in its name\. This ledger has "weights <fp32>", "x"'):
