@@ -6,6 +6,7 @@ import pytest
 from mgpu_lab.checks.core import HOMES
 
 LEAST_RIGHT, LEAST_WRONG = 5, 8
+RANKS = {"mini-ddp": 2}  # the others on 3: their trials go through 3, 1 and 2 ranks; this one trains for long
 
 
 @pytest.mark.parametrize("check", sorted(HOMES))
@@ -17,7 +18,7 @@ def test_there_are_answers_of_both_kinds(check):
     assert len({answer.like for answer in answers}) == len(answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", answer_files.checks())
-@pytest.mark.parametrize("size", [2, 3])
-def test_answers_are_judged_well(check, size):
-    assert answer_files.failures(check, size) == []
+def test_answers_are_judged_well(check):
+    assert answer_files.failures(check, RANKS.get(check, 3)) == []
