@@ -285,11 +285,12 @@ check("skip-together", step)
 """
 
 
-def test_a_rank_that_decides_alone_is_caught_and_the_others_released():
+def test_a_rank_that_decides_alone_is_named_and_no_rank_waits():
     with Ranks(2, device="cpu") as ranks:
         result = ranks.run(DECIDES_ALONE, timeout=60)
-        assert not result.ok
-        errors = " ".join(str(each.error) for each in result)
-        assert "an inf on the last rank" in errors
-        assert "did not make the same calls" in errors
+        assert result.ok
+        for each in result:
+            said = " ".join(each.stdout.split())
+            assert said.startswith("skip-together: not yet. An inf on the last rank, with 2 ranks: ")
+            assert "rank 1 returned after 0 calls, and rank 0 calls all_reduce(5 x float32)" in said
         assert ranks.run("dist.barrier(); print('alive')", timeout=60).ok
