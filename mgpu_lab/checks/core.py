@@ -10,8 +10,9 @@ is the best hint there is.
 
 To add an exercise: put its name and module into ``LESSONS``. The module (``lesson_*.py``) holds a function of that
 name, with underscores; it takes the answer and returns in one line what it verified, or raises ``Wrong(hint)``. One
-that runs on ranks ends every phase with ``on_ranks.agree(hint or None)``, which raises on all ranks what any rank
-found. What is checked in the notebook's kernel imports no torch.
+that runs on ranks tries the answer by ``on_ranks.on_each_size(trial, what)``: a trial returns a hint or None, and what
+any rank found is raised on all of them. What is checked in the notebook's kernel imports no torch. Right and wrong
+answers to try it on go into ``tests/course/answers/``.
 """
 
 import difflib

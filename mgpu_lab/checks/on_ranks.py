@@ -11,24 +11,6 @@ from torch.distributed import distributed_c10d as c10d
 
 from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.trial import LIMIT, Meeting, attempt
-from mgpu_lab.wire.errors import CollectiveMismatchError, LabError
-
-
-class CheckStoppedError(LabError):
-    """An answer made the ranks call different collectives; the check cannot go on on any rank."""
-
-
-def agree(hint: str | None) -> None:
-    """Raise on every rank what the lowest rank that has a hint found; all ranks call this."""
-    __tracebackhide__ = True
-    refuse(common(hint))
-
-
-def common(hint: str | None) -> str | None:
-    """Return on every rank the hint of the lowest rank that has one; all ranks call this."""
-    hints: list[str | None] = [None] * dist.get_world_size()
-    dist.all_gather_object(hints, hint)
-    return next((each for each in hints if each), None)
 
 
 def sizes() -> list[int]:
@@ -97,17 +79,6 @@ def smaller_world(size: int) -> Iterator[bool]:
         c10d._update_default_pg(world)  # noqa: SLF001
         if inside:
             dist.destroy_process_group(group)
-
-
-@contextlib.contextmanager
-def in_step(where: str) -> Iterator[None]:
-    """Turn a mismatch of calls inside into one sentence that says where it happened."""
-    __tracebackhide__ = True
-    try:
-        yield
-    except CollectiveMismatchError as error:
-        msg = f"not yet: {where}, the ranks did not make the same calls. {error}"
-        raise CheckStoppedError(msg) from error
 
 
 def device_here() -> torch.device:
