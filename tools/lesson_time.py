@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mgpu_lab.notebook.code_names import names_of
+
 Notebook = Any  # nbformat brings no types
 WORDS_PER_MINUTE, LINE_S, PREDICTION_MINUTES = 200, 12, 2
 ALLOWED = 0.2  # of the computed minutes
@@ -155,31 +157,14 @@ def skipping_problems(notebook: Notebook) -> list[str]:
         for part in parts(notebook):
             if not part.code or part.code.startswith("%%ranks") != on_ranks:
                 continue
-            stored, used = names(part.code)
+            names = names_of(part.code.partition("\n")[2] if on_ranks else part.code)
             if part.kind == "Deeper":
-                from_deeper |= stored
+                from_deeper |= names.sets
                 continue
-            known |= stored
-            missing = sorted(used & from_deeper - known)
+            missing = sorted((names.needs | names.later) & from_deeper - known)
             found += [f"cell {part.cell}: {name} is defined in a Deeper section only" for name in missing]
+            known |= names.sets
     return found
-
-
-def names(code: str) -> tuple[set[str], set[str]]:
-    """Return the names that a cell stores, those of functions' insides included, and those that it reads."""
-    body = tree(code.partition("\n")[2] if code.startswith("%%") else code)
-    stored = set[str]()
-    for node in ast.walk(body):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            stored.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            stored |= {(each.asname or each.name).split(".")[0] for each in node.names}
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            stored.add(node.id)
-        elif isinstance(node, ast.arg):
-            stored.add(node.arg)
-    used = {node.id for node in ast.walk(body) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    return stored, used
 
 
 def main() -> int:

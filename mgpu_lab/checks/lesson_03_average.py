@@ -8,8 +8,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from mgpu_lab.checks.calls import ask
 from mgpu_lab.checks.kept import Kept
-from mgpu_lab.checks.lesson_03_traffic import called, of_bytes, of_kept, of_waits, percent
+from mgpu_lab.checks.lesson_03_traffic import of_bytes, of_kept, of_waits, percent
 from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
@@ -86,9 +87,7 @@ def one_case(
     local_backward(model, case, rank)
     before = [p.detach().clone() for p in model.parameters()]
     with Kept() as kept, Spy() as spy:
-        _, hint = called(shown, answer, model)
-    if hint:
-        return hint
+        ask(answer, model, shown=shown)
     gradients = [p.grad for p in model.parameters() if p.grad is not None]
     if any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)):
         return f"The weights have changed ({case.what}): only .grad is to be averaged, the optimizer steps later."

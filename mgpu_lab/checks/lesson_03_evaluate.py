@@ -6,8 +6,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from mgpu_lab.checks.calls import asked
 from mgpu_lab.checks.core import refuse
-from mgpu_lab.checks.lesson_03_traffic import called, of_waits
+from mgpu_lab.checks.lesson_03_traffic import of_waits
 from mgpu_lab.checks.mistakes import number_of
 from mgpu_lab.checks.on_ranks import device_here, on_first, sizes, sizes_text
 from mgpu_lab.checks.spy import Spy
@@ -40,7 +41,7 @@ def try_list(answer: Any, size: int, count: int) -> None:
             return torch.tensor(item, device=device_here())
 
         with Spy() as spy:
-            result, hint = called("evaluate(loss_of, items)", answer, loss_of, list(items))
+            result, hint = asked(answer, loss_of, list(items), shown="evaluate(loss_of, items)")
             found.append((number_of(result), seen))
         return hint or of_waits(spy)
 

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from mgpu_lab.checks.calls import asked
 from mgpu_lab.checks.core import refuse
 from mgpu_lab.checks.kept import Kept
 from mgpu_lab.checks.lesson_03_early import LARGE_MB, MIDDLE, SMALL_MB, Step, Watched, of_traffic
 from mgpu_lab.checks.lesson_03_models import MODELS, Case, local_step, one_process
-from mgpu_lab.checks.lesson_03_traffic import called, of_waits, percent
+from mgpu_lab.checks.lesson_03_traffic import of_waits, percent
 from mgpu_lab.checks.on_ranks import device_here, off, on_first, sizes, sizes_text
 
 TOLERANCE = 1e-9
@@ -29,8 +30,8 @@ def mini_ddp(answer: Any) -> str:
             for size in sizes():
                 train_on(size, Training(answer, case, bucket_mb, size))
     return (
-        f"{sizes_text().capitalize()}: equal to one process after {MODELS[0].steps} steps, each gradient reduced once, "
-        "the first all-reduce under way before backward ends; tied, frozen and unused parameters and buffers right."
+        f"{sizes_text().capitalize()}: equal to one process in every step, each gradient reduced once, a "
+        "third of the traffic under way in time; tied, frozen and unused parameters and buffers right."
     )
 
 
@@ -80,8 +81,8 @@ class Training:
         torch.manual_seed(1000 + rank)  # ranks start apart, as separate programs do
         module = self.case.build().to(device_here())
         watched = Watched(module)
-        mini, hint = called(
-            f"MyDDP(module, bucket_mb={self.bucket_mb:g})", self.answer, module, bucket_mb=self.bucket_mb
+        mini, hint = asked(
+            self.answer, module, bucket_mb=self.bucket_mb, shown=f"MyDDP(module, bucket_mb={self.bucket_mb:g})"
         )
         hint = hint or missing_part(mini) or after_construction(mini, module, start, self.case)
         self.note(hint)
@@ -106,7 +107,7 @@ class Training:
             began_s = time.perf_counter()
             loss.backward()  # type: ignore[no-untyped-call]
             ended_s = time.perf_counter()
-            _, hint = called("finish_gradients()", mini.finish_gradients)
+            _, hint = asked(mini.finish_gradients, shown="finish_gradients()")
         self.note(hint)
         return Step(number + 1, spy, began_s, ended_s, watched.ready_bytes, local)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import close, number_from, of_number
 
@@ -12,12 +13,8 @@ def ring_bytes(answer: Any) -> str:
     """``bytes_sent(parameters, world_size)``: what each rank sends per step in a ring all-reduce, fp32."""
     for parameters, ranks in CASES:
         shown = f"bytes_sent({parameters}, {ranks})"
-        try:
-            found = number_from(answer, parameters, ranks, shown=f"{parameters} parameters on {ranks} ranks")
-        except TypeError as error:
-            if error.__traceback__ is not None and error.__traceback__.tb_next.tb_next is not None:  # type: ignore[union-attr]
-                raise
-            raise Wrong(f"The check called {shown}: {error}.") from None
+        must_take(answer, shown, parameters, ranks)
+        found = number_from(answer, parameters, ranks, shown=f"{parameters} parameters on {ranks} ranks")
         if not close(found, 2 * (ranks - 1) / ranks * parameters * 4):
             raise Wrong(ring_hint(found, parameters, ranks))
     return f"{len(CASES)} sizes, 1 to 64 ranks; nothing is sent where there is one rank only."

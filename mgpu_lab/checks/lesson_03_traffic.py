@@ -1,12 +1,11 @@
-"""What the checks of lesson 03 share: call an answer kindly, and judge what it sends for some gradients.
+"""What the checks of lesson 03 share: judge what an answer sends for some gradients.
 
 Traffic is judged by bytes, not by names: an all-reduce, a reduce-scatter with an all-gather, and messages round a ring
 send the same. An all-gather of whole gradients sends as much on 2 ranks only, and holds N times the memory on any
 number: it is told apart by what goes in.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 import torch.distributed as dist
@@ -15,19 +14,6 @@ from mgpu_lab.checks.spy import Spy
 
 SLACK_BYTES = 128  # a few small numbers besides
 PADDING_BYTES = 16  # for each tensor and rank: two numbers of fp64, so that a tensor divides into equal pieces
-
-
-def called(shown: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, str | None]:
-    """Call part of an answer; return what it returned, or a hint where it cannot be called this way."""
-    try:
-        return function(*args, **kwargs), None
-    except TypeError as error:
-        trace = error.__traceback__
-        if trace is not None and trace.tb_next is None:  # raised by the call itself
-            return None, f"The check called {shown}: {error}."
-        raise
-    except RecursionError:
-        return None, f"{shown} called itself without end (RecursionError)."
 
 
 def ring_bytes(size: int, tensors: Iterable[torch.Tensor]) -> float:

@@ -1,9 +1,8 @@
 """The check of lesson 04's exercise that is plain arithmetic, for the notebook's kernel: bytes of each ZeRO stage."""
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
+from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import close, number_from, of_number
 
@@ -81,13 +80,3 @@ def other_stages(ranks: int, stage: int) -> dict[float, str]:
     early = {bytes_of(ranks, s): f"{parts[s]} is not shared out yet at this stage." for s in range(stage + 1, 4)}
     late = {bytes_of(ranks, s): f"{parts[s + 1]} should be shared out at this stage." for s in range(stage)}
     return {value: text.replace("s is ", "s are ") for value, text in {**early, **late}.items()}
-
-
-def must_take(answer: Callable[..., Any], shown: str, *args: Any, **options: Any) -> None:
-    """Wrong where a call with these arguments, as ``shown``, does not fit the answer's signature."""
-    try:
-        inspect.signature(answer).bind(*args, **options)
-    except TypeError as error:
-        raise Wrong(f"The check calls {shown}. Your definition does not fit that call: {error}.") from None
-    except ValueError:  # a callable without a signature
-        pass

@@ -5,12 +5,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from mgpu_lab.checks.lesson_04_shard import give_gradients, is_optimizer, optimizers_in, state_numbers
-from mgpu_lab.checks.lesson_04_zero import MARKS_BYTES, average_bytes, numbers, same
+from mgpu_lab.checks.lesson_04_numbers import MARKS_BYTES, average_bytes, numbers, same
+from mgpu_lab.checks.lesson_04_shard import both, compared, is_optimizer, optimizers_in, state_numbers
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
-STEPS = 5
 UNEVEN = ((50, 4), (29,), (9, 19), (13,))  # 413 numbers: no even share for 2, 3 or 4 ranks; nor has each of them
 EVEN = ((70,), (20, 3, 4), (10,), (16, 10))  # 480
 TRIALS = (
@@ -36,20 +35,9 @@ def flat_trial(  # noqa: PLR0913, PLR0917 - what is varied
     answer: Any, size: int, kind: Any, defaults: dict[str, float], dtype: torch.dtype, shapes: Any
 ) -> str | None:
     ours, theirs = parameters_of(shapes, dtype), parameters_of(shapes, dtype)
-    plain = kind(theirs, **defaults)
-    flat = answer(iter(ours) if dtype is torch.float32 else list(ours), kind, **defaults)
-    spies = []
-    for step in range(STEPS):
-        before = [p.detach().clone() for p in ours]
-        give_gradients(step, ours, theirs)
-        plain.step()
-        with Spy() as spy:
-            flat.step()
-        spies.append(spy)
-        hint = flat_values_hint(ours, theirs, before, step)
-        if hint:
-            return hint
-    return flat_state_hint(flat, plain, size) or flat_traffic(spies, theirs, size)
+    plain, flat = both(answer, kind, defaults, ours, theirs)
+    hint, spies = compared(plain, flat, ours, theirs, flat_values_hint)
+    return hint or flat_state_hint(flat, plain, size) or flat_traffic(spies, theirs, size)
 
 
 def flat_values_hint(

@@ -1,18 +1,19 @@
 """The check of lesson 04's ``Shard``: equal to the plain optimizer, each rank with the state of its own parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
+from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.core import Wrong
-from mgpu_lab.checks.lesson_04_bytes import must_take
-from mgpu_lab.checks.lesson_04_zero import MARKS_BYTES, average_bytes, numbers, same
+from mgpu_lab.checks.lesson_04_numbers import MARKS_BYTES, average_bytes, numbers, same
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
 STEPS = 5
+ValuesHint = Callable[[list[nn.Parameter], list[nn.Parameter], list[torch.Tensor], int], str | None]
 TRIALS = (
     (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}, torch.float64),
     (torch.optim.AdamW, {"lr": 0.03, "weight_decay": 0.2}, torch.float32),
@@ -46,8 +47,23 @@ def parameters_for(size: int, dtype: torch.dtype) -> list[nn.Parameter]:
 
 def shard_trial(answer: Any, size: int, kind: Any, defaults: dict[str, float], dtype: torch.dtype) -> str | None:
     ours, theirs = parameters_for(size, dtype), parameters_for(size, dtype)
-    plain = kind(theirs, **defaults)
-    sharded = answer(iter(ours) if dtype is torch.float32 else list(ours), kind, **defaults)
+    plain, sharded = both(answer, kind, defaults, ours, theirs)
+    hint, spies = compared(plain, sharded, ours, theirs, shard_values_hint)
+    return hint or shard_state_hint(sharded, plain, ours, size) or shard_traffic(spies, ours, size)
+
+
+def both(
+    answer: Any, kind: Any, defaults: dict[str, float], ours: list[nn.Parameter], theirs: list[nn.Parameter]
+) -> tuple[Any, Any]:
+    """Make the plain optimizer over ``theirs`` and the answer's over ours, given as an iterator in some trials."""
+    given = iter(ours) if ours[0].dtype is torch.float32 else list(ours)
+    return kind(theirs, **defaults), answer(given, kind, **defaults)
+
+
+def compared(
+    plain: Any, sharded: Any, ours: list[nn.Parameter], theirs: list[nn.Parameter], values_hint: ValuesHint
+) -> tuple[str | None, list[Spy]]:
+    """Take some steps with both optimizers; return the first hint on the values, and what each step sent."""
     spies = []
     for step in range(STEPS):
         before = [p.detach().clone() for p in ours]
@@ -56,10 +72,9 @@ def shard_trial(answer: Any, size: int, kind: Any, defaults: dict[str, float], d
         with Spy() as spy:
             sharded.step()
         spies.append(spy)
-        hint = shard_values_hint(ours, theirs, before, step)
-        if hint:
-            return hint
-    return shard_state_hint(sharded, plain, ours, size) or shard_traffic(spies, ours, size)
+        if hint := values_hint(ours, theirs, before, step):
+            return hint, spies
+    return None, spies
 
 
 def give_gradients(step: int, *models: list[nn.Parameter]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.checks.lesson_06_sums import fits
+from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.mistakes import close, fitting, number_of
 from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
@@ -22,7 +22,7 @@ TOLERANCE = 1e-4
 
 def bf16_wire(answer: Any) -> str:
     """``reduce_mean(x)``: the mean over ranks in place, bf16 on the wire, fp32 in the sum, rounded once."""
-    fits(answer, ("x",))
+    must_take(answer, "reduce_mean(x)", ())
     for length in LENGTHS:
         on_each_size(functools.partial(wire_trial, answer, length), f"reducing {length} numbers")
     return f"{sizes_text().capitalize()}, lengths {', '.join(map(str, LENGTHS))}: rounded once, only bf16 sent."
@@ -59,9 +59,7 @@ def late_hint(spy: Spy) -> str | None:
 def bytes_hint(spy: Spy, length: int, size: int) -> str | None:
     """Say where this rank sent more than a bf16 all-reduce of the padded vector does."""
     allowed = 2 * (size - 1) * math.ceil(length / size) * BF16
-    gathers_here = [event for event in spy.named("gather") if event.root == dist.get_rank()]
-    sent_bytes = spy.wire_bytes - sum(event.wire_bytes for event in gathers_here)  # its root sends nothing
-    if sent_bytes <= allowed * (1 + SLACK_SHARE) + SLACK_BYTES:
+    if spy.wire_bytes <= allowed * (1 + SLACK_SHARE) + SLACK_BYTES:
         return None
     told = ", ".join(f"{event.name} of {event.elements} x {event.dtype}" for event in spy.events[:2])
     more = f" and {len(spy.events) - 2} more calls" if len(spy.events) > 2 else ""  # noqa: PLR2004 - those told
@@ -69,7 +67,7 @@ def bytes_hint(spy: Spy, length: int, size: int) -> str | None:
     if any(event.dtype in ("float32", "float64") for event in spy.events):
         why = "only bf16 may travel"
     return (
-        f"For {length} numbers on {size} ranks this rank sent {sent_bytes:,.0f} bytes ({told}{more}), and a bf16 "
+        f"For {length} numbers on {size} ranks this rank sent {spy.wire_bytes:,.0f} bytes ({told}{more}), and a bf16 "
         f"all-reduce sends {allowed:,}: {why}."
     )
 
@@ -153,7 +151,7 @@ CASES = (
 
 def skip_together(answer: Any) -> str:
     """``scaled_step(gradients, scale, apply)``: unscale, mean, clip, and apply on all ranks or on none."""
-    fits(answer, ("gradients", "scale", "apply"))
+    must_take(answer, "scaled_step(gradients, scale, apply)", (), 1.0, print)
     for case in CASES:
         on_each_size(functools.partial(skip_trial, answer, case), case.what)
     return f"{sizes_text().capitalize()}: unscaled, then clipped by one norm for all; skipped by all or by none."

@@ -3,69 +3,22 @@
 from __future__ import annotations
 
 import inspect
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.core import Wrong, is_stub, refuse
-from mgpu_lab.checks.lesson_06_sums import fits
 from mgpu_lab.checks.mistakes import close, fitting, number_of
 
 if TYPE_CHECKING:
     import torch
 
+from mgpu_lab.checks.lesson_06_stories import STORIES, Bad, Story
+
 METHODS = {"scale": ("loss",), "step": ("optimizer",), "update": (), "get_scale": ()}
 SHAPES = ((3,), (), (2, 3), (4,), (1, 2, 2), (5,))
-TINY = 2.0**-26  # fp16 makes it zero, and keeps it when it is scaled
 CLOSE = 1e-3
 STEP_HINT = "look at every number of every gradient, for inf, -inf and nan."
 SCALE_RULE = "Half after a skip; double after growth_interval taken steps in a row, then count anew; else the same."
-
-
-@dataclass(frozen=True)
-class Bad:
-    """What stands in which gradient, and where in it."""
-
-    value: float
-    weight: int
-    place: int
-
-    def __str__(self) -> str:
-        """Say what and where.
-
-        >>> str(Bad(math.inf, 2, 1))
-        'an inf in gradient 2'
-        """
-        kind = "a nan" if math.isnan(self.value) else "an inf" if self.value > 0 else "a -inf"
-        return f"{kind} in gradient {self.weight}"
-
-
-@dataclass(frozen=True)
-class Story:
-    """A run: None is a step whose gradients are finite."""
-
-    scale: float
-    interval: int
-    losses: int  # for each step
-    steps: tuple[Bad | None, ...]
-    optimizer: str = "SGD"
-    size: float = TINY  # of the unscaled gradients
-
-
-INF, NAN = math.inf, math.nan
-STORIES = (
-    Story(1024.0, 100, 1, (None, None)),
-    Story(65536.0, 100, 1, (None, Bad(INF, 5, 4), None)),
-    Story(4096.0, 100, 2, (Bad(NAN, 0, 0), None), "Adam"),
-    Story(2.0**20, 2, 1, (Bad(-INF, 2, 3), Bad(INF, 1, 0), None, None, None, None, None)),
-    Story(512.0, 3, 1, (None, None, Bad(NAN, 5, 0), None, None, Bad(INF, 3, 2), None, None, None, None)),
-    Story(1000.0, 1, 3, (None, None, Bad(-INF, 4, 1), None), "Adam"),
-    Story(128.0, 4, 1, (None,) * 9),
-    Story(2048.0, 2, 1, (None, Bad(NAN, 1, 0), Bad(NAN, 2, 5), None, None, Bad(INF, 0, 2))),
-    Story(8192.0, 4, 3, (None,) * 6),  # counts steps, not losses
-    Story(1.0, 100, 1, (Bad(INF, 1, 0), Bad(NAN, 3, 2), None), size=2.0**-6),  # the scale falls below 1
-    Story(2.0**-60, 100, 1, (None,), size=2.0**60),  # finite, and their squares are not
-)
 
 
 def loss_scaler(answer: Any) -> str:
@@ -219,13 +172,13 @@ class Trial:
 def made(answer: Any, story: Story) -> Any:
     """Make the scaler; Wrong where it does not take the arguments or lacks a method."""
     arguments = {"init_scale": story.scale, "growth_interval": story.interval}
-    fits(answer, (), call="LossScaler(init_scale=..., growth_interval=...)", **arguments)
+    must_take(answer, "LossScaler(init_scale=..., growth_interval=...)", **arguments)
     scaler = answer(**arguments)
     for name, parameters in METHODS.items():
         method = getattr(scaler, name, None)
         if not callable(method):
             raise Wrong(f"There is no method {name}: the check calls {name}({', '.join(parameters)}).")
-        fits(method, parameters)
+        must_take(method, f"{name}({', '.join(parameters)})", *parameters)
     return scaler
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import inspect
 import math
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.mistakes import close, fitting, number_from
 
@@ -41,7 +41,7 @@ FEEDS = ((48, (5000,)), (1, (5000,)), (7, (60, 90)), (64, (3, 20, 100)), (2, (50
 
 def state_gigabytes(answer: Any) -> str:
     """``gigabytes(parameters, weight_bytes, gradient_bytes, master)`` for weights, gradients and AdamW's state."""
-    fits(answer, ("parameters", "weight_bytes", "gradient_bytes", "master"))
+    must_take(answer, "gigabytes(parameters, weight_bytes, gradient_bytes, master)", *STATES[0])
     answers = [number_from(answer, *case, shown=str(case)) for case in STATES]
     wanted = [state_gb(*case) for case in STATES]
     if not all(map(close, answers, wanted)):
@@ -167,7 +167,7 @@ def live_tensors() -> list[Tensor]:
 
 def add_up(answer: Any) -> str:
     """``add_up(gradients)``: the mean of bf16 tensors in bf16, rounded once, with one fp32 accumulator."""
-    fits(answer, ("gradients",))
+    must_take(answer, "add_up(gradients)", ())
     for count, shape in FEEDS:
         feed = Feed(count, shape)
         found = answer(iter(feed))
@@ -223,14 +223,3 @@ def wrong_means(total: Tensor, count: int, shape: tuple[int, ...]) -> dict[str, 
 def same(found: Tensor, wanted: Tensor) -> bool:
     """Whether all but a few numbers are equal: fp32 may round a tie the other way."""
     return float((found.cpu() != wanted).double().mean()) < MOST_DIFFERING
-
-
-def fits(answer: Any, parameters: tuple[str, ...], *, call: str = "", **named: Any) -> None:
-    """Raise Wrong where the answer cannot be called with these arguments."""
-    try:
-        inspect.signature(answer).bind(*parameters, **named)
-    except TypeError as error:
-        call = call or f"{getattr(answer, '__name__', 'your answer')}({', '.join(parameters)})"
-        raise Wrong(f"The check calls {call}, and yours does not take that: {error}.") from error
-    except ValueError:  # no signature: a built-in
-        return

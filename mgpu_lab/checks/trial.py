@@ -14,6 +14,7 @@ from typing import Any
 import torch.distributed as dist
 from torch.distributed import distributed_c10d as c10d
 
+from mgpu_lab.checks.core import Wrong
 from mgpu_lab.listening import groups
 from mgpu_lab.listening.group_calls import GroupCall
 from mgpu_lab.wire.errors import CollectiveMismatchError, LabError
@@ -121,7 +122,7 @@ def attempt(trial: Callable[[], str | None], meeting: Meeting) -> tuple[str | No
     guard, how = Guard(meeting), "was interrupted"
     try:
         with groups.listening(guard):
-            hint = trial()
+            hint = hint_of(trial)
     except (Desynchronised, CollectiveMismatchError) as error:
         how = "did not make the same call"
         return f"!{error}", None
@@ -135,6 +136,14 @@ def attempt(trial: Callable[[], str | None], meeting: Meeting) -> tuple[str | No
         return hint if guard.verdict is None else f"!{guard.verdict}", None
     finally:
         meeting.leave(how)
+
+
+def hint_of(trial: Callable[[], str | None]) -> str | None:
+    """Return a trial's hint, also where it is raised."""
+    try:
+        return trial()
+    except Wrong as wrong:
+        return str(wrong)
 
 
 def timed_out(error: BaseException) -> bool:

@@ -3,7 +3,8 @@
 import operator
 from collections.abc import Callable, Iterable
 
-from mgpu_lab.wire.errors import UsageError
+from mgpu_lab.wire.errors import RanksError, UsageError
+from mgpu_lab.wire.naming import named, verb
 
 DEVICES = ("auto", "cpu", "cuda")
 MAX_RANKS = 64
@@ -27,6 +28,21 @@ def choose(n: int | None, device: str, gpu_count: Callable[[], int]) -> tuple[st
     count = n or 2
     why = "as asked" if device == "cpu" else {0: "no GPU here", 1: "1 GPU here"}.get(gpus, f"only {gpus} GPUs here")
     return "cpu", count, f"{count} rank{'s' if count > 1 else ''} on the CPU, gloo ({why})"
+
+
+def already_run(running: tuple[str, int], wanted: tuple[str, int], gone: list[int]) -> str:
+    """Say that the ranks which run, by device and number, are those wanted; RanksError where not, or some are gone."""
+    device, count = running
+    run = f"{count} rank{'s' if count > 1 else ''} already run{'s' if count == 1 else ''}"
+    if wanted != running:
+        on = {"cpu": "the CPU", "cuda": "GPUs"}
+        raise RanksError(
+            f"{run} on {on[device]}. For {wanted[1]} on {on[wanted[0]]}, run `%ranks stop` first: it ends these, and "
+            "their variables are lost."
+        )
+    if gone:
+        raise RanksError(f"{run}, but {named(gone)} {verb(gone, 'is', 'are')} gone: `%ranks restart`.")
+    return f"{run}; variables are kept."
 
 
 def rank_numbers(on: Iterable[int]) -> list[int]:

@@ -1,10 +1,11 @@
 """What was done to the ranks, step by step: the journal that an exported script is made of."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LOST_STEPS = 1000  # of each rank
 PUSHED_BYTES = 10_000  # as pickled; nobody reads more than that
 
 
@@ -16,6 +17,19 @@ class Step:
     on: tuple[int, ...] | None = None
     is_push: bool = False
     failed: bool = False
+
+
+class Lost(dict[int, list[Step]]):
+    """What ran on processes that are no more, by rank: the last steps of each."""
+
+    def note(self, ranks: Iterable[int], steps: list[Step]) -> None:
+        """Add, for each of these ranks, the steps that ran there."""
+        for rank in ranks:
+            had = [step for step in steps if step.on is None or rank in step.on]
+            self[rank] = list(dict.fromkeys([*self.get(rank, ()), *had]))[-LOST_STEPS:]
+
+    def steps(self) -> list[Step]:
+        return [step for steps in self.values() for step in steps]
 
 
 def pushed(values: Mapping[str, Any], on: tuple[int, ...] | None, size_bytes: int) -> Step:

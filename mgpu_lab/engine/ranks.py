@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from mgpu_lab.engine.arguments import check_source, check_timeout, choose
+from mgpu_lab.engine.arguments import already_run, check_source, check_timeout, choose
 from mgpu_lab.engine.asking import HELP_TIMEOUT_S, answers_of, ask_first, asked, pick
 from mgpu_lab.engine.backends.local import local_backend
-from mgpu_lab.engine.journal import Step, pushed
+from mgpu_lab.engine.journal import Lost, Step, pushed
 from mgpu_lab.engine.member import Member
 from mgpu_lab.engine.members import Members
 from mgpu_lab.engine.rescue import Rescue
@@ -26,7 +26,6 @@ from mgpu_lab.wire.naming import named, tag_of, verb
 MAX_PULL_BYTES = 256 * 2**20
 NOTE_AFTER_S = 10.0
 LOOK_S = 0.05
-LOST_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Ranks:
         self.note_after_s = NOTE_AFTER_S
         self.device, count, self.choice = choose(n, device, lambda: local_backend().gpu_count())
         self.journal: list[Step] = []
-        self.lost: dict[int, list[Step]] = {}  # what ran on processes that are no more, by rank
+        self.lost = Lost()
         self._busy = threading.Lock()
         self._cells = 0
         self._running: CellRun | None = None
@@ -257,7 +256,7 @@ class Ranks:
 
     def ever_ran(self) -> list[Step]:
         """Return the steps of all processes, also of those that are no more: what a restart loses."""
-        return list(dict.fromkeys([*(step for steps in self.lost.values() for step in steps), *self.journal]))
+        return list(dict.fromkeys([*self.lost.steps(), *self.journal]))
 
     def suffice(self, n: int | None, device: str) -> str:
         """Say that these ranks are what ``n`` and ``device`` ask for; RanksError where they are not, or one is gone.
@@ -265,24 +264,13 @@ class Ranks:
         Raises UsageError as ``Ranks(n, device)`` would.
         """
         wanted, count, _ = choose(n, device, lambda: local_backend().gpu_count())
-        run = f"{len(self)} rank{'s' if len(self) > 1 else ''} already run{'s' if len(self) == 1 else ''}"
-        if (wanted, count) != (self.device, len(self)):
-            on = {"cpu": "the CPU", "cuda": "GPUs"}
-            raise RanksError(
-                f"{run} on {on[self.device]}. For {count} on {on[wanted]}, run `%ranks stop` first: it ends these, and "
-                "their variables are lost."
-            )
-        if gone := self.members.gone():
-            raise RanksError(f"{run}, but {named(gone)} {verb(gone, 'is', 'are')} gone: `%ranks restart`.")
-        return f"{run}; variables are kept."
+        return already_run((self.device, len(self)), (wanted, count), self.members.gone())
 
     # ---- inside
 
     def _note_lost(self, before: dict[int, Member], steps: list[Step]) -> None:
         """Keep what had run on the ranks that have a new process."""
-        for rank in (rank for rank, member in self.members.items() if before.get(rank) is not member):
-            had = [step for step in steps if step.on is None or rank in step.on]
-            self.lost[rank] = list(dict.fromkeys([*self.lost.get(rank, ()), *had]))[-LOST_STEPS:]
+        self.lost.note([rank for rank, member in self.members.items() if before.get(rank) is not member], steps)
 
     def _status_of(self, member: Member) -> RankStatus:
         rank, process, running = member.rank, member.process, self._running

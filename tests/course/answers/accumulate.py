@@ -148,7 +148,7 @@ def my_accumulate(ddp, batches, loss_of):
         (loss_of(ddp.module, batch) / len(batches)).backward()
 
 
-# %% wrong: one argument too few -> The check called my_accumulate
+# %% wrong: one argument too few -> The check calls my_accumulate
 def my_accumulate(ddp, batches):
     for batch in batches:
         ddp(batch).backward()

@@ -189,7 +189,7 @@ def any_length(x):
     n = dist.get_world_size()
     share = x.new_empty(-(-len(x) // n))
     dist.reduce_scatter_tensor(share, torch.cat([x, x.new_zeros(-len(x) % n)]))
-# %% wrong: wants a group -> yours takes (x, group)
+# %% wrong: wants a group -> does not take that: missing a required argument: 'group'
 def any_length(x, group):
     dist.all_reduce(x, group=group)
 # %% wrong: the last rank has nothing to do -> returned after 0 calls

@@ -168,7 +168,7 @@ def flat_average(model):
         g.copy_(new.view_as(g) / dist.get_world_size())
 
 
-# %% wrong: rank 0 only -> rank 1
+# %% wrong: rank 0 only -> returned after 0 calls, and rank 0 calls all_reduce
 def flat_average(model):
     grads = [p.grad for p in model.parameters() if p.grad is not None]
     flat = torch.cat([g.flatten() for g in grads])

@@ -1191,7 +1191,7 @@ class MyDDP:
             dist.broadcast(buffer, src=0)
 
 
-# %% wrong: no bucket_mb -> The check called MyDDP
+# %% wrong: no bucket_mb -> The check calls MyDDP
 class MyDDP:
     def __init__(self, module):
         bucket_mb = 25

@@ -185,7 +185,7 @@ def average_gradients(model):
             p.grad /= dist.get_world_size()
 
 
-# %% wrong: another argument -> The check called average_gradients(model)
+# %% wrong: another argument -> The check calls average_gradients(model)
 def average_gradients(model, world_size):
     for p in model.parameters():
         dist.all_reduce(p.grad)
@@ -409,7 +409,7 @@ def average_gradients(model):
             p.grad /= dist.get_world_size()
 
 
-# %% wrong: takes no argument -> The check called average_gradients(model)
+# %% wrong: takes no argument -> The check calls average_gradients(model)
 def average_gradients():
     for p in MODEL.parameters():
         dist.all_reduce(p.grad)

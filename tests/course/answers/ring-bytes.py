@@ -81,7 +81,7 @@ def bytes_sent(parameters, world_size):
     return f"{8 * parameters * (world_size - 1) / world_size} bytes"
 
 
-# %% wrong: one argument -> The check called
+# %% wrong: one argument -> The check calls bytes_sent
 def bytes_sent(parameters):
     return 4 * parameters
 

@@ -262,7 +262,7 @@ class Shard:
         self.local = optimizer_class(params, **defaults)
 
 
-# %% wrong: defaults are not taken -> does not fit that call
+# %% wrong: defaults are not taken -> does not take that
 class Shard:
     def __init__(self, params, optimizer_class):
         self.local = optimizer_class(params)
