@@ -55,14 +55,19 @@ class Tried:
 
 
 def hint_for(answer: Any, length: int, kind: str, size: int) -> str | None:
-    """Call the answer with one tensor on ``size`` ranks and judge what came of it."""
+    """Call the answer twice, with other numbers, on ``size`` ranks and judge what came of it."""
+    hints = [called_once(answer, length, kind, size, turn) for turn in (0, 1)]  # both, as the other ranks do
+    return hints[0] or hints[1]
+
+
+def called_once(answer: Any, length: int, kind: str, size: int, turn: int) -> str | None:
     import torch
     import torch.distributed as dist
 
     from mgpu_lab.checks.on_ranks import device_here
 
     device, rank = device_here(), dist.get_rank()
-    ranks = tuple(numbers(length, getattr(torch, kind), each).to(device) for each in range(size))
+    ranks = tuple(numbers(length, getattr(torch, kind), each + turn * size).to(device) for each in range(size))
     x = ranks[rank].clone()
     place = x.data_ptr()
     with Spy() as spy:

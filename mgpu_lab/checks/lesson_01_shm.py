@@ -12,9 +12,9 @@ from mgpu_lab.checks.core import Wrong
 
 GIB = 1024**3
 UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": GIB, "t": 1024 * GIB}
-AMOUNT = r"(\d+(?:\.\d+)?)([bkmgt]?)i?b?"
+AMOUNT = r"(\d+(?:\.\d+)?)(?i:([bkmgt]?)i?b?)"
 FIELD = rf"{AMOUNT}(?![^\s,])"  # a mount's fields are parted by commas
-SIZE = (  # the three ways in which `docker run` takes a size for /dev/shm; the text is in lower case
+SIZE = (  # the three ways in which `docker run` takes a size for /dev/shm
     rf"(?<!\S)--shm-size[= ]{AMOUNT}(?!\S)"
     rf"|(?<!\S)--tmpfs[= ]/dev/shm:(?:\S+,)?size={FIELD}"
     rf"|(?<!\S)--mount[= ](?=\S*type=tmpfs)(?=\S*(?:target|destination|dst)=/dev/shm(?![^\s,]))\S*tmpfs-size={FIELD}"
@@ -29,6 +29,7 @@ NO_LIMIT = (  # a tmpfs there without a size
     r"|(?<!\S)--mount[= ](?=\S*type=tmpfs)(?=\S*(?:target|destination|dst)=/dev/shm(?![^\s,]))(?!\S*tmpfs-size)"
 )
 NEARLY = {  # what an option looks like -> the hint; the first that fits is given
+    r"(?-i:--(?!shm-size|ipc))(?:shm-size|ipc)": "The right option, but Docker's options are in small letters.",
     r"^-{0,2}shm_size": "So Compose files and Python spell it. `docker run` wants two dashes in front and one inside.",
     r"^-?shm-?size": "The right word. An option of `docker run` begins with two dashes and has one inside.",
     r"--shmsize|--shm(?!-)": "Nearly the right option: `docker run --help` has its full name.",
@@ -49,13 +50,13 @@ def small_shm(answer: Any) -> str:
         return "The container shares the host's /dev/shm."
     if re.search(BOUND, option):
         return "The container sees the host's /dev/shm."
-    size = re.search(SIZE, option.lower())
-    if size is None and re.search(NO_LIMIT, option):
+    sizes = list(re.finditer(SIZE, option))
+    if not sizes and re.search(NO_LIMIT, option):
         return "A tmpfs without a size may grow to half of the host's memory."
-    if size is None:
+    if not sizes:
         raise Wrong(option_hint(option))
-    number, unit = (each for each in size.groups() if each is not None)
-    count = float(number) * UNITS[unit]
+    number, unit = (each for each in sizes[-1].groups() if each is not None)  # of two, Docker takes the last
+    count = float(number) * UNITS[unit.lower()]
     if not unit and 0 < count < GIB:
         raise Wrong(f"Without a unit, Docker reads bytes: {number} of them. 1 GiB has {GIB}. Write a unit: k, m or g.")
     if count < GIB:
@@ -64,12 +65,13 @@ def small_shm(answer: Any) -> str:
 
 
 def option_text(answer: Any) -> str:
-    """Return the option as one line of text; a list of words, as subprocess takes them, is one, too."""
+    """Return the option as one line of text, no remark; a list of words, as subprocess takes them, is one, too."""
     if isinstance(answer, (list, tuple)) and answer and all(isinstance(word, str) for word in answer):
         answer = " ".join(answer)
     if not isinstance(answer, str):
         raise Wrong('Write the option as text, between quotes: "--cpus=4".')
     text = " ".join(re.sub("[\"']", "", answer).replace("\\\n", " ").split())
+    text = re.sub(r"(^| )#.*", "", text)
     return re.sub(r"^(sudo )?(docker|podman|nerdctl) (container )?run ", "", text)
 
 

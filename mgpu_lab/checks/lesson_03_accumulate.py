@@ -83,6 +83,8 @@ def accumulate_trial(answer: Any, count: int, size: int) -> str | None:
             f"The graphs of {graphs.most} micro-batches are in memory at once: all their activations, as for one large "
             "batch. Each loss needs its own backward before the next forward."
         )
+    if not hint and not ddp.require_backward_grad_sync:
+        return "The gradient is right, but DDP is left without synchronisation: a backward after yours sends nothing."
     return hint
 
 

@@ -5,6 +5,7 @@ changes nothing.
 """
 
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,13 +41,14 @@ class Watched:
     """Follows which gradients of a module are ready, by hooks that run before an answer's."""
 
     def __init__(self, module: torch.nn.Module) -> None:
-        self.ready_bytes = 0
+        self.ready_bytes, self.last_s = 0, 0.0
         for parameter in module.parameters():
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(self.count)  # type: ignore[no-untyped-call]
 
     def count(self, parameter: torch.Tensor) -> None:
         self.ready_bytes += parameter.nbytes
+        self.last_s = time.perf_counter()
 
     @contextmanager
     def watching(self) -> Iterator[Timed]:
@@ -63,6 +65,7 @@ class Step:
     backward_began_s: float
     backward_ended_s: float
     ready_bytes: int  # of all gradients that backward computed on this rank
+    last_s: float  # when the last of them was there
     local: dict[str, torch.Tensor | None]  # gradients of this rank's shard alone, from a twin
 
 
@@ -83,7 +86,7 @@ def of_amount(step: Step, events: list[Event], trainable: list[torch.Tensor], mo
     """Hint where more travels than each gradient once, a mark for each, and the buffers."""
     size, held = dist.get_world_size(), sum(p.nbytes for p in trainable)
     marks = MARK_BYTES * len(trainable)
-    slack = SLACK_BYTES + held // 50 + PADDING_BYTES * size * len(trainable)
+    slack = SLACK_BYTES + PADDING_BYTES * size * len(trainable)
     gathered = sum(event.input_bytes for event in events if event.name in ("all_gather", "gather"))
     if size > 1 and gathered > held / size + marks + slack:
         return (
@@ -164,8 +167,8 @@ def of_order(
     inside = [each for each in large if step.backward_began_s < each.began_s < step.backward_ended_s]
     if not all(each.is_async for each in inside):
         return "An all-reduce inside backward is synchronous: backward stands still meanwhile. What does async_op do?"
-    if len(inside) > 1 and one_at_a_time(inside, step.backward_ended_s):
-        return "Each all-reduce is waited for inside backward, before the next one starts. Wait when all are under way."
+    if any(not each.polled and each.ended_s is not None and each.ended_s < step.last_s for each in inside):
+        return "A bucket is waited for while backward still computes: it stands still meanwhile. Wait in the end."
     if case.deep:
         return of_early(step, [each for each in events if each.name == large[0].name])
     return None
@@ -181,10 +184,3 @@ def of_early(step: Step, forth: list[Event]) -> str | None:
         f"When two thirds of the gradients were computed, {early / total:.0%} of the traffic had left. Backward "
         "computes the last layer first: are the buckets in that order, and does each leave as soon as it is full?"
     )
-
-
-def one_at_a_time(reduces: list[Event], backward_ended_s: float) -> bool:
-    """Whether all of them ended inside backward, and each before the next began: backward stood still meanwhile."""
-    ends = [each.ended_s or math.inf for each in reduces]
-    follows = all(end < after.began_s for end, after in zip(ends, reduces[1:], strict=False))
-    return follows and ends[-1] < backward_ended_s

@@ -88,17 +88,29 @@ class Training:
         self.note(hint)
         if mini is None or missing_part(mini):
             return
+        other = self.second() if self.case.two else None
         optimizer = torch.optim.SGD([p for p in mini.module.parameters() if p.requires_grad], lr=self.case.lr)
         kept = Kept()
         for number in range(self.case.steps):
             optimizer.zero_grad()
+            if other is not None:  # its step begins before this one's and ends after it
+                local_step(other.module, self.case, number, rank, self.size).backward()  # type: ignore[no-untyped-call]
             step = self.one_step(mini, number, watched, kept)
             gradients, state = wanted[number]
             self.note(of_waits(step.spy) or of_gradients(mini.module, gradients, step, self.case))
             self.note(of_traffic(mini.module, step, self.case, self.bucket_mb))
             self.note(of_memory(mini.module, kept, number))
+            if other is not None:
+                asked(other.finish_gradients, shown="finish_gradients()")
             optimizer.step()
             self.note(of_buffers(mini.module, state[rank], state[0], self.case))
+
+    def second(self) -> Any:
+        """Return the answer's wrapper of a second model of the same kind."""
+        module = self.case.build().to(device_here())
+        mini, hint = asked(self.answer, module, bucket_mb=self.bucket_mb, shown="MyDDP(module, ...) a second time")
+        self.note(hint)
+        return mini
 
     def one_step(self, mini: Any, number: int, watched: Watched, kept: Kept) -> Step:
         local = self.local_gradients(mini.module, number)
@@ -109,7 +121,7 @@ class Training:
             ended_s = time.perf_counter()
             _, hint = asked(mini.finish_gradients, shown="finish_gradients()")
         self.note(hint)
-        return Step(number + 1, spy, began_s, ended_s, watched.ready_bytes, local)
+        return Step(number + 1, spy, began_s, ended_s, watched.ready_bytes, watched.last_s, local)
 
     def local_gradients(self, module: Any, number: int) -> dict[str, torch.Tensor | None]:
         """Return this shard's own gradients, from a second model with the same weights."""
@@ -204,6 +216,10 @@ def of_missing(
             f"`{name}` took no part in this step on any rank ({case.what}), so its .grad must stay None; it became a "
             "tensor, and an optimizer with momentum or weight decay would now move it."
         )
+    if local is not None and not local.any():
+        return (
+            f"`{name}` has a gradient of zeros, and .grad is None in the end: used, with a gradient of zero, is used."
+        )
     if local is not None:
         return (
             f"`{name}`: rank {dist.get_rank()} computed a gradient, and .grad is None in the end. Was it in .grad "
@@ -231,7 +247,7 @@ def of_memory(module: Any, kept: Kept, number: int) -> str | None:
 def of_buffers(module: Any, wanted: dict[str, torch.Tensor], first: dict[str, torch.Tensor], case: Case) -> str | None:
     """Hint where a buffer is neither what this rank made of rank 0's nor, sent after the forward, rank 0's."""
     for name, value in module.named_buffers():
-        if value.is_floating_point() and all(off(value.cpu(), each[name]) > TOLERANCE for each in (wanted, first)):
+        if all(off(value.cpu().double(), each[name].double()) > TOLERANCE for each in (wanted, first)):
             return (
                 f"The buffer `{name}` is not what comes from rank 0's ({case.what}): each rank updates it from its own "
                 "shard. Before each forward in training it must be rank 0's on all ranks."

@@ -51,12 +51,30 @@ class Branches(nn.Module):
         self.trunk = nn.Linear(WIDTH, WIDTH)
         self.branch = nn.Linear(WIDTH, WIDTH)
         self.out = nn.Linear(WIDTH, 3)
+        self.silent = nn.Parameter(torch.ones(3))  # in every step, with a gradient of zero
         self.take_branch = True
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (samples, 3)."""
         hidden = torch.tanh(self.trunk(x))
-        return self.out(torch.tanh(self.branch(hidden)) if self.take_branch else hidden)  # type: ignore[no-any-return]
+        found: torch.Tensor = self.out(torch.tanh(self.branch(hidden)) if self.take_branch else hidden)
+        return found + 0 * self.silent
+
+
+class Counter(nn.Module):
+    """Passes everything on and counts the positive numbers, in a buffer of whole ones."""
+
+    positive: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("positive", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return x."""
+        if self.training:
+            self.positive += (x > 0).sum()
+        return x
 
 
 def mlp() -> nn.Module:
@@ -73,7 +91,7 @@ def frozen() -> nn.Module:
 def normed() -> nn.Module:
     norm = nn.BatchNorm1d(32)
     nn.init.normal_(norm.running_mean)  # type: ignore[arg-type]
-    return nn.Sequential(nn.Linear(WIDTH, 32), norm, nn.Tanh(), nn.Linear(32, 3)).double()
+    return nn.Sequential(nn.Linear(WIDTH, 32), norm, nn.Tanh(), Counter(), nn.Linear(32, 3)).double()
 
 
 @dataclass(frozen=True)
@@ -86,10 +104,11 @@ class Case:
     tied_names: tuple[str, ...] = ()
     unused: bool = False
     deep: bool = False
+    two: bool = False  # a second model trains in between
 
 
 MODELS = (
-    Case("a plain model", mlp),
+    Case("a plain model", mlp, two=True),
     Case("a deep model", lambda: Deep().double(), deep=True),
     Case("a model with a tied weight", lambda: Tied().double(), tied=("embed", "head"), tied_names=("embed.weight",)),
     Case("a model with a frozen layer", frozen),

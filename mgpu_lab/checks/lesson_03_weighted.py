@@ -59,6 +59,7 @@ SHARDS = (
     Shards("equal rows, some of them padding", (3, 14, 9, 20), padded=True),
     Shards("shards of very different sizes", (1, 700, 40, 6)),
     Shards("equal shards", (7, 7, 7, 7)),
+    Shards("hundreds of tokens", (851, 999, 1999, 1500)),
 )
 
 
@@ -66,7 +67,9 @@ def weighted_gradients(answer: Any) -> str:
     """``weighted_average(model, n_tokens)`` after backward of this rank's own mean loss."""
     for shards in SHARDS:
         on_each_size(lambda size, shards=shards: weighted_trial(answer, shards, size), f"averaging {shards.what}")  # type: ignore[misc]
-    return f"{sizes_text().capitalize()}: 1 to 700 tokens a rank, with padding, give one process's gradient, sent once."
+    return (
+        f"{sizes_text().capitalize()}: 1 to 1,999 tokens a rank, with padding, give one process's gradient, sent once."
+    )
 
 
 def weighted_trial(answer: Any, shards: Shards, size: int) -> str | None:

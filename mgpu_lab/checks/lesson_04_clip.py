@@ -13,11 +13,14 @@ from mgpu_lab.checks.spy import Spy
 
 NUMBERS_BYTES = 32  # that may be sent to each other rank
 TENSORS = 24  # enough to tell a call for each of them from a call for all
-CLIPS = (  # dtype, scale of the gradients, max_norm, the rank without gradients (if there are several)
+BETWEEN = 0.95  # of the norm of all: each rank's own gradients are below it
+CLIPS = (  # dtype, scale of the gradients, max_norm (None: BETWEEN), the rank without gradients (if there are several)
     (torch.float64, 1.0, 1.0, -1),
     (torch.float32, 3.0, 0.3, 0),
     (torch.float32, 0.01, 2.5, -1),  # smaller than max_norm
     (torch.float64, 1.0, 7.0, None),
+    (torch.float64, 1.0, None, None),
+    (torch.float32, 0.0, 1.5, None),
 )
 
 
@@ -41,17 +44,20 @@ def norm_of(tensors: list[torch.Tensor]) -> float:
 
 
 def clip_trial(  # noqa: PLR0913, PLR0917 - what is varied
-    answer: Any, size: int, dtype: torch.dtype, scale: float, max_norm: float, empty: int | None
+    answer: Any, size: int, dtype: torch.dtype, scale: float, max_norm: float | None, empty: int | None
 ) -> str | None:
     rank = dist.get_rank()
     shares = [share(each, size, dtype, scale, empty) for each in range(size)]
     norms, norm = [norm_of(each) for each in shares], norm_of([tensor for each in shares for tensor in each])
+    max_norm = BETWEEN * norm if max_norm is None else max_norm
     mine, before = share(rank, size, dtype, scale, empty), shares[rank]
     with Spy() as spy:
         returned = answer(list(mine), max_norm)  # a list of its own: new tensors put into it change nothing here
-    factor = min(1.0, max_norm / norm)
+    factor = min(1.0, max_norm / norm) if norm else 1.0
     if all(same(a, factor * b, 2e-5) for a, b in zip(mine, before, strict=True)):  # torch adds 1e-6 to the norm
         return clip_norm_hint(returned, norm, norms[rank]) or clip_traffic(spy, size)
+    if not norm:
+        return "All gradients were zero, and then they were not. What is max_norm / 0?"
     return clip_hint(mine, before, norm, norms, max_norm)
 
 
@@ -117,8 +123,11 @@ def clip_hint(
         "The gradients were divided by the norm; max_norm was left out.": 1 / norm,
     }
     wanted = min(1.0, max_norm / norm)
+    nearly = abs(factor - wanted) < 1e-3 * wanted
     otherwise = (
         f"With {size} rank{'s' * (size > 1)}, max_norm {max_norm} and norm {norm:.4g} of all, the gradients were "
         f"multiplied by {factor:.6g}, not by {wanted:.6g}."
     )
+    if nearly:
+        return otherwise
     return fitting(known, lambda wrong: abs(factor - wrong) < 1e-4 * abs(wrong)) or otherwise

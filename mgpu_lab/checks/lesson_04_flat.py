@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mgpu_lab.checks.lesson_04_numbers import MARKS_BYTES, average_bytes, numbers, same
-from mgpu_lab.checks.lesson_04_shard import both, compared, is_optimizer, optimizers_in, state_numbers
+from mgpu_lab.checks.lesson_04_shard import both, compared, is_optimizer, state_numbers
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
@@ -36,8 +36,8 @@ def flat_trial(  # noqa: PLR0913, PLR0917 - what is varied
 ) -> str | None:
     ours, theirs = parameters_of(shapes, dtype), parameters_of(shapes, dtype)
     plain, flat = both(answer, kind, defaults, ours, theirs)
-    hint, spies = compared(plain, flat, ours, theirs, flat_values_hint)
-    return hint or flat_state_hint(flat, plain, size) or flat_traffic(spies, theirs, size)
+    hint, spies, used = compared(plain, flat, ours, theirs, flat_values_hint)
+    return hint or flat_state_hint(flat, used, plain, size) or flat_traffic(spies, theirs, size)
 
 
 def flat_values_hint(
@@ -72,13 +72,13 @@ def flat_values_hint(
     )
 
 
-def flat_state_hint(flat: Any, plain: Any, size: int) -> str | None:
+def flat_state_hint(flat: Any, used: list[torch.optim.Optimizer], plain: Any, size: int) -> str | None:
     local = getattr(flat, "local", None)
     if local is None or not hasattr(local, "state"):
         return "Values are right. Keep the optimizer of the own part as `.local`, so that its state can be counted."
     total = sum(p.numel() for group in plain.param_groups for p in group["params"])
     for_each, share = state_numbers(plain) // total, -(-total // size)
-    held = state_numbers(*{id(each): each for each in (*optimizers_in(flat), local)}.values())
+    held = state_numbers(*{id(each): each for each in (*used, local)}.values())
     if held > share * for_each:
         return (
             f"Values are right, but with {size} rank{'s' * (size > 1)} this rank keeps {held} numbers of state; "

@@ -47,8 +47,11 @@ def gradients_trial(answer: Any, size: int, trial: int, dtype: torch.dtype) -> s
     for i, p in trained:
         p.grad = each[rank][i].clone()
     dropped = [storage_of(p.grad) for _, p in trained if owner[p] != rank]
+    before = [p.detach().clone() for p in parameters]
     with Spy() as spy:
         answer(parameters, owner)
+    if not all(map(torch.equal, before, (p.detach() for p in parameters))):
+        return "The parameters have changed. Only the gradients are dealt with here; the optimizer steps later."
     if any(p.grad is not None for p in parameters if not p.requires_grad):
         return "The frozen parameter has a gradient now. Skip parameters whose grad is None."
     for i, p in trained:

@@ -1,10 +1,12 @@
 """The check of lesson 04's ``Shard``: equal to the plain optimizer, each rank with the state of its own parameters."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.core import Wrong
@@ -32,8 +34,6 @@ def is_optimizer(answer: Any, name: str) -> None:
     if not isinstance(answer, type):
         raise Wrong("The answer must be a class.")
     must_take(answer, f"{name}(params, optimizer_class, lr=..., ...)", [], torch.optim.SGD, lr=0.1, momentum=0.9)
-    if not callable(getattr(answer, "step", None)):
-        raise Wrong("The class has no method step().")
 
 
 def parameters_for(size: int, dtype: torch.dtype) -> list[nn.Parameter]:
@@ -48,8 +48,8 @@ def parameters_for(size: int, dtype: torch.dtype) -> list[nn.Parameter]:
 def shard_trial(answer: Any, size: int, kind: Any, defaults: dict[str, float], dtype: torch.dtype) -> str | None:
     ours, theirs = parameters_for(size, dtype), parameters_for(size, dtype)
     plain, sharded = both(answer, kind, defaults, ours, theirs)
-    hint, spies = compared(plain, sharded, ours, theirs, shard_values_hint)
-    return hint or shard_state_hint(sharded, plain, ours, size) or shard_traffic(spies, ours, size)
+    hint, spies, used = compared(plain, sharded, ours, theirs, shard_values_hint)
+    return hint or shard_state_hint(sharded, used, plain, ours, size) or shard_traffic(spies, ours, size)
 
 
 def both(
@@ -57,24 +57,45 @@ def both(
 ) -> tuple[Any, Any]:
     """Make the plain optimizer over ``theirs`` and the answer's over ours, given as an iterator in some trials."""
     given = iter(ours) if ours[0].dtype is torch.float32 else list(ours)
-    return kind(theirs, **defaults), answer(given, kind, **defaults)
+    plain, sharded = kind(theirs, **defaults), answer(given, kind, **defaults)
+    if not callable(getattr(sharded, "step", None)):
+        raise Wrong("There is no method step().")
+    return plain, sharded
 
 
 def compared(
     plain: Any, sharded: Any, ours: list[nn.Parameter], theirs: list[nn.Parameter], values_hint: ValuesHint
-) -> tuple[str | None, list[Spy]]:
-    """Take some steps with both optimizers; return the first hint on the values, and what each step sent."""
-    spies = []
+) -> tuple[str | None, list[Spy], list[torch.optim.Optimizer]]:
+    """Take some steps with both; return the first hint on the values, what each step sent, and what optimizers it has.
+
+    Those are the ones that ``sharded`` holds and the ones that have stepped, wherever they are held.
+    """
+    spies, used = [], {id(each): each for each in optimizers_in(sharded)}
     for step in range(STEPS):
         before = [p.detach().clone() for p in ours]
         give_gradients(step, ours, theirs)
         plain.step()
-        with Spy() as spy:
+        with Spy() as spy, stepping(used):
             sharded.step()
         spies.append(spy)
         if hint := values_hint(ours, theirs, before, step):
-            return hint, spies
-    return None, spies
+            return hint, spies, list(used.values())
+    used |= {id(each): each for each in optimizers_in(sharded)}  # some are made in the first step
+    return None, spies, list(used.values())
+
+
+@contextlib.contextmanager
+def stepping(used: dict[int, torch.optim.Optimizer]) -> Iterator[None]:
+    """Add every optimizer that takes a step meanwhile, by its id."""
+
+    def note(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        used[id(optimizer)] = optimizer
+
+    hook = register_optimizer_step_pre_hook(note)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def give_gradients(step: int, *models: list[nn.Parameter]) -> None:
@@ -139,7 +160,9 @@ def state_numbers(*optimizers: Any) -> int:
     return sum(value.numel() for value in values if torch.is_tensor(value) and value.dim())
 
 
-def shard_state_hint(sharded: Any, plain: Any, ours: list[nn.Parameter], size: int) -> str | None:
+def shard_state_hint(
+    sharded: Any, used: list[torch.optim.Optimizer], plain: Any, ours: list[nn.Parameter], size: int
+) -> str | None:
     local = getattr(sharded, "local", None)
     if local is None or not hasattr(local, "state"):
         return "Values are right. Keep the optimizer of the own part as `.local`, so that its state can be counted."
@@ -147,7 +170,7 @@ def shard_state_hint(sharded: Any, plain: Any, ours: list[nn.Parameter], size: i
     trained = sum(p.numel() for p in ours if p.requires_grad)
     for_each = state_numbers(plain) // trained
     limit = -(-sum(counts) // size) + max(counts)
-    held = state_numbers(*{id(each): each for each in (*optimizers_in(sharded), local)}.values()) // for_each
+    held = state_numbers(*{id(each): each for each in (*used, local)}.values()) // for_each
     if size > 1 and held > limit:
         return (
             f"Values are right, but with {size} ranks one rank keeps state for {held} of {trained} numbers. "

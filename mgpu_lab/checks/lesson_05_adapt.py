@@ -30,7 +30,7 @@ def adapt(answer: Any) -> str:
         model = make().to(device_here())
         before, known = copy.deepcopy(model), dict(model.named_parameters())
         adapted = ask(answer, model, r, alpha, shown=f"adapt(model, {r}, {alpha:g})", endless=WALK)
-        refuse(model_hint(adapted, known) or trains_hint(adapted, before, known, r))
+        refuse(model_hint(adapted, model, known) or trains_hint(adapted, before, known, r))
         refuse(training_hint(adapted, before, known) or copies_hint(adapted, before, r) or gradient_hint(adapted))
     for r, alpha, bias in SCALES:
         refuse(scale_hint(answer, r, alpha, bias))
@@ -43,16 +43,18 @@ def adapt(answer: Any) -> str:
     )
 
 
-def model_hint(adapted: Any, known: dict[str, nn.Parameter]) -> str | None:
+def model_hint(adapted: Any, model: nn.Module, known: dict[str, nn.Parameter]) -> str | None:
     if not isinstance(adapted, nn.Module):
         return f"adapt must return the model; it returned {type(adapted).__name__}."
     held = {id(each) for each in adapted.parameters()}
     gone = [name for name, weight in known.items() if id(weight) not in held]
     if len(gone) == len(known):
         return "The model that came back holds none of the weights handed in. Adapt it in place, not a copy."
-    return (
-        f"The model no longer holds the weight handed in as {gone[0]}. Keep the layer in its detour." if gone else None
-    )
+    if gone:
+        return f"The model no longer holds the weight handed in as {gone[0]}. Keep the layer in its detour."
+    if adapted is not model:
+        return f"adapt returned another object ({type(adapted).__name__}). Return the model itself, no wrapper of it."
+    return None
 
 
 def trains_hint(adapted: nn.Module, before: nn.Module, known: dict[str, nn.Parameter], r: int) -> str | None:  # noqa: PLR0911 - one hint for each mistake

@@ -46,8 +46,18 @@ CASES = (
     Case(32, 16, r=8, alpha=6, shape=(2, 5), bias=False),
     Case(20, 12, r=3, alpha=12, shape=()),
     Case(10, 48, r=1, alpha=5, shape=(3, 1, 2)),
-    Case(24, 40, r=5, alpha=8, bias=False, packed=True),
+    Case(24, 40, r=4, alpha=8, bias=False, packed=True),
 )
+
+
+class Plain(nn.Linear):
+    """A frozen layer that counts how often it is called."""
+
+    calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return super().forward(x)
 
 
 class Packed(nn.Module):
@@ -73,11 +83,17 @@ def lora_linear(answer: Any) -> str:
     torch.manual_seed(0)
     made = []
     for case in CASES:
-        frozen = Packed(case.inside, case.outside) if case.packed else nn.Linear(case.inside, case.outside, case.bias)
+        frozen = Packed(case.inside, case.outside) if case.packed else Plain(case.inside, case.outside, case.bias)
         made.append((case, frozen.to(device_here())))
     layers = [tried(case, answer, frozen, case.r, case.alpha, shown=case.call) for case, frozen in made]
+    seen = set[int]()
     for (case, frozen), layer in zip(made, layers, strict=True):
-        hint = parts_hint(case, frozen, layer) or step_0_hint(case, frozen, layer) or filled_hint(case, frozen, layer)
+        hint = (
+            shared_hint(layer, seen)
+            or parts_hint(case, frozen, layer)
+            or step_0_hint(case, frozen, layer)
+            or filled_hint(case, frozen, layer)
+        )
         refuse(hint and f"{case.call}: {hint}")
     return (
         f"{len(CASES)} layers, one of them packed: step 0 equal bit for bit, r * (in + out) numbers train, "
@@ -97,6 +113,16 @@ def tried(case: Case, answer: Any, *arguments: Any, shown: str) -> Any:
             f"{case.call} fails: {says}. The packed weight is no matrix, and its type is not that of A and B: call the "
             "frozen layer, and add to its output."
         ) from None
+
+
+def shared_hint(layer: Any, seen: set[int]) -> str | None:
+    """Judge whether the layer's A and B are its own; adds them to those seen."""
+    weights = layer.parameters() if isinstance(layer, nn.Module) else ()
+    own = {id(each) for each in weights if each.requires_grad}
+    if own & seen:
+        return "its A or B is that of a layer made before. Each layer has its own."
+    seen |= own
+    return None
 
 
 def parts_hint(case: Case, frozen: nn.Module, layer: Any) -> str | None:  # noqa: PLR0911 - one hint for each mistake
@@ -144,7 +170,10 @@ def step_0_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None: 
     """Judge the layer as it was made: equal to the frozen one, which it calls."""
     x = torch.randn(*case.shape, case.inside, device=device_here())
     given = x.clone()
+    calls = getattr(frozen, "calls", 0)
     found = tried(case, layer, given, shown=f"the layer on an input of shape {list(x.shape)}")
+    if isinstance(frozen, Plain) and frozen.calls == calls:
+        return "the frozen layer was not called. Its weight may be packed: call the layer, do not read its weight."
     if not given.equal(x):
         return "the input that was handed in has changed. It is read, not written."
     wanted = frozen(x)
@@ -193,7 +222,10 @@ def filled_hint(case: Case, frozen: nn.Module, layer: nn.Module) -> str | None:
     (detour * (case.alpha / case.r)).backward(push)  # type: ignore[no-untyped-call]
     through_detour = x_alone.grad.clone() if x_alone.grad is not None else None
     frozen(x_alone).backward(push)
-    return gradient_hint(case, parts, (a, b), (x, x_alone), through_detour)
+    hint = gradient_hint(case, parts, (a, b), (x, x_alone), through_detour)
+    if hint is None and off(layer(x).detach(), found.detach()) > TOLERANCE:
+        return "after a backward pass the same input gives another output. Only an optimizer's step changes A and B."
+    return hint
 
 
 def scale_hint(case: Case, added: torch.Tensor, detour: torch.Tensor) -> str | None:

@@ -16,7 +16,7 @@ from mgpu_lab.checks.mistakes import close, number_of, of_number
 if TYPE_CHECKING:
     import torch
 
-BIT_CASES = ((64, None), (64, 256), (32, 256), (128, None), (4096, 100), (100, 30))
+BIT_CASES = ((64, None), (64, 256), (64, 1), (32, 256), (128, None), (4096, 100), (100, 30))
 NF4_LIKE = (-1.0, -0.7, -0.5, -0.3, -0.1, 0.0, 0.15, 0.3, 0.55, 1.0)
 EVEN = (-1.0, -0.5, 0.0, 0.5, 1.0)
 MANY = tuple(number / 16 for number in range(-16, 17))
@@ -86,6 +86,7 @@ def quantise_any(answer: Any) -> str:
         (zeros, 64, "a block of zeros"),
         (torch.cat([torch.randn(48), torch.zeros(5)]), 16, "a short last block of zeros"),
         (torch.randn(1), 64, "a single weight"),
+        (1e-4 * torch.randn(100), 32, "weights of about 0.0001"),
         (torch.zeros(3, 4), 8, "nothing but zeros"),
     ]
     for table in (NF4_LIKE, EVEN, SIXTEEN, MANY):
@@ -104,7 +105,8 @@ def quantise_hint(answer: Any, weight: torch.Tensor, levels: torch.Tensor, block
     found = ask(answer, given, levels, block, shown=f"quantise_any(weight, levels, {block})")
     pair = isinstance(found, (tuple, list)) and len(found) == 2  # noqa: PLR2004 - the numbers and the absmax
     if not (pair and all(isinstance(each, torch.Tensor) for each in found)):
-        return f"the function must return two tensors, the numbers and the absmax; it returned {type(found).__name__}."
+        kinds = [type(each).__name__ for each in (found if isinstance(found, (tuple, list)) else [found])]
+        return f"the function must return two tensors, the numbers and the absmax; it returned {', '.join(kinds)}."
     if not given.equal(weight):
         return "the weight that was handed in has changed. It is read, not written."
     numbers, absmax = found

@@ -43,14 +43,20 @@ class Trial:
         self.scaler = made(answer, story)
         dice = torch.Generator().manual_seed(int(story.scale))
         self.factors = [story.size * torch.randint(1, 16, shape, generator=dice).float() for shape in SHAPES]
-        self.weights = [torch.rand(shape, generator=dice).requires_grad_() for shape in SHAPES]
-        unused = torch.ones(2, requires_grad=True)  # no loss depends on it
-        groups = [{"params": [*self.weights[:4], unused]}, {"params": self.weights[4:], "lr": 0.25}]
+        # small, so that the loss of huge gradients is finite
+        self.weights = [(torch.rand(shape, generator=dice) / 256).requires_grad_() for shape in SHAPES]
+        self.unused = torch.ones(2, requires_grad=True)  # no loss depends on it
+        groups = [{"params": [*self.weights[:4], self.unused]}, {"params": self.weights[4:], "lr": 0.25}]
         self.optimizer: Any = getattr(torch.optim, story.optimizer)(groups, lr=0.5)
         self.stepped = list[list[torch.Tensor]]()  # the gradients of each optimizer.step()
         self.places = list[int]()  # where backward left them
-        self.optimizer.register_step_pre_hook(self.note)
+        self.optimizer.register_step_post_hook(self.note)  # after: an answer may divide in a hook of its own
         self.scale, self.in_a_row = story.scale, 0
+
+    @property
+    def used(self) -> list[torch.Tensor]:
+        """The weights that have a gradient in this step."""
+        return self.weights[:-1] if self.story.late and not self.told else self.weights
 
     def note(self, *_: Any) -> None:
         self.stepped.append([w.grad.detach().clone() for w in self.weights if w.grad is not None])
@@ -85,6 +91,10 @@ class Trial:
             raise Wrong(f"With {bad}, of {len(SHAPES)} gradients, optimizer.step() was called: {STEP_HINT}")
         elif not all(map(torch.equal, before, (w.detach() for w in self.weights))):
             raise Wrong(f"With {bad} the step is to be skipped, but the weights changed.")
+        elif not any(w.grad is not None and w.grad.any() for w in self.weights):
+            raise Wrong(f"With {bad} the step is skipped, and then all gradients were gone: zeroing is the caller's.")
+        if self.unused.grad is not None:
+            raise Wrong("A weight without a gradient (None) had one after step(): leave it as it is.")
         found = number_of(called(self.scaler, "get_scale"))
         if found is not None and not close(found, self.scale):
             raise Wrong(
@@ -97,25 +107,26 @@ class Trial:
         import torch
 
         left = [w.grad for w in self.weights if w.grad is not None]
-        if len(left) < len(SHAPES) or not all(map(torch.equal, left, self.stepped[0])):
+        if len(left) != len(self.used) or not all(map(torch.equal, left, self.stepped[0])):
             return "After step() the gradients were not those that optimizer.step() saw: zeroing them is the caller's."
         if [each.data_ptr() for each in left] != self.places:
             return "The gradients were right, but in new tensors: divide in place."
         return None
 
     def backward(self) -> None:
-        """Run backward on scaled losses whose gradients pass through fp16."""
+        """Run backward on scaled losses."""
         import torch
 
         self.optimizer.zero_grad()
         for _ in range(self.story.losses):
-            terms = [(through_fp16(w) * f).sum() for w, f in zip(self.weights, self.factors, strict=True)]
+            seen = [through_fp16(w) if self.story.fp16 else w for w in self.used]
+            terms = [(w * f).sum() for w, f in zip(seen, self.factors, strict=False)]
             loss = torch.stack(terms).sum()
             value = loss.item()
             scaled = called(self.scaler, "scale", loss)
             refuse(scaled_hint(scaled, loss, value, self.scale))
             scaled.backward()
-        if any(w.grad is None for w in self.weights):
+        if any(w.grad is None for w in self.used):
             raise Wrong("After scale(loss).backward() a weight has no gradient: keep the graph of the loss.")
 
     def taken_hint(self) -> str | None:
@@ -126,7 +137,7 @@ class Trial:
                 f"All gradients were finite, and optimizer.step() was called {len(self.stepped)} times in step(): "
                 "once is right."
             )
-        wanted = [self.story.losses * factor for factor in self.factors]
+        wanted = [self.story.losses * factor for factor in self.factors[: len(self.used)]]
         found = self.stepped[0]
 
         def near(wrong: float) -> bool:

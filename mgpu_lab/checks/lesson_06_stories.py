@@ -36,6 +36,8 @@ class Story:
     steps: tuple[Bad | None, ...]
     optimizer: str = "SGD"
     size: float = TINY  # of the unscaled gradients
+    fp16: bool = True  # gradients pass through fp16
+    late: bool = False  # the last weight has no gradient in the first step
 
 
 INF, NAN = math.inf, math.nan
@@ -51,4 +53,6 @@ STORIES = (
     Story(8192.0, 4, 3, (None,) * 6),  # counts steps, not losses
     Story(1.0, 100, 1, (Bad(INF, 1, 0), Bad(NAN, 3, 2), None), size=2.0**-6),  # the scale falls below 1
     Story(2.0**-60, 100, 1, (None,), size=2.0**60),  # finite, and their squares are not
+    Story(2.0, 100, 1, (None,), size=2.0**123, fp16=False),  # finite, and their sum is not
+    Story(256.0, 100, 1, (None, None, Bad(INF, 5, 1)), late=True),
 )

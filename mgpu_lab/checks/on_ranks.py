@@ -12,6 +12,8 @@ from torch.distributed import distributed_c10d as c10d
 from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.trial import LIMIT, Meeting, attempt
 
+MOST_GROUPS = 1000  # of one trial
+
 
 def sizes() -> list[int]:
     """World sizes that can be tried on the ranks at hand, the real one first; 4 are enough."""
@@ -40,7 +42,7 @@ def on_first(size: int, trial: Callable[[int], str | None], what: str) -> None:
     """Run a trial on the first ``size`` ranks; the others wait for the verdict."""
     __tracebackhide__ = True
     world_size, store = dist.get_world_size(), c10d._get_default_store()  # noqa: SLF001 - no public way to its store
-    with smaller_world(size) as inside:
+    with patience(store), smaller_world(size) as inside:
         meeting = Meeting(store, size)
         hint, error = attempt(lambda: trial(size), meeting) if inside else (None, None)
         hints = meeting.exchange(hint, world_size)
@@ -49,6 +51,17 @@ def on_first(size: int, trial: Callable[[int], str | None], what: str) -> None:
     if urgent := next((each for each in hints if each.startswith("!")), None):
         raise Wrong(f"{what[:1].upper()}{what[1:]}, with {size} rank{'s' * (size > 1)}: {urgent[1:]}")
     refuse(next((each for each in hints if each), None))
+
+
+@contextlib.contextmanager
+def patience(store: Any) -> Iterator[None]:
+    """Let no answer wait longer for a key of the store than for a message."""
+    before = store.timeout
+    store.set_timeout(LIMIT)
+    try:
+        yield
+    finally:
+        store.set_timeout(before)
 
 
 def sizes_text() -> str:
@@ -62,7 +75,7 @@ def smaller_world(size: int) -> Iterator[bool]:
 
     A cell's own ``world_size``, which every rank's namespace starts with, follows: answers read it, too.
     """
-    world = c10d._get_default_group()  # noqa: SLF001 - torch swaps its default group this way itself
+    world, count = c10d._get_default_group(), c10d._world.group_count  # noqa: SLF001 - torch swaps them this way itself
     group = dist.new_group(list(range(size)), timeout=LIMIT)
     inside = world.rank() < size
     names = vars(sys.modules["__main__"])  # where cells run, and exported scripts
@@ -79,6 +92,7 @@ def smaller_world(size: int) -> Iterator[bool]:
         c10d._update_default_pg(world)  # noqa: SLF001
         if inside:
             dist.destroy_process_group(group)
+        c10d._world.group_count = count + MOST_GROUPS  # noqa: SLF001 - an answer may have made some, on some ranks only
 
 
 def device_here() -> torch.device:

@@ -6,6 +6,7 @@ has left the trial already, ``Desynchronised`` is raised on all of them: no rank
 Messages from rank to rank are not compared; one that never comes ends with the group's time limit.
 """
 
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -129,7 +130,7 @@ def attempt(trial: Callable[[], str | None], meeting: Meeting) -> tuple[str | No
     except Exception as error:  # noqa: BLE001 - the answer's own: raised on this rank, told to the others
         how = f"raised {type(error).__name__}"
         if timed_out(error):
-            return f"!rank {meeting.rank} waited {LIMIT.seconds} s for a message that no rank sent.", None
+            return f"!rank {meeting.rank} waited {LIMIT.seconds} s for what no rank sent.", None
         return f"rank {meeting.rank} raised {type(error).__name__}: {str(error).partition(chr(10))[0]}", error
     else:
         how = "returned"
@@ -147,4 +148,4 @@ def hint_of(trial: Callable[[], str | None]) -> str | None:
 
 
 def timed_out(error: BaseException) -> bool:
-    return isinstance(error, RuntimeError) and "imed out" in str(error)
+    return isinstance(error, RuntimeError) and re.search("[Tt]imed out|[Tt]imeout", str(error)) is not None

@@ -42,6 +42,7 @@ class GroupCall:
     began_s: float = 0.0
     ended_s: float | None = None
     is_async: bool = False
+    polled: bool = False  # asked whether it was over, until it was
     trusted: bool = False  # someone else sees to the wait: a future's callback, the use of a functional result, C++
     work: Any = field(default=None, repr=False)  # torch's handle, kept so that a later wait is recognised
 
@@ -90,7 +91,7 @@ OPERATIONS: dict[str, tuple[str, int | None, int | str, int | None]] = {
     "allgather_into_tensor_coalesced": ("all_gather", 1, "n", 1),
     "gather": ("gather", 1, "n", 1),
     "scatter": ("scatter", 0, "n", 1),
-    "reduce_scatter": ("reduce_scatter", 0, "n", 1),
+    "reduce_scatter": ("reduce_scatter", 1, 1, 1),  # its pieces may be of unlike sizes
     "_reduce_scatter_base": ("reduce_scatter", 0, "n", 1),
     "reduce_scatter_single": ("reduce_scatter", 0, "n", 1),
     "reduce_scatter_single_coalesced": ("reduce_scatter", 0, "n", 1),

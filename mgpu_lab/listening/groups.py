@@ -120,6 +120,7 @@ def has_waited(call: GroupCall, _: Any) -> None:
 
 def may_have_waited(call: GroupCall, completed: Any) -> None:
     if completed:
+        call.polled = call.polled or call.ended_s is None
         has_waited(call, None)
 
 

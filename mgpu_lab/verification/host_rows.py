@@ -86,7 +86,7 @@ def _shared_memory(host: Host) -> Finding:
         reason = "this system has no /dev/shm or does not say; only Linux needs it"
         return unknown(name, reason, "On Linux, mount one: `mount -t tmpfs -o size=8g tmpfs /dev/shm`.")
     found = f"{size(host.shm_bytes)}, {size(host.shm_free_bytes)} free"
-    users = "NCCL (where GPUs have no peer access) and DataLoader workers pass data through it"
+    users = "DataLoader workers, and some NCCLs where GPUs have no peer access, pass data through it"
     if host.shm_bytes < _SHM_MIN:
         reason = f"{users}; 64 MiB is what Docker gives by default"
         remedy = "Start the container with `--shm-size=8g` or `--ipc=host`."

@@ -96,7 +96,7 @@ def _peers(hardware: Hardware) -> Finding:
         "no GPU can read the other's memory, so NCCL copies through the host's and is slower; "
         "on GeForce RTX 40 cards the driver does not offer peer access"
     )
-    remedy = "Send less often: gradient accumulation with `no_sync` (lesson 03)."
+    remedy = "Send less often (`no_sync`, lesson 03) or less (`bf16_compress_hook`, lesson 06)."
     return Finding(name, f"refused ({', '.join(words)}): {_names(refused)}", "warn", reason, remedy)
 
 

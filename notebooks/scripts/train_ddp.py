@@ -9,6 +9,7 @@ On several machines the checkpoint must lie where all of them see it: rank 0 wri
 import argparse
 import itertools
 import os
+import sys
 from pathlib import Path
 from pydoc_data.topics import topics
 
@@ -77,6 +78,8 @@ def set_up():
         os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
         os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
     if torch.cuda.device_count() < int(os.environ.get("LOCAL_WORLD_SIZE", "1")):  # not a GPU for each rank
+        if torch.cuda.is_available():
+            print("fewer GPUs here than ranks: this one trains on the CPU", file=sys.stderr)
         dist.init_process_group("gloo")
         return torch.device("cpu")
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -88,7 +91,8 @@ def set_up():
 def save(path, model, optimizer, progress, sums):
     """Rank 0 writes; every rank calls it, and gives what only it has.
 
-    Where you use NumPy's random numbers, add their state, its array by `tolist()`: `load` refuses NumPy arrays.
+    Add whatever else has a state: a scheduler, a gradient scaler, Python's `random`, NumPy's random numbers (their
+    array by `tolist()`: `load` refuses NumPy arrays).
     """
     own = {"sums": sums.cpu(), "cpu_rng": torch.get_rng_state()}
     if sums.is_cuda:
@@ -98,6 +102,7 @@ def save(path, model, optimizer, progress, sums):
     if dist.get_rank() == 0:
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         temporary = path.with_name(f"{path.name}.tmp")
+        path.parent.mkdir(parents=True, exist_ok=True)
         torch.save({**state, "progress": progress, "ranks": everyones}, temporary)
         temporary.replace(path)  # in one go: whenever you are killed, `path` is a whole checkpoint
 

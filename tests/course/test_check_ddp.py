@@ -69,7 +69,7 @@ MINI_WRONG = {
         "runs before that"),
     "waited for at once": (
         "(flat, dist.all_reduce(flat, async_op=True))", "(flat, waited(dist.all_reduce(flat, async_op=True)))",
-        "before the next one starts"),
+        "waited for while backward"),
 }  # fmt: skip
 WRONG_CODE = {
     "weighted-gradients": {

@@ -482,3 +482,11 @@ def my_accumulate(ddp, batches, loss_of):
             loss = loss_of(ddp, batch)
             loss.register_hook(lambda g: g / len(batches))
             loss.backward()
+
+
+# %% wrong: the flag is left down -> left without synchronisation
+def my_accumulate(ddp, batches, loss_of):
+    for i, batch in enumerate(batches):
+        ddp.require_backward_grad_sync = i == len(batches) - 1
+        (loss_of(ddp, batch) / len(batches)).backward()
+    ddp.require_backward_grad_sync = False

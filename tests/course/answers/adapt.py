@@ -1412,3 +1412,33 @@ def adapt(model, r, alpha):
             if isinstance(child, nn.Linear) and name != "lm_head":
                 setattr(parent, name, Detour(child, r, alpha))
     return model
+
+
+# %% wrong: a wrapper comes back -> Return the model itself
+class Beside(torch.nn.Module):
+    def __init__(self, layer, r, alpha):
+        super().__init__()
+        self.layer, self.by, where = layer, alpha / r, layer.weight.device
+        self.A = torch.nn.Parameter(torch.randn(r, layer.in_features, device=where) * 0.1)
+        self.B = torch.nn.Parameter(torch.zeros(layer.out_features, r, device=where))
+
+    def forward(self, x):
+        return self.layer(x) + self.by * (x @ self.A.T @ self.B.T)
+
+
+def adapt(model, r, alpha):
+    model.requires_grad_(False)
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, torch.nn.Linear) and name != "lm_head":
+                setattr(parent, name, Beside(child, r, alpha))
+    return torch.nn.Sequential(model)
+
+
+# %% wrong: peft's wrapper comes back -> Return the model itself
+from peft import LoraConfig, get_peft_model
+
+
+def adapt(model, r, alpha):
+    names = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and n.split(".")[-1] != "lm_head"]
+    return get_peft_model(model, LoraConfig(r=r, lora_alpha=alpha, target_modules=names))

@@ -584,3 +584,21 @@ def add_up(gradients):
         total += g
         n += 1
     return (total / n).view(torch.int32).bitwise_and(-65536).view(torch.float32).bfloat16()
+
+
+# %% right: needs a first dimension
+def add_up(gradients):
+    total, n = next(gradients).float(), 1
+    for g in gradients:
+        total[:] += g
+        n += 1
+    return (total / n).bfloat16()
+
+
+# %% wrong: skips gradients that are all zero -> divided by
+def add_up(gradients):
+    total, n = 0, 0
+    for g in gradients:
+        total = total + g.float()
+        n += bool(g.any())
+    return (total / max(n, 1)).bfloat16()

@@ -698,3 +698,30 @@ def any_length(x):
     dist.reduce_scatter_tensor(share, padded)
     dist.all_gather_into_tensor(padded, share)
     x.copy_(padded[: x.numel()])
+
+
+# %% wrong: the result of the first call is kept for its length
+KEPT = {}
+
+
+def any_length(x):
+    n = dist.get_world_size()
+    key = (x.numel(), x.dtype, n)
+    if key not in KEPT:
+        whole = torch.nn.functional.pad(x, (0, -x.numel() % n))
+        share = whole.new_empty(whole.numel() // n)
+        dist.reduce_scatter_tensor(share, whole)
+        dist.all_gather_into_tensor(whole, share)
+        KEPT[key] = whole[: x.numel()].clone()
+    x.copy_(KEPT[key])
+
+
+# %% right: a new group for each call
+def any_length(x):
+    group = dist.new_group()
+    n = dist.get_world_size(group)
+    whole = torch.nn.functional.pad(x, (0, -x.numel() % n))
+    share = whole.new_empty(whole.numel() // n)
+    dist.reduce_scatter_tensor(share, whole, group=group)
+    dist.all_gather_into_tensor(whole, share, group=group)
+    x.copy_(whole[: x.numel()])

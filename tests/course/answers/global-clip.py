@@ -44,7 +44,7 @@ def clip_to_global_norm(gradients, max_norm):
     every = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(every, own)
     norm = torch.stack(every).norm()
-    torch._foreach_mul_(gradients, min(1.0, max_norm / norm.item())) if gradients else None
+    torch._foreach_mul_(gradients, min(1.0, max_norm / max(norm.item(), 1e-12))) if gradients else None
     return norm
 
 
@@ -562,4 +562,38 @@ def clip(gradients, max_norm):
     if norm > max_norm:
         for g in gradients:
             g.mul_(max_norm / norm)
+    return norm
+
+
+# %% wrong: only the ranks that are above the limit themselves scale
+def clip_to_global_norm(gradients, max_norm):
+    own = sum(g.double().square().sum().item() for g in gradients)
+    square = torch.tensor(own, dtype=torch.float64, device=device)
+    dist.all_reduce(square)
+    norm = square.sqrt().item()
+    if own**0.5 > max_norm:
+        for g in gradients:
+            g.mul_(max_norm / norm)
+    return norm
+
+
+# %% wrong: gradients that are all zero divide by zero
+def clip_to_global_norm(gradients, max_norm):
+    square = torch.tensor(sum(g.double().square().sum().item() for g in gradients), dtype=torch.float64, device=device)
+    dist.all_reduce(square)
+    norm = square.sqrt().item()
+    factor = min(1.0, max_norm / norm)
+    for g in gradients:
+        g.mul_(factor)
+    return norm
+
+
+# %% wrong: never quite reaches the limit (divides by norm + 1e-3) -> not by
+def clip_to_global_norm(gradients, max_norm):
+    square = torch.tensor(sum(g.double().square().sum().item() for g in gradients), dtype=torch.float64, device=device)
+    dist.all_reduce(square)
+    norm = square.sqrt().item()
+    if norm > max_norm:
+        for g in gradients:
+            g.mul_(max_norm / (norm + 1e-3))
     return norm

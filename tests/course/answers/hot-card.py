@@ -141,3 +141,7 @@ hot_card = {"gpu": 2, "reason": ..., "times_faster": 1.2647}
 hot_card = {"gpu": 2, "reason": "heat", "times_faster": 1.27}
 # %% wrong: almost, 1.25
 hot_card = {"gpu": 2, "reason": "heat", "times_faster": 1.25}
+
+
+# %% right: the words of the report
+hot_card = {"gpu": 2, "reason": "too hot (driver)", "times_faster": 1.2647}

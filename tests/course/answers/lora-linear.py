@@ -126,7 +126,7 @@ class ForwardByName(nn.Module):
         return self.plain(x) + (x @ a.mT @ b.mT) * self.s
 
 
-# %% wrong: A takes the type of the packed weight -> call the frozen layer
+# %% wrong: A takes the type of the packed weight -> call the frozen
 class TypeOfWeight(nn.Module):
     def __init__(self, frozen, r, alpha):
         super().__init__()
@@ -289,7 +289,7 @@ class Ones(nn.Module):
         return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
 
 
-# %% wrong: the weight is used, the layer not called -> call the frozen layer
+# %% wrong: the weight is used, the layer not called -> the frozen layer was not called
 class Merged(nn.Module):
     def __init__(self, frozen, r, alpha):
         super().__init__()
@@ -1027,3 +1027,68 @@ class MyLoRA(nn.Module):
 
     def forward(self, x):
         self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: one flat parameter each -> two matrices
+class MyLoRA(torch.nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.r, self.scale = r, alpha / r
+        self.a = torch.nn.Parameter(torch.randn(r * frozen.in_features, device=device) * 0.05)
+        self.b = torch.nn.Parameter(torch.zeros(frozen.out_features * r, device=device))
+
+    def forward(self, x):
+        A = self.a.view(self.r, -1)
+        B = self.b.unflatten(0, (-1, self.r))
+        return self.frozen(x) + torch.nn.functional.linear(torch.nn.functional.linear(x, A), B) * self.scale
+
+
+# %% wrong: calls where it cannot read the weight, else reads it -> the frozen layer was not called
+class MyLoRA(torch.nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = torch.nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = torch.nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        try:
+            out = x @ self.frozen.weight.T
+            out = out if self.frozen.bias is None else out + self.frozen.bias
+        except RuntimeError:
+            out = self.frozen(x)
+        return out + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: A and B are shared by all layers of one shape -> a layer made before
+class MyLoRA(torch.nn.Module):
+    pairs = {}
+
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scale = frozen.requires_grad_(False), alpha / r
+        key = frozen.in_features, frozen.out_features, r
+        if key not in self.pairs:
+            A = torch.nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+            self.pairs[key] = A, torch.nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+        self.A, self.B = self.pairs[key]
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: B starts at zero only until the first backward, then A is drawn again -> gives another output
+class MyLoRA(torch.nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.scale = alpha / r
+        self.A = torch.nn.Parameter(torch.randn(r, frozen.in_features, device=device) * 0.1)
+        self.B = torch.nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        if self.training and self.B.grad is not None:
+            self.A.data.normal_()
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)

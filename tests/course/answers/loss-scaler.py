@@ -2392,3 +2392,186 @@ class LossScaler:
 
     def get_scale(self):
         return self.s
+
+
+# %% right: a step pre-hook of the optimizer divides
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor = init_scale
+        self.growth_interval = growth_interval
+        self.taken = 0
+        self.took = False
+
+    def scale(self, loss):
+        return loss * torch.full_like(loss, self.factor)
+
+    def _unscale(self, optimizer, args, kwargs):
+        self.handle.remove()
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    p.grad.div_(self.factor)
+
+    def step(self, optimizer):
+        self.took = all(
+            torch.isfinite(p.grad).all() for group in optimizer.param_groups for p in group["params"] if p.grad is not None
+        )
+        if self.took:
+            self.handle = optimizer.register_step_pre_hook(self._unscale)
+            optimizer.step()
+
+    def update(self):
+        if self.took:
+            self.taken += 1
+            if self.taken == self.growth_interval:
+                self.factor *= 2
+                self.taken = 0
+        else:
+            self.factor /= 2
+            self.taken = 0
+
+    def get_scale(self):
+        return self.factor
+
+
+# %% wrong: sums before it divides, the sum overflows -> 0 times
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.interval, self.taken, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+        self.good = all(g.sum().isfinite() for g in gradients)
+        for g in gradients:
+            g.div_(self.factor)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.interval:
+            self.factor, self.taken = self.factor * 2, 0
+
+    def get_scale(self):
+        return self.factor
+
+
+# %% wrong: gives gradients of zero to weights that have none -> leave it as it is
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.interval, self.taken, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        for g in optimizer.param_groups:
+            for p in g["params"]:
+                if p.grad is None:
+                    p.grad = torch.zeros_like(p)
+        gradients = [p.grad for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+        for g in gradients:
+            g.div_(self.factor)
+        self.good = all(g.isfinite().all() for g in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.interval:
+            self.factor, self.taken = self.factor * 2, 0
+
+    def get_scale(self):
+        return self.factor
+
+
+# %% wrong: zeroes the gradients after a skip -> the caller's
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.interval, self.taken, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+        for g in gradients:
+            g.div_(self.factor)
+        self.good = all(g.isfinite().all() for g in gradients)
+        if self.good:
+            optimizer.step()
+        else:
+            optimizer.zero_grad()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.interval:
+            self.factor, self.taken = self.factor * 2, 0
+
+    def get_scale(self):
+        return self.factor
+
+
+# %% wrong: remembers the parameters of its first step
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.params = None
+        self.factor, self.interval, self.taken, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        self.params = self.params or [p for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+        gradients = [p.grad for p in self.params if p.grad is not None]
+        for g in gradients:
+            g.div_(self.factor)
+        self.good = all(g.isfinite().all() for g in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.interval:
+            self.factor, self.taken = self.factor * 2, 0
+
+    def get_scale(self):
+        return self.factor
+
+
+# %% wrong: rounds the gradients to fp16 on the way
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.factor, self.interval, self.taken, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def step(self, optimizer):
+        gradients = [p.grad for g in optimizer.param_groups for p in g["params"] if p.grad is not None]
+        for g in gradients:
+            g.copy_((g.half().float()) / self.factor)
+        self.good = all(g.isfinite().all() for g in gradients)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.taken = self.taken + 1 if self.good else 0
+        if not self.good:
+            self.factor /= 2
+        elif self.taken == self.interval:
+            self.factor, self.taken = self.factor * 2, 0
+
+    def get_scale(self):
+        return self.factor

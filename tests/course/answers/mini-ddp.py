@@ -888,7 +888,7 @@ class MyDDP:
             dist.broadcast(buffer, src=0)
 
 
-# %% wrong: waited for inside backward -> before the next one starts
+# %% wrong: waited for inside backward -> waited for while backward
 def waited(work):
     work.wait()
     return work
@@ -1581,7 +1581,7 @@ class MyDDP:
         self.begin()
 
 
-# %% wrong: buffers are averaged -> not what comes from rank 0's
+# %% wrong: buffers are averaged -> need not be reduced at all
 class MyDDP:
     def __init__(self, module, bucket_mb=25):
         self.module = module
@@ -3931,3 +3931,285 @@ class MyDDP:
                 p.grad = view / dist.get_world_size() if used else None
             b.reset()
         self.next = 0
+
+
+# %% wrong: its forward hook returns an empty list where there is no buffer
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for t in list(module.parameters()) + list(module.buffers()):
+            dist.broadcast(t.detach(), src=0, group=dist.group.WORLD)
+        self.params = [p for p in module.parameters() if p.requires_grad][::-1]
+        cuts, size = [0], 0
+        for i, p in enumerate(self.params):
+            if i > cuts[-1] and size + p.nbytes > bucket_mb * 2**20:
+                cuts.append(i)
+                size = 0
+            size += p.nbytes
+        self.spans = [slice(a, b) for a, b in zip(cuts, [*cuts[1:], len(self.params)])]
+        self.restart()
+        for p in self.params:
+            p.register_post_accumulate_grad_hook(lambda p: self.machine.send(p))
+        module.register_forward_pre_hook(lambda m, i: [dist.broadcast(b, 0) for b in m.buffers() if m.training] and None)
+
+    def restart(self):
+        self.works, self.machine = [], self.run()
+        next(self.machine)
+
+    def run(self):
+        have, closing = set(), False
+        for span in self.spans:
+            bucket = self.params[span]
+            while not closing and not have >= set(bucket):
+                p = yield
+                closing = p is None
+                have.add(p)
+            flat = torch.cat([(p.grad if p in have else torch.zeros_like(p)).detach().flatten() for p in bucket])
+            flat = torch.cat([flat, flat.new_tensor([float(p in have) for p in bucket])])
+            self.works.append((bucket, flat, dist.all_reduce(flat, async_op=True)))
+        while not closing:
+            closing = (yield) is None
+        yield
+
+    def finish_gradients(self):
+        self.machine.send(None)
+        for bucket, flat, work in self.works:
+            work.wait()
+            flat /= dist.get_world_size()
+            sizes = [p.numel() for p in bucket]
+            *means, marks = flat.split([*sizes, len(bucket)])
+            for p, mean, mark in zip(bucket, means, marks):
+                p.grad = mean.reshape(p.shape) if mark > 0 else None
+        self.restart()
+
+
+# %% wrong: backward waits for the bucket before -> waited for while backward
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for t in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(t.data, src=0)
+        self.buckets, used = [], 0
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if not self.buckets or used + p.nbytes > bucket_mb * 2**20:
+                self.buckets.append([])
+                used = 0
+            self.buckets[-1].append(p)
+            used += p.nbytes
+            p.register_post_accumulate_grad_hook(self.hook)
+        self.arrived, self.flying = set(), []
+        module.register_forward_pre_hook(self.pre)
+
+    def pre(self, module, _):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def hook(self, p):
+        self.arrived.add(p)
+        while len(self.flying) < len(self.buckets) and self.arrived.issuperset(self.buckets[len(self.flying)]):
+            self.launch(self.buckets[len(self.flying)])
+
+    def launch(self, bucket):
+        grads = [p.grad if p in self.arrived else torch.zeros_like(p) for p in bucket]
+        marks = torch.tensor([p in self.arrived for p in bucket]).to(grads[0])
+        if self.flying:
+            self.flying[-1][1].wait()
+        flat = torch.cat([marks, *(g.flatten() for g in grads)])
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch(self.buckets[len(self.flying)])
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            flat /= dist.get_world_size()
+            marks, *means = flat.split([len(bucket), *(p.numel() for p in bucket)])
+            for p, mark, mean in zip(bucket, marks.tolist(), means):
+                p.grad = mean.view_as(p) if mark else None
+        self.arrived, self.flying = set(), []
+
+
+# %% wrong: a zero gradient counts as unused -> a gradient of zeros
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for t in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(t.data, src=0)
+        self.buckets, used = [], 0
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if not self.buckets or used + p.nbytes > bucket_mb * 2**20:
+                self.buckets.append([])
+                used = 0
+            self.buckets[-1].append(p)
+            used += p.nbytes
+            p.register_post_accumulate_grad_hook(self.hook)
+        self.arrived, self.flying = set(), []
+        module.register_forward_pre_hook(self.pre)
+
+    def pre(self, module, _):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def hook(self, p):
+        self.arrived.add(p)
+        while len(self.flying) < len(self.buckets) and self.arrived.issuperset(self.buckets[len(self.flying)]):
+            self.launch(self.buckets[len(self.flying)])
+
+    def launch(self, bucket):
+        grads = [p.grad if p in self.arrived else torch.zeros_like(p) for p in bucket]
+        marks = torch.stack([g.any() for g in grads]).to(grads[0])
+        flat = torch.cat([marks, *(g.flatten() for g in grads)])
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch(self.buckets[len(self.flying)])
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            flat /= dist.get_world_size()
+            marks, *means = flat.split([len(bucket), *(p.numel() for p in bucket)])
+            for p, mark, mean in zip(bucket, marks.tolist(), means):
+                p.grad = mean.view_as(p) if mark else None
+        self.arrived, self.flying = set(), []
+
+
+# %% wrong: floating buffers only -> not what comes from rank 0's
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for t in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(t.data, src=0)
+        self.buckets, used = [], 0
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if not self.buckets or used + p.nbytes > bucket_mb * 2**20:
+                self.buckets.append([])
+                used = 0
+            self.buckets[-1].append(p)
+            used += p.nbytes
+            p.register_post_accumulate_grad_hook(self.hook)
+        self.arrived, self.flying = set(), []
+        module.register_forward_pre_hook(self.pre)
+
+    def pre(self, module, _):
+        if module.training:
+            for buffer in filter(torch.is_floating_point, module.buffers()):
+                dist.broadcast(buffer, src=0)
+
+    def hook(self, p):
+        self.arrived.add(p)
+        while len(self.flying) < len(self.buckets) and self.arrived.issuperset(self.buckets[len(self.flying)]):
+            self.launch(self.buckets[len(self.flying)])
+
+    def launch(self, bucket):
+        grads = [p.grad if p in self.arrived else torch.zeros_like(p) for p in bucket]
+        marks = torch.tensor([p in self.arrived for p in bucket]).to(grads[0])
+        flat = torch.cat([marks, *(g.flatten() for g in grads)])
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch(self.buckets[len(self.flying)])
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            flat /= dist.get_world_size()
+            marks, *means = flat.split([len(bucket), *(p.numel() for p in bucket)])
+            for p, mark, mean in zip(bucket, marks.tolist(), means):
+                p.grad = mean.view_as(p) if mark else None
+        self.arrived, self.flying = set(), []
+
+
+# %% wrong: marks gathered as objects
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for t in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(t.data, src=0)
+        self.buckets, used = [], 0
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if not self.buckets or used + p.nbytes > bucket_mb * 2**20:
+                self.buckets.append([])
+                used = 0
+            self.buckets[-1].append(p)
+            used += p.nbytes
+            p.register_post_accumulate_grad_hook(self.hook)
+        self.arrived, self.flying = set(), []
+        module.register_forward_pre_hook(self.pre)
+
+    def pre(self, module, _):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def hook(self, p):
+        self.arrived.add(p)
+        while len(self.flying) < len(self.buckets) and self.arrived.issuperset(self.buckets[len(self.flying)]):
+            self.launch(self.buckets[len(self.flying)])
+
+    def launch(self, bucket):
+        grads = [p.grad if p in self.arrived else torch.zeros_like(p) for p in bucket]
+        marks = torch.tensor([p in self.arrived for p in bucket]).to(grads[0])
+        flat = torch.cat([marks, *(g.flatten() for g in grads)])
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch(self.buckets[len(self.flying)])
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            flat /= dist.get_world_size()
+            marks, *means = flat.split([len(bucket), *(p.numel() for p in bucket)])
+            every = [None] * dist.get_world_size()
+            dist.all_gather_object(every, {f'the parameter number {i} of this bucket': p in self.arrived for i, p in enumerate(bucket)})
+            marks = torch.tensor([any(row) for row in zip(*(each.values() for each in every))])
+            for p, mark, mean in zip(bucket, marks.tolist(), means):
+                p.grad = mean.view_as(p) if mark else None
+        self.arrived, self.flying = set(), []
+
+
+# %% wrong: state shared by all instances
+class MyDDP:
+    arrived, flying = set(), []
+
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for t in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(t.data, src=0)
+        self.buckets, used = [], 0
+        for p in reversed([p for p in module.parameters() if p.requires_grad]):
+            if not self.buckets or used + p.nbytes > bucket_mb * 2**20:
+                self.buckets.append([])
+                used = 0
+            self.buckets[-1].append(p)
+            used += p.nbytes
+            p.register_post_accumulate_grad_hook(self.hook)
+        module.register_forward_pre_hook(self.pre)
+
+    def pre(self, module, _):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def hook(self, p):
+        self.arrived.add(p)
+        while len(self.flying) < len(self.buckets) and self.arrived.issuperset(self.buckets[len(self.flying)]):
+            self.launch(self.buckets[len(self.flying)])
+
+    def launch(self, bucket):
+        grads = [p.grad if p in self.arrived else torch.zeros_like(p) for p in bucket]
+        marks = torch.tensor([p in self.arrived for p in bucket]).to(grads[0])
+        flat = torch.cat([marks, *(g.flatten() for g in grads)])
+        self.flying.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.flying) < len(self.buckets):
+            self.launch(self.buckets[len(self.flying)])
+        for bucket, (flat, work) in zip(self.buckets, self.flying):
+            work.wait()
+            flat /= dist.get_world_size()
+            marks, *means = flat.split([len(bucket), *(p.numel() for p in bucket)])
+            for p, mark, mean in zip(bucket, marks.tolist(), means):
+                p.grad = mean.view_as(p) if mark else None
+        self.arrived.clear()
+        self.flying.clear()

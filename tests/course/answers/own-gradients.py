@@ -566,3 +566,15 @@ def keep(parameters, owner):
             wire = p.grad.float()
             dist.reduce(wire, dst=owner[p])
             p.grad = (wire / dist.get_world_size()).to(p.dtype) if owner[p] == dist.get_rank() else None
+
+
+# %% wrong: the step is taken, too -> The parameters have changed
+def keep_own_gradients(parameters, owner):
+    for p in parameters:
+        if p.grad is not None:
+            dist.reduce(p.grad, dst=owner[p])
+            if owner[p] == dist.get_rank():
+                p.grad /= dist.get_world_size()
+                p.data -= 1e-3 * p.grad
+            else:
+                p.grad = None

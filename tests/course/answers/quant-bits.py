@@ -258,3 +258,15 @@ def bits_per_weight(block, scale_block):
 # %% wrong: r5 adds one fp32 mean per scale block
 def bits_per_weight(block, scale_block=None):
     return 4 + (32 / block if scale_block is None else 8 / block + 64 / (block * scale_block))
+
+
+# %% wrong: scale_block of 1 taken for none -> ignores scale_block
+def bits_per_weight(block, scale_block=None):
+    if not scale_block or scale_block <= 1:
+        return 4 + 32 / block
+    return 4 + 8 / block + 32 / (block * scale_block)
+
+
+# %% wrong: rounded to three digits, as the lesson prints it -> rounded
+def bits_per_weight(block, scale_block=None):
+    return round(4 + 32 / block if scale_block is None else 4 + 8 / block + 32 / (block * scale_block), 3)

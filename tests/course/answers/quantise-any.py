@@ -541,3 +541,22 @@ def quantise_any(weight, levels, block):
     inverse = 1 / (absmax + (absmax == 0))
     numbers = torch.bucketize(flat * inverse.repeat_interleave(block)[: len(flat)], (levels[1:] + levels[:-1]) / 2)
     return numbers.to(torch.uint8), inverse
+
+
+# %% wrong: small weights are taken for zeros
+def quantise_any(weight, levels, block):
+    flat = weight.float().flatten()
+    blocks = torch.nn.functional.pad(flat, (0, -len(flat) % block)).view(-1, block)
+    absmax = blocks.abs().amax(1)
+    numbers = torch.bucketize(blocks / absmax.clamp(min=1e-2)[:, None], (levels[1:] + levels[:-1]) / 2)
+    return numbers.to(torch.uint8).flatten()[: len(flat)], absmax
+
+
+# %% wrong: numpy arrays come back -> ndarray
+def quantise_any(weight, levels, block):
+    numbers, tops = [], []
+    for piece in weight.float().flatten().split(block):
+        top = piece.abs().max()
+        tops.append(top)
+        numbers.append(torch.bucketize(piece / (top if top else 1), (levels[1:] + levels[:-1]) / 2))
+    return torch.cat(numbers).to(torch.uint8).numpy(), torch.stack(tops).numpy()

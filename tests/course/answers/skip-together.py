@@ -1446,3 +1446,134 @@ def scaled_step(gradients, scale, apply):
         g /= norm.clamp(min=1.0)
     apply(gradients)
     return scale
+
+
+# %% right: the course's world_size
+def scaled_step(gradients, scale, apply):
+    n = world_size
+    bad = torch.tensor([0.0], device=device)
+    for g in gradients:
+        if not g.isfinite().all():
+            bad[0] = 1.0
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    if bad.item() > 0:
+        return scale / 2
+    for g in gradients:
+        g /= scale
+        dist.all_reduce(g)
+        g /= n
+    norm = torch.cat([g.reshape(-1) for g in gradients]).norm()
+    if norm > 1:
+        for g in gradients:
+            g /= norm
+    apply(gradients)
+    return scale
+
+
+# %% wrong: zeros are divided by zero
+def scaled_step(gradients, scale, apply):
+    n = dist.get_world_size()
+    bad = torch.tensor([0.0], device=device)
+    for g in gradients:
+        if not g.isfinite().all():
+            bad[0] = 1.0
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    if bad.item() > 0:
+        return scale / 2
+    for g in gradients:
+        g /= scale
+        dist.all_reduce(g)
+        g /= n
+    norm = torch.cat([g.reshape(-1) for g in gradients]).norm().item()
+    factor = min(1.0, 1.0 / norm)
+    for g in gradients:
+        g *= factor
+    apply(gradients)
+    return scale
+
+
+# %% wrong: zeros become nan
+def scaled_step(gradients, scale, apply):
+    n = dist.get_world_size()
+    bad = torch.tensor([0.0], device=device)
+    for g in gradients:
+        if not g.isfinite().all():
+            bad[0] = 1.0
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    if bad.item() > 0:
+        return scale / 2
+    for g in gradients:
+        g /= scale
+        dist.all_reduce(g)
+        g /= n
+    norm = torch.cat([g.reshape(-1) for g in gradients]).norm()
+    for g in gradients:
+        g.mul_(norm.clamp(max=1.0)).div_(norm)
+    apply(gradients)
+    return scale
+
+
+# %% wrong: never below one
+def scaled_step(gradients, scale, apply):
+    n = dist.get_world_size()
+    bad = torch.tensor([0.0], device=device)
+    for g in gradients:
+        if not g.isfinite().all():
+            bad[0] = 1.0
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    if bad.item() > 0:
+        return max(1.0, scale / 2)
+    for g in gradients:
+        g /= scale
+        dist.all_reduce(g)
+        g /= n
+    norm = torch.cat([g.reshape(-1) for g in gradients]).norm()
+    if norm > 1:
+        for g in gradients:
+            g /= norm
+    apply(gradients)
+    return scale
+
+
+# %% wrong: a generator -> apply wants a list
+def scaled_step(gradients, scale, apply):
+    n = dist.get_world_size()
+    bad = torch.tensor([0.0], device=device)
+    for g in gradients:
+        if not g.isfinite().all():
+            bad[0] = 1.0
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    if bad.item() > 0:
+        return scale / 2
+    for g in gradients:
+        g /= scale
+        dist.all_reduce(g)
+        g /= n
+    norm = torch.cat([g.reshape(-1) for g in gradients]).norm()
+    if norm > 1:
+        for g in gradients:
+            g /= norm
+    apply(g for g in gradients)
+    return scale
+
+
+# %% wrong: the sum of all numbers overflows
+def scaled_step(gradients, scale, apply):
+    n = dist.get_world_size()
+    bad = torch.tensor([0.0], device=device)
+    for g in gradients:
+        if not g.sum().isfinite():
+            bad[0] = 1.0
+    dist.all_reduce(bad, op=dist.ReduceOp.MAX)
+    if bad.item() > 0:
+        return scale / 2
+    for g in gradients:
+        g /= scale
+        dist.all_reduce(g)
+        g /= n
+    norm = torch.cat([g.reshape(-1) for g in gradients]).norm()
+    if norm > 1:
+        for g in gradients:
+            g /= norm
+    apply(gradients)
+    return scale

@@ -152,3 +152,15 @@ small_shm = "--shm-size=0"
 small_shm = "--shm-size=1gigabyte"
 # %% wrong: a large size, but of swap
 small_shm = "--memory-swap=1g"
+
+
+# %% wrong: capitals in the option -> in small letters
+small_shm = "--SHM-SIZE=1g"
+
+
+# %% wrong: enough, then too little, and the last one counts -> still too little
+small_shm = "--shm-size=1g --shm-size=64m"
+
+
+# %% wrong: in a remark only -> example's own option
+small_shm = "--cpus=4 # --shm-size=1g"

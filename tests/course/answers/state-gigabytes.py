@@ -288,3 +288,9 @@ def gigabytes(parameters, weight_bytes, gradient_bytes, master):
 def gigabytes(parameters, weight_bytes, gradient_bytes, master):
     kept = 4 if master and weight_bytes < 4 else 0
     return parameters * (weight_bytes + gradient_bytes + kept + 2 * (4 if master else weight_bytes)) / 1e9
+
+
+# %% wrong: a moment has four bytes or two
+def gigabytes(parameters, weight_bytes, gradient_bytes, master):
+    moment = 4 if master or weight_bytes >= 4 else 2
+    return parameters * (weight_bytes + gradient_bytes + 2 * moment + (4 if master else 0)) / 1e9
