@@ -99,7 +99,7 @@ class Training:
             gradients, state = wanted[number]
             self.note(of_waits(step.spy) or of_gradients(mini.module, gradients, step, self.case))
             self.note(of_traffic(mini.module, step, self.case, self.bucket_mb))
-            self.note(of_memory(mini.module, kept, number))
+            self.note(None if self.hints else of_memory(mini.module, kept, number))  # it is patient: once is enough
             if other is not None:
                 asked(other.finish_gradients, shown="finish_gradients()")
             optimizer.step()
