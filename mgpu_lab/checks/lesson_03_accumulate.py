@@ -1,8 +1,9 @@
 """The check of lesson 03's exercise on accumulating gradients: values, one synchronisation, one graph at a time."""
 
+import contextlib
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from mgpu_lab.checks.lesson_03_regression import TOLERANCE, data, gradients, mea
 from mgpu_lab.checks.lesson_03_traffic import of_waits, percent
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
+
+TWICE = 3  # micro-batches
 
 
 def accumulate(answer: Any) -> str:
@@ -57,12 +60,20 @@ class Saved:
 
 
 def accumulate_trial(answer: Any, count: int, size: int) -> str | None:
+    """Call the answer, and with few micro-batches once more on the same model; both, as the other ranks do."""
+    ddp = DistributedDataParallel(network())
+    hints = [accumulate_once(answer, ddp, each, size) for each in ((count, count + 1) if count == TWICE else (count,))]
+    return next((hint for hint in hints if hint), None)
+
+
+def accumulate_once(answer: Any, ddp: DistributedDataParallel, count: int, size: int) -> str | None:
     rank = dist.get_rank()
+    ddp.zero_grad()
     batches = [[data(4, 10 * each + i + 50 * count) for i in range(count)] for each in range(size)]
     alone = network()
     for batch in (batch for part in batches for batch in part):
         (mean_loss(alone, batch) / count / size).backward()  # type: ignore[no-untyped-call]
-    ddp, graphs = DistributedDataParallel(network()), Graphs()
+    graphs = Graphs()
     will_sync: list[bool] = []
     paused: list[bool] = []  # one entry for each no_sync()
     no_sync = ddp.no_sync
@@ -72,7 +83,7 @@ def accumulate_trial(answer: Any, count: int, size: int) -> str | None:
         will_sync.append(bool(ddp.require_backward_grad_sync))
         return graphs.forward(lambda: mean_loss(model, batch))
 
-    with Spy() as spy:
+    with Spy() as spy, restored(ddp, no_sync):
         ask(answer, ddp, list(batches[rank]), loss_of, shown="my_accumulate(ddp, batches, loss_of)")
     held = sum(p.nbytes for p in ddp.module.parameters())
     syncs, last = synchronisations(spy, held), will_sync[-1:] == [True]
@@ -86,6 +97,15 @@ def accumulate_trial(answer: Any, count: int, size: int) -> str | None:
     if not hint and not ddp.require_backward_grad_sync:
         return "The gradient is right, but DDP is left without synchronisation: a backward after yours sends nothing."
     return hint
+
+
+@contextlib.contextmanager
+def restored(ddp: Any, no_sync: Any) -> Iterator[None]:
+    """Give DDP back its own ``no_sync`` in the end."""
+    try:
+        yield
+    finally:
+        ddp.no_sync = no_sync
 
 
 def synchronisations(spy: Spy, held: int) -> int:

@@ -21,6 +21,7 @@ from mgpu_lab.listening.group_calls import GroupCall as Event
 
 SMALL_MB, MIDDLE, LARGE_MB = 0.001, 0.0175, 1000.0  # MIDDLE: 3.8 layers of the deep model
 MARK_BYTES = 16  # per parameter: room for marks that say which gradients there are
+LATE_BYTES, MOSTLY = 32, 0.75  # less than the smallest gradient of the deep model; more than chance makes late
 LAST_THIRD, ENOUGH = 2 / 3, 1 / 3
 
 
@@ -179,8 +180,19 @@ def of_early(step: Step, forth: list[Event]) -> str | None:
     total = sum(event.bytes for event in forth)
     early = sum(event.bytes for event in forth if step.spy.ready_at[id(event)] <= LAST_THIRD * step.ready_bytes)
     if early >= ENOUGH * total:
-        return None
+        return late_hint(step, forth)
     return (
         f"When two thirds of the gradients were computed, {early / total:.0%} of the traffic had left. Backward "
         "computes the last layer first: are the buckets in that order, and does each leave as soon as it is full?"
     )
+
+
+def late_hint(step: Step, forth: list[Event]) -> str | None:
+    """Hint where nearly every bucket was full before the gradient came that made it leave."""
+    sent, late = 0, list[int]()
+    for event in forth[:-1]:
+        sent += event.bytes
+        late.append(step.spy.ready_at[id(event)] - sent)
+    if sum(each >= LATE_BYTES for each in late) <= MOSTLY * len(late):
+        return None
+    return "The buckets leave one bucket late: they were full, with all before them gone, one gradient before."

@@ -54,7 +54,7 @@ def try_list(answer: Any, size: int, count: int) -> None:
 
 def items_of(count: int) -> list[float]:
     """Return numbers of which no few add up to others, so that a lost or doubled item shows in the mean."""
-    return [float((7 * i + count) % 23) ** 2 / 4 + i / 64 for i in range(count)]
+    return [(float((7 * i + count) % 23) ** 2 / 4 + i / 64 - 20) / 64 for i in range(count)]  # from -0.3 to 1.6
 
 
 def number_hint(results: list[float | None], items: list[float], size: int) -> str | None:

@@ -69,6 +69,7 @@ class Counter(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("positive", torch.zeros((), dtype=torch.long))
+        self.register_buffer("drawn", torch.rand(3), persistent=False)  # no part of the state_dict
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x."""
@@ -142,7 +143,7 @@ def one_process(case: Case, size: int) -> tuple[dict[str, Any], list[tuple[dict[
     """
     torch.manual_seed(1000)
     model = case.build()
-    start = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    start = {name: value.detach().clone() for name, value in (*model.named_parameters(), *model.named_buffers())}
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=case.lr)
     steps = []
     for number in range(case.steps):

@@ -24,7 +24,14 @@ def data(rows: int, seed: int) -> Batch:
 
 def network(outputs: int = 2) -> nn.Module:
     torch.manual_seed(5)
-    return nn.Sequential(nn.Linear(WIDTH, 8), nn.Tanh(), nn.Linear(8, outputs)).double().to(device_here())
+    layers = (
+        nn.Linear(WIDTH, 8),
+        nn.Tanh(),
+        nn.Linear(8, 8),
+        nn.Tanh(),
+        nn.Linear(8, outputs),
+    )  # two biases of one shape
+    return nn.Sequential(*layers).double().to(device_here())
 
 
 def mean_loss(model: Any, batch: Batch) -> torch.Tensor:

@@ -67,8 +67,10 @@ def weighted_gradients(answer: Any) -> str:
     """``weighted_average(model, n_tokens)`` after backward of this rank's own mean loss."""
     for shards in SHARDS:
         on_each_size(lambda size, shards=shards: weighted_trial(answer, shards, size), f"averaging {shards.what}")  # type: ignore[misc]
+    most = max(shards.of(rank) for shards in SHARDS for rank in range(dist.get_world_size()))
     return (
-        f"{sizes_text().capitalize()}: 1 to 1,999 tokens a rank, with padding, give one process's gradient, sent once."
+        f"{sizes_text().capitalize()}: 1 to {most:,} tokens a rank, with padding, give one process's gradient, sent "
+        "once."
     )
 
 
@@ -91,7 +93,16 @@ def weighted_trial(answer: Any, shards: Shards, size: int) -> str | None:
     held = [p.grad for p in model.parameters() if p.grad is not None]
     hint = hint or weighted_types(spy) or weighted_bytes(spy, held, size)
     known = [*model.parameters(), *(p.grad for p in model.parameters())]
-    return hint or of_kept(kept.more_than(256, known))
+    return hint or of_kept(kept.more_than(256, known)) or of_hooks(model, shards, batches[rank], each[rank])
+
+
+def of_hooks(model: nn.Module, shards: Shards, batch: Batch, alone: list[torch.Tensor]) -> str | None:
+    """Hint where the next backward gives other gradients than a model's own."""
+    model.zero_grad()
+    shards.loss(model, batch).backward()  # type: ignore[no-untyped-call]
+    if worst(gradients(model), alone) < TOLERANCE:
+        return None
+    return "The next backward on the same model gives other gradients than its own. Does a hook stay behind?"
 
 
 def gradients_of(shards: Shards, batch: Batch) -> list[torch.Tensor]:

@@ -10,7 +10,7 @@ from mgpu_lab.checks.lesson_04_shard import both, compared, is_optimizer, state_
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
 from mgpu_lab.checks.spy import Spy
 
-UNEVEN = ((50, 4), (29,), (9, 19), (13,))  # 413 numbers: no even share for 2, 3 or 4 ranks; nor has each of them
+UNEVEN = ((50, 4), (29,), (9, 19), (15,))  # 415 numbers: no even share for 2, 3 or 4 ranks; nor has each of them
 EVEN = ((70,), (20, 3, 4), (10,), (16, 10))  # 480
 TRIALS = (
     (torch.optim.SGD, {"lr": 0.1, "momentum": 0.9}, torch.float64, UNEVEN),

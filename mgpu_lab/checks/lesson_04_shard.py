@@ -37,8 +37,11 @@ def is_optimizer(answer: Any, name: str) -> None:
 
 
 def parameters_for(size: int, dtype: torch.dtype) -> list[nn.Parameter]:
-    """Two for each rank and one more, large and small in turn; one small one is frozen."""
-    counts = [8 * (36 - i) if i % 2 == 0 else 8 * (2 + i) + 1 for i in range(2 * size + 1)]
+    """The large ones last, or one after so many small ones as there are other ranks; one is frozen."""
+    if dtype is torch.float32:
+        counts = [8 * (2 + i) + 1 for i in range(3 * size)] + [8 * (30 + 7 * i % 5) for i in range(4 * size)]
+    else:
+        counts = [8 * (36 - i // size) if i % size == 0 else 8 * (2 + i) + 1 for i in range(4 * size)]
     frozen = 1 if dtype is torch.float32 else 2 * size - 1
     made = [numbers(i, count, dtype=dtype) for i, count in enumerate(counts)]
     shaped = [each.view(2, -1) if each.numel() % 2 == 0 else each for each in made]

@@ -5,13 +5,14 @@ gradients are judged against the function that the model computes, not against n
 """
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
 from mgpu_lab.checks.calls import ask
-from mgpu_lab.checks.core import refuse
+from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.lesson_05_detours import TOLERANCE, WALK, copies_hint, gradient_hint, scale_hint
 from mgpu_lab.checks.lesson_05_models import Listed, Tiny, count_of, ids_of, linear_layers
 from mgpu_lab.checks.on_ranks import device_here, off
@@ -26,14 +27,18 @@ SCALES = ((4, 12, False), (8, 4, True), (3, 12, False), (5, 5, True))  # r, alph
 def adapt(answer: Any) -> str:
     """``adapt(model, r, alpha)``: adapt small models, train them, compare with before; then one layer's scale."""
     torch.manual_seed(0)
+    earlier: list[tuple[nn.Module, torch.Tensor, torch.Tensor]] = []  # a model, its input and its output
     for make, r, alpha in TRIALS:
         model = make().to(device_here())
         before, known = copy.deepcopy(model), dict(model.named_parameters())
         adapted = ask(answer, model, r, alpha, shown=f"adapt(model, {r}, {alpha:g})", endless=WALK)
         refuse(model_hint(adapted, model, known) or trains_hint(adapted, before, known, r))
         refuse(training_hint(adapted, before, known) or copies_hint(adapted, before, r) or gradient_hint(adapted))
+        earlier.append((adapted, ids := ids_of(), adapted(ids).detach()))
     for r, alpha, bias in SCALES:
         refuse(scale_hint(answer, r, alpha, bias))
+    if not all(torch.equal(model(ids), output) for model, ids, output in earlier):
+        raise Wrong("A model that was adapted before gives other outputs since another one was. What do they share?")
     weights = [each for each in adapted.parameters() if each.requires_grad]
     ledger = memory_ledger(adapted)
     return (
@@ -79,10 +84,14 @@ def trains_hint(adapted: nn.Module, before: nn.Module, known: dict[str, nn.Param
     deep = sum(count_of(layer, r) for name, layer in layers.items() if ".mlp." in name)
     if deep and found == wanted - deep:
         return "Layers inside nested modules have no detour. named_modules() finds layers at every depth."
-    named = sum(count_of(layer, r) for name, layer in layers.items() if name.endswith("head"))
-    if named and found == wanted - named:
-        return "A layer has no detour because its name ends in head. Only the one called lm_head is left out."
+    if found in {wanted - named_like(layers, test, r) for test in (str.endswith, str.__contains__)}:
+        return "A layer has no detour because its name is like the head's. Only the one called lm_head is left out."
     return f"{found:,} numbers train, {wanted:,} expected: r * (in + out) for every linear layer but the head."
+
+
+def named_like(layers: dict[str, nn.Linear], test: Callable[[str, str], bool], r: int) -> int:
+    """Count the detours of the layers whose names pass a test for ``head``."""
+    return sum(count_of(layer, r) for name, layer in layers.items() if test(name, "head"))
 
 
 def training_hint(adapted: nn.Module, before: nn.Module, known: dict[str, nn.Parameter]) -> str | None:  # noqa: PLR0911 - one hint for each mistake

@@ -86,14 +86,11 @@ def lora_linear(answer: Any) -> str:
         frozen = Packed(case.inside, case.outside) if case.packed else Plain(case.inside, case.outside, case.bias)
         made.append((case, frozen.to(device_here())))
     layers = [tried(case, answer, frozen, case.r, case.alpha, shown=case.call) for case, frozen in made]
-    seen = set[int]()
+    seen, drawn = set[int](), dict[tuple[int, int], torch.Tensor]()
     for (case, frozen), layer in zip(made, layers, strict=True):
-        hint = (
-            shared_hint(layer, seen)
-            or parts_hint(case, frozen, layer)
-            or step_0_hint(case, frozen, layer)
-            or filled_hint(case, frozen, layer)
-        )
+        hint = shared_hint(layer, seen) or parts_hint(case, frozen, layer) or step_0_hint(case, frozen, layer)
+        hint = hint or alike_hint(case, layer, drawn) or first_step_hint(case, layer)
+        hint = hint or filled_hint(case, frozen, layer)
         refuse(hint and f"{case.call}: {hint}")
     return (
         f"{len(CASES)} layers, one of them packed: step 0 equal bit for bit, r * (in + out) numbers train, "
@@ -122,6 +119,30 @@ def shared_hint(layer: Any, seen: set[int]) -> str | None:
     if own & seen:
         return "its A or B is that of a layer made before. Each layer has its own."
     seen |= own
+    return None
+
+
+def alike_hint(case: Case, layer: nn.Module, drawn: dict[tuple[int, int], torch.Tensor]) -> str | None:
+    """Judge whether A is drawn for each layer anew; ``drawn`` holds the earlier ones by their sizes."""
+    a, _ = (each.detach() for each in matrices(case, layer) or ())
+    rows = as_matrix(a, case.r, case.inside).clone()
+    before = drawn.setdefault((case.r, case.inside), rows)
+    if before is not rows and torch.equal(before, rows):
+        return "A is the same in two layers. It must be random, drawn anew for each layer."
+    return None
+
+
+def first_step_hint(case: Case, layer: nn.Module) -> str | None:
+    """Judge whether B gets a gradient while it is still zero."""
+    parts = matrices(case, layer)
+    found = layer(torch.randn(*case.shape, case.inside, device=device_here()))
+    if found.requires_grad:
+        found.backward(torch.randn_like(found))
+    if parts is None or parts[1].grad is None or not parts[1].grad.any():
+        return (
+            "in the first step, while B is zero, no gradient reaches B: it would stay zero for ever. Is alpha / r "
+            "rounded to 0?"
+        )
     return None
 
 

@@ -8,6 +8,7 @@ from torch import nn
 from mgpu_lab.checks.on_ranks import device_here
 
 WIDTH, INNER, WORDS = 24, 40, 50
+NARROW = 2  # less than r
 
 
 class Block(nn.Module):
@@ -39,18 +40,23 @@ class Tiny(nn.Module):
 
 
 class Listed(nn.Module):
-    """Layers at the top, in a list and in a dictionary, with biases; a layer's name is almost the head's."""
+    """Layers at the top, in a list and in a dictionary, with biases; names and a size that are almost the head's."""
 
     def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Embedding(WORDS, WIDTH)
+        self.gain = nn.Parameter(torch.ones(WIDTH))
+        self.lm_in, self.widen = nn.Linear(WIDTH, NARROW, bias=False), nn.Linear(NARROW, WIDTH)
+        self.lm_head_before, self.back = nn.Linear(WIDTH, WORDS), nn.Linear(WORDS, WIDTH, bias=False)
         self.lift = nn.Linear(WIDTH, INNER)
         last = nn.ModuleDict({"head": nn.Linear(INNER, WIDTH, bias=False)})
         self.rest = nn.ModuleList([nn.Linear(INNER, INNER), last])
         self.lm_head = nn.Linear(WIDTH, WORDS)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        x = torch.tanh(self.rest[0](torch.tanh(self.lift(self.embed(ids)))))
+        x = self.widen(torch.tanh(self.lm_in(self.gain * self.embed(ids))))
+        x = self.back(torch.tanh(self.lm_head_before(x)))
+        x = torch.tanh(self.rest[0](torch.tanh(self.lift(x))))
         return torch.as_tensor(self.lm_head(self.rest[1]["head"](x)))  # type: ignore[index]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 BIT_CASES = ((64, None), (64, 256), (64, 1), (32, 256), (128, None), (4096, 100), (100, 30))
-NF4_LIKE = (-1.0, -0.7, -0.5, -0.3, -0.1, 0.0, 0.15, 0.3, 0.55, 1.0)
+NF4_LIKE = (-1.0, -0.6, -0.3, 0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 EVEN = (-1.0, -0.5, 0.0, 0.5, 1.0)
 MANY = tuple(number / 16 for number in range(-16, 17))
 SIXTEEN = (-1.0, -0.75, -0.6, -0.45, -0.3, -0.2, -0.1, -0.02, 0.0, 0.05, 0.12, 0.25, 0.4, 0.55, 0.8, 1.0)
@@ -157,7 +157,7 @@ def absmax_hint(  # noqa: PLR0911 - one hint for each mistake
     if absmax.dtype != torch.float32 or absmax.dim() != 1:
         return f"the absmax are {absmax.dtype} of shape {list(absmax.shape)}; they must be fp32 and flat."
     wanted = torch.stack([piece.abs().max() for piece in pieces])
-    if torch.allclose(absmax.float().flatten(), wanted):
+    if torch.allclose(absmax.float().flatten(), wanted, atol=0.0):
         return None
     signed = torch.stack([piece.max() for piece in pieces])
     if torch.allclose(absmax.float().flatten(), signed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mgpu_lab.checks.calls import must_take
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 from mgpu_lab.checks.lesson_06_stories import STORIES, Bad, Story
 
 METHODS = {"scale": ("loss",), "step": ("optimizer",), "update": (), "get_scale": ()}
-SHAPES = ((3,), (), (2, 3), (4,), (1, 2, 2), (5,))
+SHAPES = ((3,), (), (2, 3), (5,), (1, 2, 2), (5,))
 CLOSE = 1e-3
 STEP_HINT = "look at every number of every gradient, for inf, -inf and nan."
 SCALE_RULE = "Half after a skip; double after growth_interval taken steps in a row, then count anew; else the same."
@@ -41,12 +42,16 @@ class Trial:
 
         self.story, self.told = story, list[str]()
         self.scaler = made(answer, story)
+        self.other = made(answer, replace(story, scale=3 * story.scale))  # two scalers know nothing of each other
         dice = torch.Generator().manual_seed(int(story.scale))
         self.factors = [story.size * torch.randint(1, 16, shape, generator=dice).float() for shape in SHAPES]
         # small, so that the loss of huge gradients is finite
         self.weights = [(torch.rand(shape, generator=dice) / 256).requires_grad_() for shape in SHAPES]
         self.unused = torch.ones(2, requires_grad=True)  # no loss depends on it
-        groups = [{"params": [*self.weights[:4], self.unused]}, {"params": self.weights[4:], "lr": 0.25}]
+        groups = [
+            {"params": [self.weights[0], self.unused, *self.weights[1:4]]},
+            {"params": self.weights[4:], "lr": 0.25},
+        ]
         self.optimizer: Any = getattr(torch.optim, story.optimizer)(groups, lr=0.5)
         self.stepped = list[list[torch.Tensor]]()  # the gradients of each optimizer.step()
         self.places = list[int]()  # where backward left them
@@ -204,9 +209,11 @@ def scaled_hint(scaled: Any, loss: torch.Tensor, value: float, scale: float) -> 
         return f"scale(loss) must return the scaled loss, a tensor; it returned {type(scaled).__name__}."
     if not scaled.requires_grad:
         return "What scale(loss) returns has no graph: backward could not go through it. Multiply the tensor itself."
-    if not close(loss.item() / value, 1.0):
+    if value and not close(loss.item() / value, 1.0):
         return "scale(loss) changed the loss itself, which the caller still logs. Return a new tensor."
-    ratio = scaled.item() / value
+    if scaled is loss:
+        return "scale(loss) returned the loss itself. Return a new tensor, also where the scale is 1."
+    ratio = scaled.item() / value if value else scale
     if close(ratio, scale, 1e-4):
         return None
     return f"get_scale() is {scale:g}, and scale(loss) returned the loss times {ratio:g}."

@@ -55,4 +55,5 @@ STORIES = (
     Story(2.0**-60, 100, 1, (None,), size=2.0**60),  # finite, and their squares are not
     Story(2.0, 100, 1, (None,), size=2.0**123, fp16=False),  # finite, and their sum is not
     Story(256.0, 100, 1, (None, None, Bad(INF, 5, 1)), late=True),
+    Story(16.0, 2, 1, (None, None, None), size=0.0),  # gradients of zero are finite
 )

@@ -117,7 +117,7 @@ def load(path, model, optimizer, sums):
     own = state["ranks"][dist.get_rank()]
     sums.copy_(own["sums"])
     torch.set_rng_state(own["cpu_rng"])
-    if sums.is_cuda:
+    if sums.is_cuda and "cuda_rng" in own:  # one that was written on the CPU has none
         torch.cuda.set_rng_state(own["cuda_rng"])
     return state["progress"]
 

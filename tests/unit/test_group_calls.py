@@ -19,7 +19,7 @@ SIZES = [
     ("reduce", ([TENSOR], OPTIONS), "reduce(10 x float32, dst=2)", 40, 40, 40),
     ("allgather", ([[TENSOR] * 4], [TENSOR]), "all_gather(10 x float32)", 160, 40, 120),
     ("_allgather_base", (None, TENSOR), "all_gather(10 x float32)", 160, 40, 120),
-    ("reduce_scatter", ([TENSOR], [[TENSOR] * 4]), "reduce_scatter(10 x float32)", 160, 160, 120),
+    ("reduce_scatter", ([TENSOR], [[TENSOR] * 4]), "reduce_scatter(40 x float32)", 160, 160, 120),
     ("_reduce_scatter_base", (TENSOR, None), "reduce_scatter(10 x float32)", 160, 0, 120),
     ("alltoall_base", (None, TENSOR, [], []), "all_to_all(10 x float32)", 40, 40, 30),
     ("gather", ([], [TENSOR], OPTIONS), "gather(10 x float32, dst=2)", 160, 40, 40),

@@ -490,3 +490,28 @@ def my_accumulate(ddp, batches, loss_of):
         ddp.require_backward_grad_sync = i == len(batches) - 1
         (loss_of(ddp, batch) / len(batches)).backward()
     ddp.require_backward_grad_sync = False
+
+
+# %% wrong: scaling hooks on the parameters stay behind
+def my_accumulate(ddp, batches, loss_of):
+    n = len(batches)
+    for p in ddp.parameters():
+        p.register_hook(lambda g: g / n)
+    with ddp.no_sync():
+        for batch in batches[:-1]:
+            loss_of(ddp, batch).backward()
+    loss_of(ddp, batches[-1]).backward()
+
+
+# %% wrong: a communication hook that divides by n stays with DDP
+def divide_too(n, bucket):
+    flat = bucket.buffer().div_(n * dist.get_world_size())
+    return dist.all_reduce(flat, async_op=True).get_future().then(lambda f: f.value()[0])
+
+
+def my_accumulate(ddp, batches, loss_of):
+    ddp.register_comm_hook(len(batches), divide_too)
+    with ddp.no_sync():
+        for batch in batches[:-1]:
+            loss_of(ddp, batch).backward()
+    loss_of(ddp, batches[-1]).backward()

@@ -859,7 +859,7 @@ def adapt(model, r, alpha):
     return model
 
 
-# %% wrong: r5 skips every name with head in it -> its name ends in head
+# %% wrong: r5 skips every name with head in it -> its name is like the head's
 class Detour(nn.Module):
     def __init__(self, frozen, r, alpha):
         super().__init__()
@@ -1442,3 +1442,180 @@ from peft import LoraConfig, get_peft_model
 def adapt(model, r, alpha):
     names = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and n.split(".")[-1] != "lm_head"]
     return get_peft_model(model, LoraConfig(r=r, lora_alpha=alpha, target_modules=names))
+
+
+# %% wrong: names with lm_head in them are left out
+class Lora(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scaling = frozen, alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + (x @ self.A.T @ self.B.T) * self.scaling
+
+def adapt(model, r, alpha):
+    model.requires_grad_(False)
+    pass
+    def walk(parent):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear) and "lm_head" not in name:
+                setattr(parent, name, Lora(child, r, alpha))
+            else:
+                walk(child)
+    walk(model)
+    pass
+    return model
+
+
+# %% wrong: names that begin with lm are left out
+class Lora(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scaling = frozen, alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + (x @ self.A.T @ self.B.T) * self.scaling
+
+def adapt(model, r, alpha):
+    model.requires_grad_(False)
+    pass
+    def walk(parent):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear) and not name.startswith("lm_"):
+                setattr(parent, name, Lora(child, r, alpha))
+            else:
+                walk(child)
+    walk(model)
+    pass
+    return model
+
+
+# %% wrong: parameters named weight and bias only
+class Lora(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scaling = frozen, alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + (x @ self.A.T @ self.B.T) * self.scaling
+
+def adapt(model, r, alpha):
+    for n, p in model.named_parameters():
+        if n.endswith(("weight", "bias")):
+            p.requires_grad_(False)
+    pass
+    def walk(parent):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear) and name != "lm_head":
+                setattr(parent, name, Lora(child, r, alpha))
+            else:
+                walk(child)
+    walk(model)
+    pass
+    return model
+
+
+# %% wrong: narrow layers are left out
+class Lora(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scaling = frozen, alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + (x @ self.A.T @ self.B.T) * self.scaling
+
+def adapt(model, r, alpha):
+    model.requires_grad_(False)
+    pass
+    def walk(parent):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear) and name != "lm_head" and r < min(child.in_features, child.out_features):
+                setattr(parent, name, Lora(child, r, alpha))
+            else:
+                walk(child)
+    walk(model)
+    pass
+    return model
+
+
+# %% wrong: rank limited by the narrow side
+class Lora(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scaling = frozen, alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + (x @ self.A.T @ self.B.T) * self.scaling
+
+def adapt(model, r, alpha):
+    model.requires_grad_(False)
+    pass
+    def walk(parent):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear) and name != "lm_head":
+                setattr(parent, name, Lora(child, max(1, min(r, child.in_features // 2)), alpha))
+            else:
+                walk(child)
+    walk(model)
+    pass
+    return model
+
+
+# %% wrong: layers of the size of the head are left out
+class Lora(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen, self.scaling = frozen, alpha / r
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+
+    def forward(self, x):
+        return self.frozen(x) + (x @ self.A.T @ self.B.T) * self.scaling
+
+def adapt(model, r, alpha):
+    model.requires_grad_(False)
+    head = getattr(model, "lm_head", None)
+    skip = getattr(getattr(head, "weight", None), "shape", None)
+    for name, layer in [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear)]:
+        if layer.weight.shape != skip and name.split(".")[-1] != "lm_head":
+            parent, _, last = name.rpartition(".")
+            setattr(model.get_submodule(parent), last, Lora(layer, r, alpha))
+    return model
+
+
+# %% wrong: factor left in a global
+class Lora(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+        pass
+
+    def forward(self, x):
+        return self.frozen(x) + (x @ self.A.T @ self.B.T) * gain
+
+gain = 1.0
+
+def adapt(model, r, alpha):
+    model.requires_grad_(False)
+    global gain; gain = alpha / r
+    def walk(parent):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear) and name != "lm_head":
+                setattr(parent, name, Lora(child, r, alpha))
+            else:
+                walk(child)
+    walk(model)
+    pass
+    return model

@@ -602,3 +602,21 @@ def add_up(gradients):
         total = total + g.float()
         n += bool(g.any())
     return (total / max(n, 1)).bfloat16()
+
+
+# %% wrong: dimensions of one are lost
+def add_up(gradients):
+    total, n = None, 0
+    for g in gradients:
+        total = g.float() if total is None else total + g
+        n += 1
+    return (total / n).bfloat16().squeeze()
+
+
+# %% wrong: counts in bf16
+def add_up(gradients):
+    total, n = None, torch.tensor(0, dtype=torch.bfloat16)
+    for g in gradients:
+        total = g.float() if total is None else total + g
+        n += 1
+    return (total / n.float()).bfloat16()

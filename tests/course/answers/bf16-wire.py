@@ -953,3 +953,72 @@ def reduce_mean(x):
     total = sum(torch.load(os.path.join(folder, f"{r}.pt")) for r in range(n))
     dist.barrier()
     x.copy_(total / n)
+
+
+# %% right: each owner broadcasts its share
+def reduce_mean(x):
+    n, me = dist.get_world_size(), dist.get_rank()
+    padded = nn.functional.pad(x.clone(), (0, (n - len(x) % n) % n))
+    got = padded.new_empty(padded.shape)
+    dist.all_to_all_single(got, padded)
+    acc = 0.0
+    for version in got.chunk(n):
+        acc = acc + version.float()
+    for owner, part in enumerate(padded.chunk(n)):
+        if owner == me:
+            part.copy_(acc / n)
+        dist.broadcast(part, src=owner)
+    x.copy_(padded[: len(x)])
+
+
+# %% wrong: x gets another storage -> new memory
+def reduce_mean(x):
+    n = dist.get_world_size()
+    size = x.numel()
+    sent = nn.functional.pad(x, (0, -size % n))
+    got = torch.empty_like(sent)
+    dist.all_to_all_single(got, sent)
+    share = (got.view(n, -1).float().sum(0) / n).bfloat16()
+    out = torch.empty_like(sent)
+    dist.all_gather_into_tensor(out, share)
+    x.data = out[:size].clone()
+
+
+# %% wrong: fp16 in the sum
+def reduce_mean(x):
+    n = dist.get_world_size()
+    size = x.numel()
+    sent = nn.functional.pad(x, (0, -size % n))
+    got = torch.empty_like(sent)
+    dist.all_to_all_single(got, sent)
+    share = (got.view(n, -1).half().sum(0) / n).bfloat16()
+    out = torch.empty_like(sent)
+    dist.all_gather_into_tensor(out, share)
+    x.copy_(out[:size])
+
+
+# %% wrong: zeros are left out of the mean
+def reduce_mean(x):
+    n = dist.get_world_size()
+    size = x.numel()
+    sent = nn.functional.pad(x, (0, -size % n))
+    got = torch.empty_like(sent)
+    dist.all_to_all_single(got, sent)
+    rows = got.view(n, -1).float()
+    share = (rows.sum(0) / rows.ne(0).sum(0).clamp(min=1)).bfloat16()
+    out = torch.empty_like(sent)
+    dist.all_gather_into_tensor(out, share)
+    x.copy_(out[:size])
+
+
+# %% wrong: the mean is rounded to fp16 and then to bf16
+def reduce_mean(x):
+    n = dist.get_world_size()
+    size = x.numel()
+    sent = nn.functional.pad(x, (0, -size % n))
+    got = torch.empty_like(sent)
+    dist.all_to_all_single(got, sent)
+    share = got.view(n, -1).float().sum(0).div(n).half().bfloat16()
+    out = torch.empty_like(sent)
+    dist.all_gather_into_tensor(out, share)
+    x.copy_(out[:size])

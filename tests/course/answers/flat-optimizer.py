@@ -1220,3 +1220,57 @@ class FlatOptimizer:
         self.part.grad = self.cut([p.grad for p in self.params])
         self.local.step()
         hidden[-1].step()
+
+
+# %% wrong from 3: padding for two ranks
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.me = dist.get_world_size(), dist.get_rank()
+        flat = self.pack([p.data for p in self.params])
+        self.k = flat.numel() // self.n
+        self.own = nn.Parameter(flat[self.me * self.k : (self.me + 1) * self.k].clone())
+        self.local = optimizer_class([self.own], **defaults)
+
+    def pack(self, tensors):
+        flat = torch.cat([t.reshape(-1) for t in tensors])
+        return nn.functional.pad(flat, (0, flat.numel() % 2 if self.n > 1 else 0))
+
+    def step(self):
+        grads = self.pack([p.grad for p in self.params])
+        self.own.grad = grads[self.me * self.k : (self.me + 1) * self.k].clone()
+        self.local.step()
+        whole = self.own.data.new_empty(self.n * self.k)
+        dist.all_gather_into_tensor(whole, self.own.data)
+        at = 0
+        for p in self.params:
+            new = whole[at : at + p.numel()]
+            p.data.view(-1)[: new.numel()].copy_(new)
+            at += p.numel()
+
+
+# %% wrong from 3: the remainder is taken for the padding
+class FlatOptimizer:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n, self.me = dist.get_world_size(), dist.get_rank()
+        flat = self.pack([p.data for p in self.params])
+        self.k = flat.numel() // self.n
+        self.own = nn.Parameter(flat[self.me * self.k : (self.me + 1) * self.k].clone())
+        self.local = optimizer_class([self.own], **defaults)
+
+    def pack(self, tensors):
+        flat = torch.cat([t.reshape(-1) for t in tensors])
+        return nn.functional.pad(flat, (0, flat.numel() % self.n))
+
+    def step(self):
+        grads = self.pack([p.grad for p in self.params])
+        self.own.grad = grads[self.me * self.k : (self.me + 1) * self.k].clone()
+        self.local.step()
+        whole = self.own.data.new_empty(self.n * self.k)
+        dist.all_gather_into_tensor(whole, self.own.data)
+        at = 0
+        for p in self.params:
+            new = whole[at : at + p.numel()]
+            p.data.view(-1)[: new.numel()].copy_(new)
+            at += p.numel()

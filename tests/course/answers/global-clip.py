@@ -597,3 +597,29 @@ def clip_to_global_norm(gradients, max_norm):
         for g in gradients:
             g.mul_(max_norm / (norm + 1e-3))
     return norm
+
+
+# %% wrong: new memory by way of .data -> new memory
+def clip_to_global_norm(gradients, max_norm):
+    square = torch.zeros(1, dtype=torch.float64, device=device)
+    for g in gradients:
+        square += g.double().square().sum()
+    dist.all_reduce(square)
+    norm = square.sqrt().item()
+    if norm > max_norm:
+        for g in gradients:
+            g.data = g.data * (max_norm / norm)
+    return norm
+
+
+# %% wrong: compares the square with max_norm
+def clip_to_global_norm(gradients, max_norm):
+    square = torch.zeros(1, dtype=torch.float64, device=device)
+    for g in gradients:
+        square += g.double().square().sum()
+    dist.all_reduce(square)
+    norm = square.sqrt().item()
+    if square.item() > max_norm:
+        for g in gradients:
+            g.mul_(max_norm / norm)
+    return norm

@@ -536,7 +536,7 @@ class MyLoRA(nn.Module):
         return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
 
 
-# %% wrong: r5 whole division -> the detour adds nothing
+# %% wrong: r5 whole division -> no gradient reaches B
 class MyLoRA(nn.Module):
     def __init__(self, frozen, r, alpha):
         super().__init__()
@@ -1092,3 +1092,46 @@ class MyLoRA(torch.nn.Module):
         if self.training and self.B.grad is not None:
             self.A.data.normal_()
         return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: A is the identity -> drawn anew
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.A = nn.Parameter(torch.eye(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+        self.scale = alpha / r
+
+    def forward(self, x):
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% wrong: no detour while B is zero -> while B is zero
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        self.A = nn.Parameter(torch.randn(r, frozen.in_features, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+        self.scale = alpha / r
+
+    def forward(self, x):
+        if not self.B.any():
+            return self.frozen(x)
+        return self.frozen(x) + self.scale * (x @ self.A.T @ self.B.T)
+
+
+# %% right: a vector for r of one
+class MyLoRA(nn.Module):
+    def __init__(self, frozen, r, alpha):
+        super().__init__()
+        self.frozen = frozen.requires_grad_(False)
+        shape = (frozen.in_features,) if r == 1 else (r, frozen.in_features)
+        self.A = nn.Parameter(torch.randn(shape, device=device))
+        self.B = nn.Parameter(torch.zeros(frozen.out_features, r, device=device))
+        self.scale = alpha / r
+
+    def forward(self, x):
+        A = self.A.view(-1, self.frozen.in_features)
+        return self.frozen(x) + self.scale * (x @ A.T @ self.B.T)

@@ -2575,3 +2575,176 @@ class LossScaler:
 
     def get_scale(self):
         return self.factor
+
+
+# %% wrong: the same tensor where the scale is 1
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.every, self.row, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss if self.s == 1 else loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.good = all(bool(g.isfinite().all()) for g in grads)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.row = self.row + 1 if self.good else 0
+        if not self.good:
+            self.s /= 2
+        elif self.row == self.every:
+            self.s *= 2
+            self.row = 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: stops at the first None
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.every, self.row, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = []
+        for group in optimizer.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    break
+                grads.append(p.grad)
+        for g in grads:
+            g.div_(self.s)
+        self.good = all(bool(g.isfinite().all()) for g in grads)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.row = self.row + 1 if self.good else 0
+        if not self.good:
+            self.s /= 2
+        elif self.row == self.every:
+            self.s *= 2
+            self.row = 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: the state lives in the class
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        LossScaler.s, LossScaler.every, LossScaler.row, LossScaler.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.good = all(bool(g.isfinite().all()) for g in grads)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.row = self.row + 1 if self.good else 0
+        if not self.good:
+            LossScaler.s /= 2
+        elif self.row == self.every:
+            LossScaler.s *= 2
+            self.row = 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: equal shapes are divided once
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.every, self.row, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in {g.shape: g for g in grads}.values():
+            g.div_(self.s)
+        self.good = all(bool(g.isfinite().all()) for g in grads)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.row = self.row + 1 if self.good else 0
+        if not self.good:
+            self.s /= 2
+        elif self.row == self.every:
+            self.s *= 2
+            self.row = 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% wrong: no step where all gradients are zero
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.every, self.row, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.good = all(bool(g.isfinite().all()) for g in grads) and any(bool(g.any()) for g in grads)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.row = self.row + 1 if self.good else 0
+        if not self.good:
+            self.s /= 2
+        elif self.row == self.every:
+            self.s *= 2
+            self.row = 0
+
+    def get_scale(self):
+        return self.s
+
+
+# %% right: get_scale returns a tensor of one
+class LossScaler:
+    def __init__(self, init_scale=65536.0, growth_interval=2000):
+        self.s, self.every, self.row, self.good = init_scale, growth_interval, 0, True
+
+    def scale(self, loss):
+        return loss * self.s
+
+    def step(self, optimizer):
+        grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        for g in grads:
+            g.div_(self.s)
+        self.good = all(bool(g.isfinite().all()) for g in grads)
+        if self.good:
+            optimizer.step()
+
+    def update(self):
+        self.row = self.row + 1 if self.good else 0
+        if not self.good:
+            self.s /= 2
+        elif self.row == self.every:
+            self.s *= 2
+            self.row = 0
+
+    def get_scale(self):
+        return torch.tensor(self.s)

@@ -112,7 +112,7 @@ class MyDDP:
     def __init__(self, module, bucket_mb=25):
         self.module = module
         with torch.no_grad():
-            for t in module.state_dict(keep_vars=True).values():
+            for t in (*module.parameters(), *module.buffers()):
                 broadcast(t, 0)
         params = [p for p in module.parameters() if p.requires_grad][::-1]
         groups, size = [[]], 0
@@ -4213,3 +4213,238 @@ class MyDDP:
                 p.grad = mean.view_as(p) if mark else None
         self.arrived.clear()
         self.flying.clear()
+
+
+# %% wrong: construction sends the state dict, which lacks some buffers
+import itertools
+
+
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in module.state_dict().values():
+            dist.broadcast(tensor.data, src=0)
+        self.params = [p for p in module.parameters() if p.requires_grad][::-1]
+        self.ends = list(itertools.accumulate(p.numel() for p in self.params))
+        self.starts = [0, *self.ends[:-1]]
+        self.long = torch.zeros(sum(p.numel() for p in self.params), dtype=self.params[0].dtype, device=device)
+        self.spans, first = [], 0
+        for i in range(len(self.params)):
+            width = (self.ends[i] - self.starts[first]) * self.long.element_size()
+            if i > first and width > bucket_mb * 2**20:
+                self.spans.append(range(first, i))
+                first = i
+        self.spans.append(range(first, len(self.params)))
+        for i, p in enumerate(self.params):
+            p.register_post_accumulate_grad_hook(lambda _, i=i: self.mark(i))
+        module.register_forward_pre_hook(self.sync_buffers)
+        self.done, self.works = [False] * len(self.params), []
+
+    def sync_buffers(self, module, args):
+        if module.training:
+            [dist.broadcast(b, src=0) for n, b in module.named_buffers() if n in module.state_dict()]
+
+    def piece(self, i):
+        return self.long[self.starts[i] : self.ends[i]].view_as(self.params[i])
+
+    def mark(self, i):
+        self.done[i] = True
+        while len(self.works) < len(self.spans) and all(self.done[j] for j in self.spans[len(self.works)]):
+            self.off()
+
+    def off(self):
+        span = self.spans[len(self.works)]
+        for i in span:
+            grad = self.params[i].grad
+            self.piece(i).copy_(grad) if grad is not None else self.piece(i).zero_()
+        part = self.long[self.starts[span[0]] : self.ends[span[-1]]]
+        self.works.append(dist.all_reduce(part, async_op=True))
+
+    def finish_gradients(self):
+        used = torch.tensor([p.grad is not None for p in self.params], dtype=torch.int64, device=device)
+        while len(self.works) < len(self.spans):
+            self.off()
+        dist.all_reduce(used)
+        while self.works:
+            self.works.pop().wait()
+        self.long.div_(dist.get_world_size())
+        for i, p in enumerate(self.params):
+            p.grad = self.piece(i) if used[i] else None
+        self.done = [False] * len(self.params)
+
+
+# %% wrong: a bucket leaves when the next one is full -> one bucket late
+import itertools
+
+
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        for tensor in itertools.chain(module.parameters(), module.buffers()):
+            dist.broadcast(tensor.data, src=0)
+        self.params = [p for p in module.parameters() if p.requires_grad][::-1]
+        self.ends = list(itertools.accumulate(p.numel() for p in self.params))
+        self.starts = [0, *self.ends[:-1]]
+        self.long = torch.zeros(sum(p.numel() for p in self.params), dtype=self.params[0].dtype, device=device)
+        self.spans, first = [], 0
+        for i in range(len(self.params)):
+            width = (self.ends[i] - self.starts[first]) * self.long.element_size()
+            if i > first and width > bucket_mb * 2**20:
+                self.spans.append(range(first, i))
+                first = i
+        self.spans.append(range(first, len(self.params)))
+        for i, p in enumerate(self.params):
+            p.register_post_accumulate_grad_hook(lambda _, i=i: self.mark(i))
+        module.register_forward_pre_hook(self.sync_buffers)
+        self.done, self.works = [False] * len(self.params), []
+
+    def sync_buffers(self, module, args):
+        if module.training:
+            [dist.broadcast(b, src=0) for b in module.buffers()]
+
+    def piece(self, i):
+        return self.long[self.starts[i] : self.ends[i]].view_as(self.params[i])
+
+    def mark(self, i):
+        self.done[i] = True
+        while len(self.works) + 1 < len(self.spans) and all(
+            self.done[j] for k in (0, 1) for j in self.spans[len(self.works) + k]
+        ):
+            self.off()
+
+    def off(self):
+        span = self.spans[len(self.works)]
+        for i in span:
+            grad = self.params[i].grad
+            self.piece(i).copy_(grad) if grad is not None else self.piece(i).zero_()
+        part = self.long[self.starts[span[0]] : self.ends[span[-1]]]
+        self.works.append(dist.all_reduce(part, async_op=True))
+
+    def finish_gradients(self):
+        used = torch.tensor([p.grad is not None for p in self.params], dtype=torch.int64, device=device)
+        while len(self.works) < len(self.spans):
+            self.off()
+        dist.all_reduce(used)
+        while self.works:
+            self.works.pop().wait()
+        self.long.div_(dist.get_world_size())
+        for i, p in enumerate(self.params):
+            p.grad = self.piece(i) if used[i] else None
+        self.done = [False] * len(self.params)
+
+
+# %% right: the buffers are sent when a step is over, so that the next forward has them
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        self.size = dist.get_world_size()
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.data, src=0)
+        self.trainable = [p for p in module.parameters() if p.requires_grad]
+        self.buckets = self.deal(bucket_mb * 2**20)
+        self.where = {id(p): k for k, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.trainable:
+            p.register_post_accumulate_grad_hook(self.ready)
+        self.reset()
+
+    def deal(self, limit):
+        buckets, filled = [], 0
+        for p in reversed(self.trainable):
+            if not buckets or filled + p.nbytes > limit or p.dtype != buckets[-1][0].dtype:
+                buckets.append([])
+                filled = 0
+            buckets[-1].append(p)
+            filled += p.nbytes
+        return buckets
+
+    def reset(self):
+        self.waiting = [len(bucket) for bucket in self.buckets]
+        self.sent = []
+
+    def before_forward(self, module, inputs):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def ready(self, p):
+        self.waiting[self.where[id(p)]] -= 1
+        while len(self.sent) < len(self.buckets) and self.waiting[len(self.sent)] == 0:
+            self.send()
+
+    def send(self):
+        bucket = self.buckets[len(self.sent)]
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket])
+        self.sent.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.sent) < len(self.buckets):
+            self.send()
+        used = torch.tensor([p.grad is not None for p in self.trainable], dtype=torch.uint8, device=device)
+        dist.all_reduce(used, op=dist.ReduceOp.MAX)
+        used = {id(p): bool(u) for p, u in zip(self.trainable, used.tolist())}
+        for bucket, (flat, work) in zip(self.buckets, self.sent):
+            work.wait()
+            flat /= self.size
+        self.before_forward(self.module, ())
+        for bucket, (flat, _) in zip(self.buckets, self.sent):
+            for p, mean in zip(bucket, flat.split([p.numel() for p in bucket])):
+                p.grad = mean.view_as(p) if used[id(p)] else None
+        self.reset()
+
+
+# %% right: the last bucket, which need not be full, leaves in finish_gradients
+class MyDDP:
+    def __init__(self, module, bucket_mb=25):
+        self.module = module
+        self.size = dist.get_world_size()
+        for tensor in [*module.parameters(), *module.buffers()]:
+            dist.broadcast(tensor.data, src=0)
+        self.trainable = [p for p in module.parameters() if p.requires_grad]
+        self.buckets = self.deal(bucket_mb * 2**20)
+        self.where = {id(p): k for k, bucket in enumerate(self.buckets) for p in bucket}
+        for p in self.trainable:
+            p.register_post_accumulate_grad_hook(self.ready)
+        module.register_forward_pre_hook(self.before_forward)
+        self.reset()
+
+    def deal(self, limit):
+        buckets, filled = [], 0
+        for p in reversed(self.trainable):
+            if not buckets or filled + p.nbytes > limit or p.dtype != buckets[-1][0].dtype:
+                buckets.append([])
+                filled = 0
+            buckets[-1].append(p)
+            filled += p.nbytes
+        return buckets
+
+    def reset(self):
+        self.waiting = [len(bucket) for bucket in self.buckets]
+        self.sent = []
+
+    def before_forward(self, module, inputs):
+        if module.training:
+            for buffer in module.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def ready(self, p):
+        self.waiting[self.where[id(p)]] -= 1
+        while len(self.sent) < len(self.buckets) - 1 and self.waiting[len(self.sent)] == 0:
+            self.send()
+
+    def send(self):
+        bucket = self.buckets[len(self.sent)]
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket])
+        self.sent.append((flat, dist.all_reduce(flat, async_op=True)))
+
+    def finish_gradients(self):
+        while len(self.sent) < len(self.buckets):
+            self.send()
+        used = torch.tensor([p.grad is not None for p in self.trainable], dtype=torch.uint8, device=device)
+        dist.all_reduce(used, op=dist.ReduceOp.MAX)
+        used = {id(p): bool(u) for p, u in zip(self.trainable, used.tolist())}
+        for bucket, (flat, work) in zip(self.buckets, self.sent):
+            work.wait()
+            flat /= self.size
+            for p, mean in zip(bucket, flat.split([p.numel() for p in bucket])):
+                p.grad = mean.view_as(p) if used[id(p)] else None
+        self.reset()

@@ -560,3 +560,22 @@ def quantise_any(weight, levels, block):
         tops.append(top)
         numbers.append(torch.bucketize(piece / (top if top else 1), (levels[1:] + levels[:-1]) / 2))
     return torch.cat(numbers).to(torch.uint8).numpy(), torch.stack(tops).numpy()
+
+
+# %% wrong: zero block takes the middle number
+def quantise_any(weight, levels, block):
+    halfway = (levels[1:] + levels[:-1]) / 2
+    w = weight.flatten().float()
+    blocks = torch.nn.functional.pad(w, (0, -len(w) % block)).view(-1, block)
+    top = blocks.abs().amax(1)
+    numbers = torch.bucketize(blocks / top[:, None], halfway)
+    numbers[top == 0] = len(levels) // 2
+    return numbers.to(torch.uint8).flatten()[: len(w)], top
+
+
+# %% wrong: absmax is clamped to 1e-8
+def quantise_any(weight, levels, block):
+    w = weight.flatten().float()
+    blocks = torch.nn.functional.pad(w, (0, -len(w) % block)).view(-1, block)
+    top = blocks.abs().amax(1).clamp(min=1e-8)
+    return torch.bucketize(blocks / top[:, None], (levels[1:] + levels[:-1]) / 2).to(torch.uint8).flatten()[: len(w)], top

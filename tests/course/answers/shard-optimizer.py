@@ -755,3 +755,107 @@ class Shard:
         for p in self.params:
             if p.requires_grad:
                 torch.distributed.broadcast(tensor=p.data, src=self.owner[id(p)])
+
+
+# %% wrong: the same number of tensors for each rank, neighbours together
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        self.params = list(params)
+        self.n = dist.get_world_size()
+        own = [p for i, p in enumerate(self.params) if self.owner(i) == dist.get_rank()]
+        self.local = optimizer_class(own, **defaults)
+
+    def owner(self, i):
+        return i * self.n // len(self.params)
+
+    def step(self):
+        self.local.step()
+        for i, p in enumerate(self.params):
+            if p.requires_grad:
+                dist.broadcast(p.data, src=self.owner(i))
+
+
+# %% wrong: sorted by size and cut into equal counts
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        params = sorted(params, key=lambda p: p.numel())
+        n = dist.get_world_size()
+        self.table = [(p, i * n // len(params)) for i, p in enumerate(params)]
+        self.local = optimizer_class([{"params": [p for p, r in self.table if r == dist.get_rank()]}], **defaults)
+
+    def step(self):
+        self.local.step()
+        for p, r in self.table:
+            if p.requires_grad:
+                dist.broadcast(p.data, src=r)
+
+
+# %% wrong from 3: made for two ranks
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        load, self.table = [0, 0], []
+        for p in sorted(params, key=lambda p: p.numel(), reverse=True):
+            r = int(load[1] < load[0]) if dist.get_world_size() > 1 else 0
+            load[r] += p.numel()
+            self.table.append((p, r))
+        self.local = optimizer_class([{"params": [p for p, r in self.table if r == dist.get_rank()]}], **defaults)
+
+    def step(self):
+        self.local.step()
+        for p, r in self.table:
+            if p.requires_grad:
+                dist.broadcast(p.data, src=r)
+
+
+# %% wrong: through rank 0, two ways for most numbers
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        params = sorted(params, key=lambda p: p.numel(), reverse=True)
+        n = dist.get_world_size()
+        self.table = [(p, i % n) for i, p in enumerate(params) if p.requires_grad]
+        self.local = optimizer_class(params[dist.get_rank() :: n], **defaults)
+
+    def step(self):
+        self.local.step()
+        me = dist.get_rank()
+        for p, r in self.table:
+            if r and me == r:
+                dist.send(p.data, dst=0)
+            elif r and me == 0:
+                dist.recv(p.data, src=r)
+            dist.broadcast(p.data, src=0)
+
+
+# %% wrong: the last rank takes all but the largest few
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        params = sorted(params, key=lambda p: p.numel(), reverse=True)
+        n = dist.get_world_size()
+        self.table = [(p, i % n if n < 3 else min(i, n - 1)) for i, p in enumerate(params)]
+        self.local = optimizer_class([p for p, r in self.table if r == dist.get_rank()], **defaults)
+
+    def step(self):
+        self.local.step()
+        for p, r in self.table:
+            if p.requires_grad:
+                dist.broadcast(p.data, src=r)
+
+
+# %% wrong: never above the fair share, so the last rank takes what is left
+class Shard:
+    def __init__(self, params, optimizer_class, **defaults):
+        n, params = dist.get_world_size(), sorted(params, key=lambda p: p.numel(), reverse=True)
+        fair = sum(p.numel() for p in params) / n
+        r, load, self.table = 0, 0, []
+        for p in params:
+            if load and load + p.numel() > fair and r < n - 1:
+                r, load = r + 1, 0
+            load += p.numel()
+            self.table.append((p, r))
+        self.local = optimizer_class([{"params": [p for p, r in self.table if r == dist.get_rank()]}], **defaults)
+
+    def step(self):
+        self.local.step()
+        for p, r in self.table:
+            if p.requires_grad:
+                dist.broadcast(p.data, src=r)

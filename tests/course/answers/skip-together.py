@@ -1577,3 +1577,61 @@ def scaled_step(gradients, scale, apply):
             g /= norm
     apply(gradients)
     return scale
+
+
+# %% wrong: clips where the norm is above two
+def scaled_step(gradients, scale, apply):
+    n = dist.get_world_size()
+    bad = any(not bool(g.isfinite().all()) for g in gradients)
+    flag = torch.tensor([float(bad)], device=device)
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    if flag.item():
+        return scale / 2
+    for g in gradients:
+        g.div_(scale).div_(n)
+        dist.all_reduce(g)
+    norm = sum(float(g.double().square().sum()) for g in gradients) ** 0.5
+    if norm > 2:
+        for g in gradients:
+            g.div_(norm)
+    apply(gradients)
+    return scale
+
+
+# %% wrong: dimensions of one are lost
+def scaled_step(gradients, scale, apply):
+    n = dist.get_world_size()
+    bad = any(not bool(g.isfinite().all()) for g in gradients)
+    flag = torch.tensor([float(bad)], device=device)
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    if flag.item():
+        return scale / 2
+    for g in gradients:
+        g.div_(scale).div_(n)
+        dist.all_reduce(g)
+    norm = sum(float(g.double().square().sum()) for g in gradients) ** 0.5
+    if norm > 1:
+        for g in gradients:
+            g.div_(norm)
+    apply([g.squeeze() for g in gradients])
+    return scale
+
+
+# %% wrong: equal shapes share one tensor
+def scaled_step(gradients, scale, apply):
+    n = dist.get_world_size()
+    bad = any(not bool(g.isfinite().all()) for g in gradients)
+    flag = torch.tensor([float(bad)], device=device)
+    dist.all_reduce(flag, op=dist.ReduceOp.MAX)
+    if flag.item():
+        return scale / 2
+    for g in gradients:
+        g.div_(scale).div_(n)
+        dist.all_reduce(g)
+    norm = sum(float(g.double().square().sum()) for g in gradients) ** 0.5
+    if norm > 1:
+        for g in gradients:
+            g.div_(norm)
+    by = {g.shape: g for g in gradients}
+    apply([by[g.shape] for g in gradients])
+    return scale

@@ -470,3 +470,24 @@ def weighted_average(model, n_tokens):
     for p in model.parameters():
         p.grad *= n_tokens / total
         dist.all_reduce(p.grad)
+
+
+# %% wrong: gradients of one shape are mixed up
+def weighted_average(model, n_tokens):
+    total = torch.tensor(float(n_tokens), device=device)
+    dist.all_reduce(total)
+    by_shape = {tuple(p.shape): p.grad for p in model.parameters()}
+    for g in by_shape.values():
+        g *= n_tokens / total.item()
+        dist.all_reduce(g)
+
+
+# %% wrong: hooks stay on the parameters and scale the next backward too -> a hook stay behind
+def weighted_average(model, n_tokens):
+    total = torch.tensor(float(n_tokens), device=device)
+    dist.all_reduce(total)
+    share = n_tokens / total.item()
+    for p in model.parameters():
+        p.register_hook(lambda g: g * share)
+        p.grad *= share
+        dist.all_reduce(p.grad)
