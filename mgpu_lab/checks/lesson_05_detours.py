@@ -31,7 +31,7 @@ def gradient_hint(adapted: nn.Module) -> str | None:
     def loss() -> torch.Tensor:
         return torch.as_tensor((adapted(ids).double() * push).mean())
 
-    step, tolerance = 1e-5, 1e-3
+    step, tolerance = 1e-6, 1e-3
     try:
         adapted.double()
         loss()
