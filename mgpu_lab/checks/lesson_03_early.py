@@ -14,12 +14,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from mgpu_lab.checks.lesson_03_models import Case
+from mgpu_lab.checks.lesson_03_models import MIDDLE_MB, SMALL_MB, Case
 from mgpu_lab.checks.lesson_03_traffic import PADDING_BYTES, SLACK_BYTES
 from mgpu_lab.checks.spy import Spy
 from mgpu_lab.listening.group_calls import GroupCall as Event
 
-SMALL_MB, MIDDLE, LARGE_MB = 0.001, 0.0175, 1000.0  # MIDDLE: 3.8 layers of the deep model
 MARK_BYTES = 16  # per parameter: room for marks that say which gradients there are
 LATE_BYTES, MOSTLY = 32, 0.75  # less than the smallest gradient of the deep model; more than chance makes late
 LAST_THIRD, ENOUGH = 2 / 3, 1 / 3
@@ -127,7 +126,7 @@ def of_buckets(events: list[Event], trainable: list[torch.Tensor], bucket_mb: fl
     marks = MARK_BYTES * len(trainable) + SLACK_BYTES
     if biggest > cap + most + marks:
         return f"A message of {biggest} bytes, and bucket_mb={bucket_mb:g} are {cap:.0f}: the buckets are too large."
-    if bucket_mb == MIDDLE and biggest > cap + marks:
+    if bucket_mb == MIDDLE_MB and biggest > cap + marks:
         return (
             f"A message of {biggest} bytes, and bucket_mb={bucket_mb:g} are {cap:.0f}: the bucket was closed one "
             "parameter too late. Look before you put it in."

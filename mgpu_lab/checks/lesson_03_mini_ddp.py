@@ -15,7 +15,7 @@ import torch.distributed as dist
 from mgpu_lab.checks.calls import asked
 from mgpu_lab.checks.core import refuse
 from mgpu_lab.checks.kept import Kept
-from mgpu_lab.checks.lesson_03_early import LARGE_MB, MIDDLE, SMALL_MB, Step, Watched, of_traffic
+from mgpu_lab.checks.lesson_03_early import Step, Watched, of_traffic
 from mgpu_lab.checks.lesson_03_models import MODELS, Case, local_step, one_process
 from mgpu_lab.checks.lesson_03_traffic import of_waits, percent
 from mgpu_lab.checks.on_ranks import device_here, off, on_first, sizes, sizes_text
@@ -26,7 +26,7 @@ TOLERANCE = 1e-9
 def mini_ddp(answer: Any) -> str:
     """Train each model on each number of ranks at hand; return what was found equal."""
     for case in MODELS:
-        for bucket_mb in (SMALL_MB, LARGE_MB, *([MIDDLE] if case.deep else [])):
+        for bucket_mb in case.buckets:
             for size in sizes():
                 train_on(size, Training(answer, case, bucket_mb, size))
     return (

@@ -11,6 +11,7 @@ from torch import nn
 
 SAMPLES = 4  # per rank and step
 WIDTH = 24
+SMALL_MB, MIDDLE_MB, LARGE_MB = 0.001, 0.0175, 1000.0  # in the middle: 3.8 layers of the deep model
 
 
 class Tied(nn.Module):
@@ -105,15 +106,16 @@ class Case:
     tied_names: tuple[str, ...] = ()
     unused: bool = False
     deep: bool = False
+    buckets: tuple[float, ...] = (SMALL_MB, LARGE_MB)  # sizes in MiB
     two: bool = False  # a second model trains in between
 
 
 MODELS = (
     Case("a plain model", mlp, two=True),
-    Case("a deep model", lambda: Deep().double(), deep=True),
+    Case("a deep model", lambda: Deep().double(), deep=True, buckets=(SMALL_MB, LARGE_MB, MIDDLE_MB)),
     Case("a model with a tied weight", lambda: Tied().double(), tied=("embed", "head"), tied_names=("embed.weight",)),
-    Case("a model with a frozen layer", frozen),
-    Case("a model with BatchNorm", normed),
+    Case("a model with a frozen layer", frozen, buckets=(SMALL_MB,)),
+    Case("a model with BatchNorm", normed, buckets=(SMALL_MB,)),
     Case("a branch not used in every step", lambda: Branches().double(), steps=4, unused=True),
 )
 

@@ -194,15 +194,14 @@ HEADS = {
 }
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [1, 4])  # on 4 it is tried on 1, 2 and 3 as well
 def test_the_lesson_s_own_answers_pass(size):
     for text in assert_passed(size, list(SOLUTIONS.items())):
         assert {"1", str(size)} <= set(text.split(":")[0])
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_right_answers_in_other_words_pass(size):
-    assert_passed(size, IN_OTHER_WORDS)
+def test_right_answers_in_other_words_pass():
+    assert_passed(3, IN_OTHER_WORDS)
 
 
 def test_a_wrong_mini_ddp_is_told_what_is_wrong():
@@ -304,7 +303,7 @@ def twenty_steps():
     )
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [1, 2, 4])
 def test_mini_ddp_equals_one_process_and_torch_s_ddp(size):
     for of_mlp, of_transformer, buffers_equal in on_ranks(size, twenty_steps):
         assert max(of_mlp) < 1e-6

@@ -77,12 +77,12 @@ def hinted(names):
     return [("any-length", nested((f"{GOOD}\ndef answer(x):",), BROKEN[name][0]), BROKEN[name][1]) for name in names]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [1, 4])  # on 4 it is tried on 1, 2 and 3 as well
 def test_any_length_passes_on_all_world_sizes(size):
     assert_passed(size, [("any-length", answer) for answer in (GOOD, IN_SHARES, *IN_OTHER_WORDS)])
 
 
-@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("size", [2, 4])
 def test_any_length_catches(size):
     assert_hints(size, [*hinted(BROKEN), ("any-length", NOT_WAITED, "never waited for")])
 

@@ -241,14 +241,13 @@ def broken_runs(source):
 # ---- the checks
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [1, 4])  # on 4 it is tried on 1, 2 and 3 as well
 def test_the_solutions_pass(size):
     assert all(str(size) in text.split(":")[0] for text in assert_passed(size, list(SOLUTIONS.items())))
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_right_answers_in_other_words_pass(size):
-    assert_passed(size, IN_OTHER_WORDS)
+def test_right_answers_in_other_words_pass():
+    assert_passed(3, IN_OTHER_WORDS)
 
 
 def test_wrong_answers_are_told_what_is_wrong():
