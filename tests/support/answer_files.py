@@ -96,9 +96,16 @@ def defined_last(source: str) -> str:
     return last
 
 
-def failures(check: str, size: int) -> list[str]:
+def chosen(answers: list[Answer], size: int, every: int) -> list[Answer]:
+    """Take the right answers and every so manieth wrong one, of those that mean something on so many ranks."""
+    fitting = [answer for answer in answers if answer.from_ranks <= size]
+    wrong = [answer for answer in fitting if not answer.right]
+    return [answer for answer in fitting if answer.right] + wrong[::every]
+
+
+def failures(check: str, size: int, every: int = 1) -> list[str]:
     """Say which answers are misjudged on so many ranks: all ranks must pass a right one, and none a wrong one."""
-    answers, found = [answer for answer in read(check) if answer.from_ranks <= size], []
+    answers, found = chosen(read(check), size, every), []
     for answer, said in zip(answers, judged(check, answers, size), strict=True):
         texts = " | ".join(dict.fromkeys(each.text.strip() for each in said))
         if answer.right and not all(each.passed for each in said):
