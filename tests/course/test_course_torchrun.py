@@ -43,7 +43,7 @@ def test_a_file_gets_its_arguments(tmp_path):
 def test_a_run_is_ended_at_its_limit_and_its_ranks_with_it(tmp_path):
     program = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     with pytest.raises(subprocess.TimeoutExpired):
-        torchrun(program, ranks=1, timeout_s=30)
+        torchrun(program, ranks=1, timeout_s=15)
     deadline = time.monotonic() + 30
     while psutil.pid_exists(pid := int((tmp_path / "pid").read_text())) and time.monotonic() < deadline:
         time.sleep(0.1)

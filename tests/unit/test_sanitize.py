@@ -24,6 +24,7 @@ VARIES = {
     "3.1 GB/s": "12 GB/s",
     "213.4 MB private": "24 MB private",
     "1.82 times as fast": "0.71 times as fast",
+    "1.16 times as long": "1.34 times as long",
     "0.98 cores at work": "1.91 cores at work",
     "57% scaling efficiency": "98% scaling efficiency",
     "[0] » def a(self):\n[0] »     pass\nend": "[0] » other text\nend",
