@@ -49,7 +49,8 @@ LESSONS = {
     "lesson_05_linear": "lora-linear",
     "lesson_06_scaler": "loss-scaler",
     "lesson_06_sums": "state-gigabytes add-up",
-    "lesson_06_ranks": "bf16-wire skip-together",
+    "lesson_06_wire": "bf16-wire",
+    "lesson_06_skip": "skip-together",
 }
 HOMES = {name: module for module, names in LESSONS.items() for name in names.split()}
 LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words

@@ -13,9 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from mgpu_lab.checks.calls import ask
 from mgpu_lab.checks.lesson_03_regression import TOLERANCE, data, gradients, mean_loss, network, worst
-from mgpu_lab.checks.lesson_03_traffic import of_waits, percent
+from mgpu_lab.checks.lesson_03_traffic import percent
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
-from mgpu_lab.checks.spy import Spy
+from mgpu_lab.checks.spy import Spy, of_waits
 
 TWICE = 3  # micro-batches
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from mgpu_lab.checks.calls import ask
 from mgpu_lab.checks.kept import Kept
-from mgpu_lab.checks.lesson_03_traffic import of_bytes, of_kept, of_waits, percent
+from mgpu_lab.checks.lesson_03_traffic import of_bytes, of_kept, percent
 from mgpu_lab.checks.on_ranks import device_here, off, on_each_size, sizes_text
-from mgpu_lab.checks.spy import Spy
+from mgpu_lab.checks.spy import Spy, of_waits
 
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-9}
 SMALL_BYTES = 64  # below it a call carries marks and counts, not gradients

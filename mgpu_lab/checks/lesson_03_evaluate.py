@@ -8,10 +8,9 @@ import torch.distributed as dist
 
 from mgpu_lab.checks.calls import asked
 from mgpu_lab.checks.core import refuse
-from mgpu_lab.checks.lesson_03_traffic import of_waits
 from mgpu_lab.checks.mistakes import number_of
 from mgpu_lab.checks.on_ranks import device_here, on_first, sizes, sizes_text
-from mgpu_lab.checks.spy import Spy
+from mgpu_lab.checks.spy import Spy, of_waits
 
 COUNTS = (10, 7, 1, 23, 12)
 ROUNDED = 0.02  # bfloat16 has 8 bits

@@ -21,16 +21,6 @@ def ring_bytes(size: int, tensors: Iterable[torch.Tensor]) -> float:
     return 2 * (size - 1) / size * sum(each.nbytes for each in tensors)
 
 
-def of_waits(spy: Spy) -> str | None:
-    if spy.all_waited_for:
-        return None
-    late = next(event.name for event in spy.events if not event.waited_for)
-    return (
-        f"A call ({late}) was started and never waited for: your code returned while it may still be writing. An "
-        "asynchronous call returns a work; who calls its wait()?"
-    )
-
-
 def of_bytes(spy: Spy, gradients: list[torch.Tensor], size: int) -> str | None:
     """Hint where more was sent for these gradients than a ring all-reduce sends."""
     held = sum(each.nbytes for each in gradients)

@@ -11,10 +11,10 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from mgpu_lab.checks.calls import ask
 from mgpu_lab.checks.kept import Kept
 from mgpu_lab.checks.lesson_03_regression import TOLERANCE, Batch, data, gradients, mean_loss, network, worst
-from mgpu_lab.checks.lesson_03_traffic import of_bytes, of_kept, of_waits, percent
+from mgpu_lab.checks.lesson_03_traffic import of_bytes, of_kept, percent
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
-from mgpu_lab.checks.spy import Spy
+from mgpu_lab.checks.spy import Spy, of_waits
 
 KINDS = 5
 SHORT_TYPES = ("float32", "float16", "bfloat16")  # gradients may not

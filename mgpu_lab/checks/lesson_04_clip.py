@@ -9,7 +9,7 @@ from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.lesson_04_numbers import average_bytes, numbers, same
 from mgpu_lab.checks.mistakes import close, fitting, number_of
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
-from mgpu_lab.checks.spy import Spy
+from mgpu_lab.checks.spy import Spy, of_waits
 
 NUMBERS_BYTES = 32  # that may be sent to each other rank
 TENSORS = 24  # enough to tell a call for each of them from a call for all
@@ -88,9 +88,7 @@ def clip_traffic(spy: Spy, size: int) -> str | None:
             f"The result is right, but with {size} ranks about {sent:.0f} bytes left a rank by {', '.join(names)}; "
             f"{limit} are enough. What can each rank work out alone, so that only one number remains to be sent?"
         )
-    if not spy.all_waited_for:
-        return "An asynchronous call was never waited for: its result may not be there yet."
-    return None
+    return of_waits(spy)
 
 
 def clip_hint(

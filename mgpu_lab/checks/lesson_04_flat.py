@@ -8,7 +8,7 @@ from torch import nn
 from mgpu_lab.checks.lesson_04_numbers import MARKS_BYTES, average_bytes, numbers, same
 from mgpu_lab.checks.lesson_04_shard import both, compared, is_optimizer, state_numbers
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
-from mgpu_lab.checks.spy import Spy
+from mgpu_lab.checks.spy import Spy, of_waits
 
 UNEVEN = ((50, 4), (29,), (9, 19), (15,))  # 415 numbers: no even share for 2, 3 or 4 ranks; nor has each of them
 EVEN = ((70,), (20, 3, 4), (10,), (16, 10))  # 480
@@ -102,6 +102,4 @@ def flat_traffic(spies: list[Spy], parameters: list[nn.Parameter], size: int) ->
             f"Values and state are right, but a step sends about {sent:.0f} bytes from each of {size} ranks, by "
             f"{', '.join(sorted(names))}. One all-gather is enough: it takes {wanted:.0f}, in the parameters' dtype."
         )
-    if not all(spy.all_waited_for for spy in spies):
-        return "An asynchronous call was never waited for: its result may not be there yet."
-    return None
+    return of_waits(*spies)

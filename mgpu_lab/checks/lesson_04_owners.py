@@ -13,7 +13,7 @@ from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.lesson_04_numbers import MARKS_BYTES, average_bytes, numbers, same
 from mgpu_lab.checks.mistakes import fitting
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
-from mgpu_lab.checks.spy import Spy
+from mgpu_lab.checks.spy import Spy, of_waits
 
 FREED_WITHIN_S = 2.0  # gloo's threads let go of what they sent a little later
 
@@ -147,8 +147,8 @@ def gradients_traffic(
         )
     if "all_gather" in large:
         return "The gradients are right, but they were gathered whole: N copies arrive where one sum would do."
-    if not spy.all_waited_for:
-        return "An asynchronous call was never waited for: its result may not be there yet."
+    if hint := of_waits(spy):
+        return hint
     # what does not belong to this rank, straight to its owner; or padded to the largest share and reduce-scattered
     once = max(whole - held[dist.get_rank()], (size - 1) * max(held), whole * (size - 1) / size)
     sent = average_bytes(spy, size)

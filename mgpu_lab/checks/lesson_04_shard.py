@@ -12,7 +12,7 @@ from mgpu_lab.checks.calls import must_take
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.lesson_04_numbers import MARKS_BYTES, average_bytes, numbers, same
 from mgpu_lab.checks.on_ranks import on_each_size, sizes_text
-from mgpu_lab.checks.spy import Spy
+from mgpu_lab.checks.spy import Spy, of_waits
 
 STEPS = 5
 ValuesHint = Callable[[list[nn.Parameter], list[nn.Parameter], list[torch.Tensor], int], str | None]
@@ -202,6 +202,4 @@ def shard_traffic(spies: list[Spy], ours: list[nn.Parameter], size: int) -> str 
             f"Values and state are right, but a step sends about {sent:.0f} bytes from each of {size} ranks. "
             f"Sending each of the {whole} bytes once, to all others, takes {(size - 1) * whole / size:.0f}."
         )
-    if not all(spy.all_waited_for for spy in spies):
-        return "An asynchronous call was never waited for: its result may not be there yet."
-    return None
+    return of_waits(*spies)

@@ -56,3 +56,14 @@ class Spy:
     @property
     def all_waited_for(self) -> bool:
         return all(event.waited_for for event in self.events)
+
+
+def of_waits(*spies: Spy) -> str | None:
+    """Hint where one of these calls was never waited for."""
+    late = next((event.name for spy in spies for event in spy.events if not event.waited_for), None)
+    if late is None:
+        return None
+    return (
+        f"A call ({late}) was started and never waited for: your code returned while it may still be writing. An "
+        "asynchronous call returns a work; who calls its wait()?"
+    )
