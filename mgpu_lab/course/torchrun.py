@@ -7,7 +7,7 @@ r"""Run a script under torchrun, as in a terminal, and keep what its ranks said.
 'epoch 2: mean loss 2.345'
 
 The script runs in new processes, without this package: what it shows holds anywhere. ``--standalone`` picks a free
-port, so that two runs on one machine do not collide.
+port, so that two runs on one machine do not collide. Each rank writes to a log file of its own (``--redirects``).
 """
 
 import os
@@ -95,32 +95,40 @@ def torchrun(
         if is_text:
             Path(folder, "script.py").write_text(program, encoding="utf-8")
         words = [*options, f"--nproc_per_node={ranks}", "script.py" if is_text else program, *arguments]
-        command = [sys.executable, "-m", "torch.distributed.run", *words]
+        command = [sys.executable, "-m", "torch.distributed.run", "--redirects=3", f"--log_dir={folder}", *words]
         environment = _environment({"CUDA_VISIBLE_DEVICES": "", **variables} if is_text else variables)
-        status, printed, errors = _finished(command, environment, folder if is_text else None, timeout_s)
+        status, report = _finished(command, environment, folder if is_text else None, timeout_s)
+        printed, errors = _of_ranks(folder, "stdout.log"), _of_ranks(folder, "stderr.log")
     shown = " ".join([*(f"{name}={value}" for name, value in variables.items()), "torchrun", *words])
-    return Said(shown, status, printed + errors, time.perf_counter() - began, printed)
+    return Said(shown, status, printed + errors + report, time.perf_counter() - began, printed)
 
 
 def _finished(
     command: list[str], environment: dict[str, str], folder: str | None, timeout_s: float
-) -> tuple[int, str, str]:
-    pipe = subprocess.PIPE
+) -> tuple[int, str]:
+    """Return torchrun's exit status and its own report; what its ranks said is in their log files."""
+    pipe, both = subprocess.PIPE, subprocess.STDOUT
     with subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, errors="replace"
+        command, cwd=folder, env=environment, stdout=pipe, stderr=both, text=True, errors="replace"
     ) as process:
         try:
-            printed, errors = process.communicate(timeout=timeout_s)
+            report, _ = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             process.terminate()  # torchrun ends its ranks; killed, it would leave them behind
             process.communicate()
             raise
-        return process.returncode, printed, errors
+        return process.returncode, report
+
+
+def _of_ranks(folder: str, name: str) -> str:
+    """Join one log file of each rank, attempt by attempt: in a shared pipe two ranks' lines could mix."""
+    logs = sorted(Path(folder).glob(f"*/attempt_*/*/{name}"))
+    return "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
-    return {**kept, "OMP_NUM_THREADS": "1", **variables}
+    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **variables}
 
 
 def _shorter(line: str) -> str:

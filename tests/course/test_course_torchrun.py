@@ -23,7 +23,14 @@ dist.destroy_process_group()
     )
     assert said.returncode == 0, said.output
     assert said.lines("hello") == ["hello from 0 2", "hello from 1 2"]
+    assert said.printed == "hello from 0 2\nhello from 1 2\n"
     assert said.command == "GREETING=hello from torchrun --standalone --nproc_per_node=2 script.py"
+
+
+def test_lines_of_two_ranks_do_not_mix(monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")  # each word of a print is written by itself
+    said = torchrun("import os\nfor _ in range(2000): print('rank', os.environ['RANK'], 'says', 'hello')")
+    assert said.lines("rank", "hello") == ["rank 0 says hello", "rank 1 says hello"]
 
 
 def test_a_failure_is_kept():
