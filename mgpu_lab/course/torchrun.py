@@ -103,9 +103,7 @@ def torchrun(
     return Said(shown, status, printed + errors + report, time.perf_counter() - began, printed)
 
 
-def _finished(
-    command: list[str], environment: dict[str, str], folder: str | None, timeout_s: float
-) -> tuple[int, str]:
+def _finished(command: list[str], environment: dict[str, str], folder: str | None, timeout_s: float) -> tuple[int, str]:
     """Return torchrun's exit status and its own report; what its ranks said is in their log files."""
     pipe, both = subprocess.PIPE, subprocess.STDOUT
     with subprocess.Popen(
