@@ -5,7 +5,7 @@
 
 A check prints its verdict and returns it. An answer that is not there yet (``...``, None, a function without
 a body or one that raises NotImplementedError) is "not attempted yet", so a lesson runs from top to bottom
-untouched. A hint names the mistake, never the answer. An answer's own exceptions are raised: their traceback
+untouched. A hint names the mistake, never the code. An answer's own exceptions are raised: their traceback
 is the best hint there is.
 
 To add an exercise: put its name and module into ``LESSONS``. The module (``lesson_*.py``) holds a function of that

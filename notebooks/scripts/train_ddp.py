@@ -83,7 +83,7 @@ def set_up():
         dist.init_process_group("gloo")
         return torch.device("cpu")
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    torch.cuda.set_device(device)  # or all ranks of this machine would use GPU 0
+    torch.cuda.set_device(device)  # or whatever names no GPU, such as gather_object, would use GPU 0
     dist.init_process_group("nccl", device_id=device)
     return device
 
@@ -104,7 +104,7 @@ def save(path, model, optimizer, progress, sums):
         temporary = path.with_name(f"{path.name}.tmp")
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save({**state, "progress": progress, "ranks": everyones}, temporary)
-        temporary.replace(path)  # in one go: whenever you are killed, `path` is a whole checkpoint
+        temporary.replace(path)  # in one go: whenever the process is killed, `path` is a whole checkpoint
 
 
 def load(path, model, optimizer, sums):
@@ -148,7 +148,7 @@ def train(args, device):
     torch.manual_seed(args.seed + rank)
     model = LanguageModel(args.dropout).to(device)
     device_ids = [device.index] if device.type == "cuda" else None
-    ddp = DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True)  # saves a copy of them
+    ddp = DistributedDataParallel(model, device_ids=device_ids, gradient_as_bucket_view=True)  # else .grad is a copy
     # DDP rearranges its buckets after the first backward pass, and with more than two ranks that changes the rounding.
     ddp(torch.zeros(1, CONTEXT + 1, dtype=torch.long, device=device)).backward()  # so this one is for nothing, and a
     ddp.zero_grad()  # resumed run rounds as an undisturbed one
