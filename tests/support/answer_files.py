@@ -96,16 +96,16 @@ def defined_last(source: str) -> str:
     return last
 
 
-def chosen(answers: list[Answer], size: int, every: int) -> list[Answer]:
-    """Take the right answers and every so manieth wrong one, of those that mean something on so many ranks."""
+def chosen(answers: list[Answer], size: int, right_every: int = 1, wrong_every: int = 1) -> list[Answer]:
+    """Take every so manieth right and wrong answer, of those that mean something on so many ranks."""
     fitting = [answer for answer in answers if answer.from_ranks <= size]
-    wrong = [answer for answer in fitting if not answer.right]
-    return [answer for answer in fitting if answer.right] + wrong[::every]
+    right, wrong = ([answer for answer in fitting if answer.right is kind] for kind in (True, False))
+    return right[::right_every] + wrong[::wrong_every]
 
 
-def failures(check: str, size: int, every: int = 1) -> list[str]:
+def failures(check: str, size: int, right_every: int = 1, wrong_every: int = 1) -> list[str]:
     """Say which answers are misjudged on so many ranks: all ranks must pass a right one, and none a wrong one."""
-    answers, found = chosen(read(check), size, every), []
+    answers, found = chosen(read(check), size, right_every, wrong_every), []
     for answer, said in zip(answers, judged(check, answers, size), strict=True):
         texts = " | ".join(dict.fromkeys(each.text.strip() for each in said))
         if answer.right and not all(each.passed for each in said):
