@@ -620,3 +620,20 @@ def add_up(gradients):
         total = g.float() if total is None else total + g
         n += 1
     return (total / n.float()).bfloat16()
+
+# %% wrong: the first gradient is counted, not added -> counted once
+def add_up(gradients):
+    next(gradients)
+    total, n = None, 1
+    for g in gradients:
+        total = g.float() if total is None else total.add_(g)
+        n += 1
+    return total.div_(n).bfloat16()
+
+# %% wrong: one number instead of a tensor like the gradients -> Return one tensor
+def add_up(gradients):
+    total, n = None, 0
+    for g in gradients:
+        total = g.float() if total is None else total.add_(g)
+        n += 1
+    return total.div_(n).bfloat16().mean()
