@@ -29,6 +29,10 @@ def model_folder(tmp_path):
 def test_the_lesson_runs_on_another_model(model_folder, monkeypatch):
     monkeypatch.setenv("MGPU_LAB_MODEL", str(model_folder))
     notebook = nbformat.read(NOTEBOOKS / "05_qlora.ipynb", as_version=4)
+    shortened = [cell for cell in notebook.cells if "steps=30" in cell.source]
+    assert shortened
+    for cell in shortened:
+        cell.source = cell.source.replace("steps=30", "steps=5")
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": NOTEBOOKS}}).execute()
     printed = "\n".join(each.text for cell in notebook.cells for each in cell.get("outputs", []) if "text" in each)
     assert "2,098,944 parameters" not in printed  # the course's own model
