@@ -7,6 +7,7 @@ On several machines the checkpoint must lie where all of them see it: rank 0 wri
 """
 
 import argparse
+import gc
 import itertools
 import os
 import sys
@@ -201,6 +202,8 @@ def main():
     train(args, set_up())
     # Not in a `finally`: with NCCL it can wait for ever while other ranks are inside a collective, and the error would
     # never be seen (pytorch/torchtitan, pull request 1342). A rank that fails just ends; torchrun ends the others.
+    gc.collect()  # DDP, in a circle, would keep the group into Python's end, which can abort (pytorch issue 190489)
+    dist.barrier()
     dist.destroy_process_group()
 
 
