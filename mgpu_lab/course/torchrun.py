@@ -119,8 +119,8 @@ def _finished(command: list[str], environment: dict[str, str], folder: str | Non
 
 
 def _of_ranks(folder: str, name: str) -> str:
-    """Join one log file of each rank, attempt by attempt: in a shared pipe two ranks' lines could mix."""
-    logs = sorted(Path(folder).glob(f"*/attempt_*/*/{name}"))
+    """Join one log file of each rank, in their order: in a shared pipe two ranks' lines could mix."""
+    logs = sorted(Path(folder).glob(f"*/attempt_*/*/{name}"), key=lambda log: int(log.parent.name))
     return "".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)
 
 

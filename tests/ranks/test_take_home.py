@@ -101,7 +101,7 @@ def test_killed_and_started_again_it_ends_where_it_would_have(undisturbed, tmp_p
     rank_0.kill()  # the one that writes
     status, _, err = finish(launch)
     assert status == 1
-    assert re.search(r"exitcode *: (-9|1)\b", err), err  # its end, or the error of rank 1 where that is seen first
+    assert "exitcode: -9" in err or "[rank1]: Traceback" in err, err  # rank 1, cut off, may be the first to be seen
     status, out, err = train(tmp_path, *SAVING, "run.pt")
     assert status == 0, err
     [step] = map(int, re.findall(r"^resumed from step (\d+)$", out, re.MULTILINE))
