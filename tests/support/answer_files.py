@@ -96,16 +96,23 @@ def defined_last(source: str) -> str:
     return last
 
 
-def chosen(answers: list[Answer], size: int, right_every: int = 1, wrong_every: int = 1) -> list[Answer]:
-    """Take every so manieth right and wrong answer, of those that mean something on so many ranks."""
+def chosen(answers: list[Answer], size: int, *, everyone: bool = True) -> list[Answer]:
+    """Take the answers that mean something on so many ranks: all, or a third of the right and one wrong for each hint.
+
+    >>> some = parsed("# %% wrong: a -> sum\\nx = 1\\n# %% wrong: b -> sum\\nx = 2\\n# %% wrong: c -> mean\\nx = 3\\n")
+    >>> [answer.like for answer in chosen(some, 2, everyone=False)]
+    ['a', 'c']
+    """
     fitting = [answer for answer in answers if answer.from_ranks <= size]
+    if everyone:
+        return fitting
     right, wrong = ([answer for answer in fitting if answer.right is kind] for kind in (True, False))
-    return right[::right_every] + wrong[::wrong_every]
+    return right[::3] + list({answer.words: answer for answer in reversed(wrong)}.values())[::-1]
 
 
-def failures(check: str, size: int, right_every: int = 1, wrong_every: int = 1) -> list[str]:
+def failures(check: str, size: int, *, everyone: bool = True) -> list[str]:
     """Say which answers are misjudged on so many ranks: all ranks must pass a right one, and none a wrong one."""
-    answers, found = chosen(read(check), size, right_every, wrong_every), []
+    answers, found = chosen(read(check), size, everyone=everyone), []
     for answer, said in zip(answers, judged(check, answers, size), strict=True):
         texts = " | ".join(dict.fromkeys(each.text.strip() for each in said))
         if answer.right and not all(each.passed for each in said):
