@@ -24,6 +24,8 @@ _HOMES = {
     "RankError": "engine.results",
     "Meter": "metering.meter",
     "MeterResult": "metering.result",
+    "Timeline": "metering.timeline",
+    "TimelineResult": "metering.timeline_result",
     "memory_ledger": "ledger",
     "ledger_table": "ledger.table",
     "verify": "verification",

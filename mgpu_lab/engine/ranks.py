@@ -11,6 +11,7 @@ from typing import Any, Self
 from mgpu_lab.engine.arguments import already_run, check_source, check_timeout, choose
 from mgpu_lab.engine.asking import HELP_TIMEOUT_S, answers_of, ask_first, asked, pick
 from mgpu_lab.engine.backends.local import local_backend
+from mgpu_lab.engine.clocks import ahead_of_us
 from mgpu_lab.engine.journal import Lost, Step, pushed
 from mgpu_lab.engine.member import Member
 from mgpu_lab.engine.members import Members
@@ -221,6 +222,18 @@ class Ranks:
         with self._alone():
             records = answers_of(self.members, pick(self.members, None), messages.Record, "meter")
             return records[0].together(records)
+
+    def timeline(self) -> Any:
+        """Return as a ``TimelineResult`` what the ranks recorded, each in its last block of ``timeline``.
+
+        The ranks' clocks are compared with this process's, so that one rank's times can be read beside another's.
+        """
+        with self._alone():
+            everyone = pick(self.members, None)
+            records = answers_of(self.members, everyone, messages.Record, "timeline")
+            ahead = [ahead_of_us(self.members, rank) for rank in everyone]
+            rows = [record.at(*differs) for record, differs in zip(records, ahead, strict=True)]
+            return records[0].together(rows)
 
     def samples(self) -> dict[int, tuple[messages.Sample, ...]]:
         """Return the live samples of each rank's last minutes, oldest first; ``sampling()`` has them taken."""

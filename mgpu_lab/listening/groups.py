@@ -34,24 +34,32 @@ class GroupListener(Protocol):
 
 
 _listeners: list[GroupListener] = []
+_in_dispatcher = False  # whether C++'s calls are heard already
 _inside = threading.local()  # .busy: within a call that is heard already
 _installed = False
 
 
 @contextmanager
-def listening(listener: GroupListener) -> Iterator[None]:
-    """Tell ``listener`` of every call of any process group until the block ends."""
+def listening(listener: GroupListener, *, python_only: bool = False) -> Iterator[None]:
+    """Tell ``listener`` of every call of any process group until the block ends.
+
+    ``python_only``: C++'s calls need not be heard. To hear them every operator passes through Python, which a block
+    whose time is measured would feel; calls from Python cost nothing more.
+    """
+    global _in_dispatcher  # noqa: PLW0603 - one for the process, like the listeners
     install()
-    first = not _listeners
+    first = not _in_dispatcher and not python_only
     _listeners.append(listener)
     try:
         if first:
+            _in_dispatcher = True
             with dispatch_mode():
                 yield
         else:
             yield
     finally:
         _listeners.remove(listener)
+        _in_dispatcher = _in_dispatcher and not first
 
 
 def hear(call: GroupCall) -> None:

@@ -1,1 +1,1 @@
-"""Where the time of a training loop goes: steps, items a second."""
+"""Where the time of a training loop goes: steps, items a second, and a step's compute, communication and idle time."""

@@ -42,6 +42,7 @@ dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
 '''
 USES = {
     "meter": "from mgpu_lab import Meter\n\nmeter = Meter(rank=rank)\n",
+    "timeline": "from mgpu_lab import Timeline\n\ntimeline = Timeline(rank=rank)\n",
     "memory_ledger": "from mgpu_lab import memory_ledger\n",
 }
 SHOW = '''

@@ -64,8 +64,9 @@ class RanksMagics(Magics):
             %%ranks --timeout 60     for 60 seconds at most,
             %%ranks --watch          showing memory and throughput meanwhile.
 
-        A rank starts with the names rank, world_size, local_rank, device, torch, dist, meter and memory_ledger. In the
-        notebook `ranks.push(name=value)` and `ranks.pull("name")` send values to the ranks and fetch them.
+        A rank starts with the names rank, world_size, local_rank, device, torch, dist, meter, timeline and
+        memory_ledger. In the notebook `ranks.push(name=value)` and `ranks.pull("name")` send values to the ranks and
+        fetch them.
         """
         try:
             words = shlex.split(line)

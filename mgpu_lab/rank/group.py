@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mgpu_lab.metering.meter import Meter
+from mgpu_lab.metering.timeline import Clock, Timeline
 from mgpu_lab.rank.collectives import Collectives
 from mgpu_lab.rank.rendezvous import Rendezvous, meet
 from mgpu_lab.wire.errors import StaleGroupError
@@ -39,7 +40,9 @@ class Group:
         self.collectives = Collectives()
         self.collectives.install()
         self.meter = Meter(rank=spec.rank)
-        self.recorders = {"meter": self.meter}  # what the kernel may ask the records of, by name
+        self.timeline = Timeline(rank=spec.rank)
+        # what the kernel may ask the records of, by name
+        self.recorders: dict[str, Any] = {"meter": self.meter, "timeline": self.timeline, "clock": Clock()}
         self.device = torch.device(spec.device_name)
         self.variables: dict[str, Any] = {}  # the cells' own
         self.excepthook = sys.excepthook
@@ -75,6 +78,7 @@ class Group:
             "torch": self.torch,
             "dist": self.dist,
             "meter": self.meter,
+            "timeline": self.timeline,
             "memory_ledger": self.memory_ledger,
         }
 

@@ -122,7 +122,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Record:
-    """Ask for what the recorder ``name`` (``meter``) has recorded."""
+    """Ask for what the recorder ``name`` (``meter``, ``timeline``, ``clock``) has recorded."""
 
     request: int
     name: str

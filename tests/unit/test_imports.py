@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "wire": set(),
     "rank": {"wire", "metering", "ledger", "listening"},
     "listening": {"wire"},
-    "metering": {"tables", "wire"},
+    "metering": {"listening", "tables", "wire"},
     "ledger": {"tables", "wire"},
     "checks": {"ledger", "verification", "wire", "listening"},
     "course": {"listening", "ledger", "tables", "wire"},

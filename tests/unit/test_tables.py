@@ -53,7 +53,7 @@ def test_the_ranks_status_names_what_is_unknown():
 rank   pid  device  state   memory  last cell
 0     4711  cpu     idle    12 MiB  [3]
 1      815  cuda:1  lost   unknown  none
-Every rank starts with these names: rank, world_size, local_rank, device, torch, dist, meter, memory_ledger."""
+Every rank starts with these names: rank, world_size, local_rank, device, torch, dist, meter, timeline, memory_ledger."""  # noqa: E501
     )
     shown = Parsed(table._repr_html_())
     assert (shown.caption, shown.row_headings) == ("Ranks", ["0", "1"])

@@ -1,0 +1,164 @@
+"""The collectives in a trace: which, when, how many bytes.
+
+torch.profiler records each call as an operator (``c10d::allreduce_``), whoever makes it: Python, DDP's C++, a
+functional collective. Its end is that of the work it started: gloo's span, or NCCL's kernel. Bytes are those of the
+whole tensor: what is reduced, gathered in the end, scattered. A call from Python is heard when it is made, with its
+bytes; those of the others are read from the operator's shapes and the work's dtype.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mgpu_lab.listening.group_calls import OPERATIONS
+from mgpu_lab.metering.intervals import Interval
+from mgpu_lab.metering.trace import BACKENDS, Event
+
+ITEM_BYTES = {  # as operators' inputs are called, and as NCCL's kernels call them
+    **dict.fromkeys(("double", "long int", "Double", "Long", "c10::complex<float>"), 8),
+    **dict.fromkeys(("float", "int", "Float", "Int"), 4),
+    **dict.fromkeys(("c10::BFloat16", "c10::Half", "short int", "BFloat16", "Half", "Short"), 2),
+    **dict.fromkeys(("unsigned char", "signed char", "bool", "Byte", "Char", "Bool"), 1),
+    **dict.fromkeys(("c10::Float8_e4m3fn", "c10::Float8_e5m2", "Float8_e4m3fn", "Float8_e5m2"), 1),
+}
+WORKS = {"reduce_scatter": ("reduce_scatter", "all_reduce")}  # gloo reduces all of it and keeps its part
+HEARD_BEFORE_S = 100e-6  # a call is heard just before its operator begins; two clocks are compared
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A call that Python made: when it was heard, what it moves."""
+
+    name: str
+    at_s: float
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Collective:
+    """One call: from the moment it was asked for to the end of its work. ``size_bytes`` None: not known."""
+
+    name: str
+    began_s: float
+    ended_s: float
+    size_bytes: int | None
+
+
+def collectives_of(events: Sequence[Event], heard: Iterable[Heard], when: Interval) -> tuple[Collective, ...]:
+    """Return the calls that were made within the window, in order."""
+    calls = [each for each in events if each.name.startswith("c10d::") and operation(each) in OPERATIONS]
+    works = works_of(events, calls)
+    sizes = heard_sizes(calls, heard)
+    found = []
+    for place, call in enumerate(calls):
+        if when[0] <= call.began_s <= when[1]:
+            ended_s = max([call.ended_s, *(work.ended_s for work in works[place])])
+            size = sizes.get(place)
+            size = computed_size(call, works[place]) if size is None else size
+            found.append(Collective(name_of(call), call.began_s - when[0], min(ended_s, when[1]) - when[0], size))
+    return tuple(found)
+
+
+def operation(event: Event) -> str:
+    """``allreduce`` of ``c10d::allreduce_``."""
+    return event.name.partition("::")[2].removesuffix("_")
+
+
+def name_of(call: Event) -> str:
+    return OPERATIONS[operation(call)][0]
+
+
+def heard_sizes(calls: Sequence[Event], heard: Iterable[Heard]) -> dict[int, int]:
+    """Assign each call that Python made to the first operator of its name that begins after it."""
+    sizes: dict[int, int] = {}
+    place = 0
+    for one in sorted(heard, key=lambda each: each.at_s):
+        fits = (
+            at
+            for at in range(place, len(calls))
+            if calls[at].began_s >= one.at_s - HEARD_BEFORE_S and name_of(calls[at]) == one.name
+        )
+        if (found := next(fits, None)) is not None:
+            sizes[found] = one.size_bytes
+            place = found + 1
+    return sizes
+
+
+def works_of(events: Sequence[Event], calls: Sequence[Event]) -> list[list[Event]]:
+    """Return for each call the spans of its work: gloo's by name and shape, in order; NCCL's by its launch."""
+    works: list[list[Event]] = [[] for _ in calls]
+    for event in events:
+        if event.name.startswith(BACKENDS):
+            place = next((at for at, call in enumerate(calls) if not works[at] and may_be(call, event)), None)
+            if place is None:  # a list of pieces: each is a work of its own
+                place = next((at for at in range(len(calls) - 1, -1, -1) if may_be(calls[at], event)), None)
+            if place is not None:
+                works[place].append(event)
+    launches = {event.args.get("correlation"): event for event in events if event.category.startswith("cuda_")}
+    for event in events:
+        launch = launches.get(event.args.get("correlation"))
+        if event.category == "kernel" and event.name.startswith("nccl") and launch is not None:
+            for at, call in enumerate(calls):
+                if call.began_s <= launch.began_s <= call.ended_s and call.thread == launch.thread:
+                    works[at].append(event)
+    return works
+
+
+def may_be(call: Event, work: Event) -> bool:
+    """Whether this span can be the work of that call: begun after it, of its name, with one of its shapes."""
+    name = name_of(call)
+    named = work.name.partition(":")[2] in WORKS.get(name, (name,))
+    if not named or work.began_s < call.began_s:
+        return False
+    shapes = work.args.get("Input Dims") or []
+    return not shapes or any(shape in flat_shapes(call) for shape in shapes)
+
+
+def flat_shapes(call: Event) -> list[Any]:
+    """Return the shapes of all tensors that the operator was given, lists of tensors taken apart."""
+    shapes: list[Any] = []
+    for given in call.args.get("Input Dims") or []:
+        shapes += given if given and isinstance(given[0], list) else [given]
+    return shapes
+
+
+def computed_size(call: Event, works: Sequence[Event]) -> int | None:
+    """Return the bytes of the largest thing the operator was given; None where shapes or dtype do not tell."""
+    for work in works:
+        if "In msg nelems" in work.args:
+            items = max(int(work.args["In msg nelems"]), int(work.args.get("Out msg nelems", 0)))
+            return sized(items, [work.args.get("dtype")])
+    if call.name == "c10d::barrier":
+        return 0
+    given = call.args.get("Input Dims") or []
+    kinds = [
+        *(call.args.get("Input type") or []),
+        *(kind for work in works for kind in work.args.get("Input type", [])),
+    ]
+    if operation(call) in ("allgather", "reduce_scatter", "gather", "scatter", "alltoall"):
+        return None  # the shapes of a list of lists are not recorded
+    return sized(max(map(elements, given), default=0), kinds)
+
+
+def elements(given: Any) -> int:
+    """Return the number of elements of a tensor's shape, or of all shapes in a list; no tensor has none."""
+    if not given:
+        return 0
+    return sum(map(elements, given)) if isinstance(given[0], list) else math.prod(given)
+
+
+def sized(items: int, kinds: Iterable[Any]) -> int | None:
+    item_bytes = next((ITEM_BYTES[kind] for kind in kinds if kind in ITEM_BYTES), None)
+    return None if item_bytes is None else items * item_bytes
+
+
+def summed(calls: Iterable[Collective]) -> tuple[Mapping[str, int], Mapping[str, int | None]]:
+    """Return calls and bytes by name; bytes are None where those of one call are not known."""
+    counts: dict[str, int] = {}
+    sizes: dict[str, int | None] = {}
+    for call in calls:
+        counts[call.name] = counts.get(call.name, 0) + 1
+        so_far = sizes.get(call.name, 0)
+        sizes[call.name] = None if so_far is None or call.size_bytes is None else so_far + call.size_bytes
+    return counts, sizes
