@@ -5,7 +5,6 @@
 
 from mgpu_lab.course.byte_rows import show_bytes
 from mgpu_lab.course.python_text import PythonText, base_model, matrices
-from mgpu_lab.course.spans import draw_spans
 from mgpu_lab.course.timing import fastest_s
 from mgpu_lab.course.torchrun import Said, torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
@@ -16,7 +15,6 @@ __all__ = [
     "Said",
     "Traffic",
     "base_model",
-    "draw_spans",
     "fastest_s",
     "matrices",
     "show_bytes",

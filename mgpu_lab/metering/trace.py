@@ -3,6 +3,8 @@
 On a CPU compute is what torch's operators take: from the moment torch is asked for one until it returns. Python between
 two operators counts as idle, and so does code that torch does not see. Communication is what gloo reports, from the
 call to its end, waiting for other ranks included, and the time a thread spends inside a call of torch.distributed.
+gloo completes a send or a receive in its ``wait()``, so the span of a message ends when that has returned, even where
+the data was there before (seen with torch 2.13).
 On a GPU compute is the kernels and copies that the GPU itself reports, and communication is NCCL's kernels.
 Units: seconds since the block began.
 """
