@@ -51,6 +51,8 @@ LESSONS = {
     "lesson_06_sums": "state-gigabytes add-up",
     "lesson_06_wire": "bf16-wire",
     "lesson_06_skip": "skip-together",
+    "lesson_07_row_parallel": "row-parallel",
+    "lesson_07_vocab": "vocab-parallel",
 }
 HOMES = {name: module for module, names in LESSONS.items() for name in names.split()}
 LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words
