@@ -168,6 +168,8 @@ def dispatch_mode() -> Any:
     class Hearing(TorchDispatchMode):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = kwargs or {}
+            if any(each.__name__ == "DTensor" for each in types):
+                return NotImplemented  # first DTensor's own dispatch, whose collectives then come here
             if getattr(_inside, "busy", False) or func.namespace not in ("c10d", *FUNCTIONAL_SPACES):
                 return func(*args, **kwargs)
             operation = func.name().rpartition("::")[2].removesuffix("_")

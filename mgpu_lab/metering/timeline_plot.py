@@ -21,6 +21,7 @@ STYLES = {  # colour, hatch
     "communication, exposed": ("#ffb703", "///"),
     "idle": ("#ffffff", ""),
 }
+LABELS = {"forward": "forward and other compute"}
 PHASES = ("forward", "backward", "optimizer")
 Height = tuple[float, float]  # where it begins, and how high it is; a lane is 1 high
 COMPUTE: Height = (0.52, 0.38)
@@ -78,7 +79,10 @@ def figure_of(rows: Sequence[Drawn], began: Mapping[int, float], title: str, sum
     axis.tick_params(axis="y", length=0)
     if title:
         axis.set_title(title, loc="left", fontsize="medium")
-    keys = [Patch(facecolor=colour, hatch=hatch, edgecolor="k", label=name) for name, (colour, hatch) in STYLES.items()]
+    keys = [
+        Patch(facecolor=colour, hatch=hatch, edgecolor="k", label=LABELS.get(name, name))
+        for name, (colour, hatch) in STYLES.items()
+    ]
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), fontsize="small", frameon=False)
     return figure
 

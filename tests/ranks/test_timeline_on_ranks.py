@@ -188,3 +188,17 @@ def test_the_saved_trace_holds_both_ranks_operators(ranks, tmp_path):
 def test_the_profiler_says_nothing_of_its_own(ranks):
     result = ranks.run("with timeline(): torch.ones(2) + 1")
     assert [(each.stdout, each.stderr) for each in result] == [("", "")] * 2
+
+
+def test_the_counter_hears_what_a_dtensor_sends_by_itself(ranks):
+    source = """
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.tensor import Shard, distribute_tensor
+        from mgpu_lab.course import traffic
+
+        cut = distribute_tensor(torch.ones(4, 4), init_device_mesh("cpu", (2,)), [Shard(0)])
+        with traffic() as seen:
+            total = (cut.sum() + 1).full_tensor()
+        calls = dict(seen.calls)"""
+    assert ranks.run(source).ok
+    assert ranks.pull("calls") == [{"all_reduce": 1}] * 2
