@@ -53,6 +53,7 @@ LESSONS = {
     "lesson_06_skip": "skip-together",
     "lesson_07_row_parallel": "row-parallel",
     "lesson_07_vocab": "vocab-parallel",
+    "lesson_07_schedule": "schedule-1f1b",
 }
 HOMES = {name: module for module, names in LESSONS.items() for name in names.split()}
 LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words
