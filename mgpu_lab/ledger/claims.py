@@ -1,7 +1,7 @@
 """Who claims what: the parts of a model and of an optimizer, each under a category and a name.
 
-Knows FSDP2, DeepSpeed's ZeRO optimizers, peft and bitsandbytes by their looks and imports none of them. FSDP1 and
-pipeline stages it does not know.
+Knows FSDP2, tensor parallel weights (DTensor), DeepSpeed's ZeRO optimizers, peft and bitsandbytes by their looks and
+imports none of them. FSDP1 it does not know; pipeline stages are in `stages`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,21 @@ OPTIMIZER_ATTRIBUTES = (
 STATE_NAMES = {"step": "step counters", **dict.fromkeys(("exp_avg", "exp_avg_sq", "max_exp_avg_sq"), "Adam moments")}
 GRADIENTS = ("gradients", "gradients, {dtype}")
 GATHERED = ("parameters", "gathered weights, {dtype}")
+SHARD = ("parameters", "shard, {dtype}")
+# the copy that a module computes with, and the part of it kept where `reshard_after_forward` is a number
+GATHERED_BY_FSDP = ("_unsharded_param", "_unsharded_inner_tensors", "all_gather_outputs", "_sharded_post_forward_param")
 
 
 def is_quantised(parameter: Any) -> bool:
     """Whether bitsandbytes has packed this parameter into 4 or 8 bits."""
     return getattr(parameter, "quant_state", None) is not None or getattr(parameter, "SCB", None) is not None
+
+
+def is_sharded(parameter: Any) -> bool:
+    """Whether this is a DTensor of which the rank holds a part: one that tensor parallelism has cut."""
+    sizes = getattr(getattr(parameter, "device_mesh", None), "shape", ())
+    placements = getattr(parameter, "placements", ())
+    return any(size > 1 and not one.is_replicate() for one, size in zip(placements, sizes, strict=False))
 
 
 def logical_count(parameter: Any) -> int:
@@ -58,6 +68,8 @@ def claim_weight(owners: Owners, name: str, parameter: Any) -> None:
         owners.claim(parameter, *GATHERED)
     if getattr(parameter, "quant_state", None) is not None:
         claim_packed(owners, parameter)
+    if is_sharded(parameter):
+        owners.claim(parameter, *SHARD)
     owners.claim(parameter, "parameters", "weights, {dtype}")
     if is_quantised(parameter):
         owners.claim(vars(parameter), "parameters", "scales, {dtype}")
@@ -85,8 +97,8 @@ def fsdp_records(model: torch.nn.Module) -> Iterator[Any]:
 
 def claim_fsdp(owners: Owners, record: Any) -> None:
     """Claim the shard, the gathered copy while there is one, and gradients on their way."""
-    owners.claim(record.sharded_param, "parameters", "shard, {dtype}")
-    for name in ("_unsharded_param", "_unsharded_inner_tensors", "all_gather_outputs"):
+    owners.claim(record.sharded_param, *SHARD)
+    for name in GATHERED_BY_FSDP:
         owners.claim(getattr(record, name, None), *GATHERED)
     owners.claim(getattr(record, "unsharded_accumulated_grad", None), *GRADIENTS)
 

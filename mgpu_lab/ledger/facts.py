@@ -18,7 +18,7 @@ ROW_NAMES = (
     *("ZeRO-1 bucket", "ZeRO-2 bucket", "ZeRO-3 bucket", "optimizer's bucket", "DDP buckets"),
     *("norms and flags", "offload staging buffers", "kept for backward", "forward and backward"),
     *("temporary in the optimizer's step", "made without autograd", "from before the block", "communication buffers"),
-    *("inputs, and copies made in C++", "smaller tensors", "CUDA, outside tensors"),
+    *("pipeline receive buffers", "inputs, and copies made in C++", "smaller tensors", "CUDA, outside tensors"),
 )
 
 

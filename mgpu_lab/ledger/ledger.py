@@ -24,8 +24,8 @@ class MemoryLedger(Figures):
     - `optimizer_state`: moments, fp32 master weights, step counters.
     - `buffers`: the module's buffers.
     - `activations`: tensors that a live autograd graph keeps, or that carry one (a loss, logits).
-    - `other`: communication buckets (named), offload staging buffers, input batches and every other live
-      tensor.
+    - `other`: communication buckets and a pipeline stage's receive buffers (named; what has arrived in one is an
+      activation while a graph keeps it), offload staging buffers, input batches and every other live tensor.
 
     A storage that fits two categories counts in the first of them, in this order.
     """

@@ -28,15 +28,19 @@ class Owners:
         self.shapes = shapes  # of the model's parameters
         self.bucket_views = False  # whether gradients are views of DDP's buckets
         self.found: dict[Key, tuple[str, str]] = {}
+        self.idle: dict[Key, tuple[str, str]] = {}  # owned only as long as no autograd graph keeps them
 
     def claim(self, thing: Any, category: str, name: str) -> None:
         """Claim every tensor in `thing`; "{dtype}" in the name becomes the tensor's."""
-        for tensor in tensors_in(thing):
-            owner = (category, name.replace("{dtype}", dtype_name(tensor.dtype)))
-            for storage in storages_of(tensor):
-                key = key_of(storage)
-                if key is not None:
-                    self.found.setdefault(key, owner)
+        claim_in(self.found, thing, category, name)
+
+    def claim_idle(self, thing: Any, category: str, name: str) -> None:
+        """Claim what is an activation while a graph keeps it."""
+        claim_in(self.idle, thing, category, name)
+
+    def of(self, key: Key, *, in_graph: bool = False) -> tuple[str, str] | None:
+        """Tell the owner of a storage, where it has one."""
+        return self.found.get(key) or (None if in_graph else self.idle.get(key))
 
     def place_buckets(self, sizes: Iterable[int], candidates: Iterable[tuple[Key, int]]) -> list[LedgerRow]:
         """Find DDP's buckets of these sizes among `candidates` (key, bytes).
@@ -50,6 +54,15 @@ class Owners:
                 left.remove(size)
                 self.found[key] = (owner[0] if owner else "other", BUCKETS)
         return [LedgerRow("other", BUCKETS, self.device, size) for size in left]
+
+
+def claim_in(found: dict[Key, tuple[str, str]], thing: Any, category: str, name: str) -> None:
+    for tensor in tensors_in(thing):
+        owner = (category, name.replace("{dtype}", dtype_name(tensor.dtype)))
+        for storage in storages_of(tensor):
+            key = key_of(storage)
+            if key is not None:
+                found.setdefault(key, owner)
 
 
 def survey(owners: Owners, bucket_sizes: list[int]) -> tuple[dict[Key, Live], list[LedgerRow]]:
@@ -69,7 +82,7 @@ def survey(owners: Owners, bucket_sizes: list[int]) -> tuple[dict[Key, Live], li
 
 def leaves(key: Key, live: Live, owners: Owners, bucket_sizes: list[int]) -> bool:
     """Whether no known holder is left: neither Python code nor a graph, an owner or DDP."""
-    held = live.in_python or live.in_graph or key in owners.found or live.storage.nbytes() in bucket_sizes
+    held = live.in_python or live.in_graph or owners.of(key) or live.storage.nbytes() in bucket_sizes
     return dist.is_initialized() and not held
 
 

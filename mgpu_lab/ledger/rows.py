@@ -14,8 +14,9 @@ NAMED_UNOWNED = 3  # so many of the largest holdings without an owner get a row 
 def live_rows(owners: Owners, bucket_sizes: list[int], variables: Mapping[str, Any]) -> list[LedgerRow]:
     """Return the rows of all live storages."""
     found, unseen = survey(owners, bucket_sizes)
-    rows = [live.row(*owners.found[key]) for key, live in found.items() if key in owners.found]
-    unowned = {key: live for key, live in found.items() if key not in owners.found}
+    owned = {key: owner for key, live in found.items() if (owner := owners.of(key, in_graph=live.in_graph))}
+    rows = [found[key].row(*owner) for key, owner in owned.items()]
+    unowned = {key: live for key, live in found.items() if key not in owned}
     rows += [live.row("activations", "kept for backward") for live in unowned.values() if live.in_graph]
     rows += unowned_rows({key: live for key, live in unowned.items() if not live.in_graph}, variables)
     return [*rows, *unseen, *outside_tensors(live.storage for live in found.values())]

@@ -20,6 +20,7 @@ from mgpu_lab.ledger.claims import (
     logical_count,
 )
 from mgpu_lab.ledger.owners import BUCKETS, Owners
+from mgpu_lab.ledger.stages import RECEIVED, receive_buffers, stages_of
 from mgpu_lab.ledger.storages import shape_of
 from mgpu_lab.wire.errors import UsageError
 
@@ -34,6 +35,7 @@ class Subject:
             optimizer = getattr(model, "optimizer", None)
         self._model = weakref.ref(model)
         self._optimizers = [weakref.ref(one) for one in checked(optimizer)]
+        self._stages = [weakref.ref(stage) for stage in stages_of(model)]
         self.rank = dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))
         counts = [(logical_count(parameter), is_quantised(parameter)) for parameter in model.parameters()]
         self.parameter_count = sum(count for count, _ in counts)
@@ -85,6 +87,8 @@ class Subject:
             masters_of_model = keeps_masters(chain, parameters)
             for part in chain:
                 claim_optimizer(owners, part, masters_of_model=masters_of_model)
+        for stage in self._stages:
+            owners.claim_idle([*receive_buffers(stage())], *RECEIVED)
         return owners
 
 

@@ -171,7 +171,7 @@ class Tracker(TorchDispatchMode):
         for one in self.tracked.values():
             storage = one.storage()
             key = key_of(storage) if one.owner is None and storage is not None else None
-            one.owner = one.owner if key is None else owners.found.get(key)
+            one.owner = one.owner if key is None else owners.of(key)
 
 
 def _storages(values: Any) -> list[torch.UntypedStorage]:

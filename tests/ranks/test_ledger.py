@@ -440,6 +440,99 @@ def test_fsdp_holds_one_share(ranks):
         assert peak.named("gathered weights") >= 4 * WIDTH * WIDTH, peak
 
 
+# ---- tensor parallel, FSDP2 over it, FSDP2 on a mesh
+def block_net():
+    shapes = [(WIDTH, 4 * WIDTH), (4 * WIDTH, WIDTH)]
+    return nn.Sequential(*[nn.Sequential(*[nn.Linear(*shape, bias=False) for shape in shapes]) for _ in range(LAYERS)])
+
+
+BLOCKS = LAYERS * 8 * WIDTH * WIDTH  # parameters
+
+
+def on_mesh(names, options):
+    """A model on a mesh with these dimensions, after a step: between forward and backward, and after it."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+
+    ranks = dist.get_world_size()
+    mesh = init_device_mesh("cpu", (ranks,) if len(names) == 1 else (2, ranks // 2), mesh_dim_names=names)
+    model = block_net()
+    for block in model if "tp" in names else ():
+        parallelize_module(block, mesh["tp"], {"0": ColwiseParallel(), "1": RowwiseParallel()})
+    sharding = tuple(name for name in names if name != "tp")
+    for part in [*model, model] if sharding else ():
+        fully_shard(part, mesh=mesh[sharding], **options)
+    optimizer = torch.optim.AdamW(model.parameters())
+    for _ in range(2):
+        optimizer.zero_grad()
+        loss = model(torch.randn(8, WIDTH)).square().mean()
+        between = memory_ledger(model, optimizer)
+        loss.backward()
+        optimizer.step()
+    return between, memory_ledger(model, optimizer)
+
+
+MESHES = {  # dimensions, options -> shards of a weight, ranks that share its gathered copy (0: none is kept)
+    "tp": (("tp",), {}, 2, 0),
+    "fsdp x tp": (("fsdp", "tp"), {}, 4, 0),
+    "fsdp x tp, not resharded": (("fsdp", "tp"), {"reshard_after_forward": False}, 4, 2),
+    "hsdp": (("replicate", "shard"), {}, 2, 0),
+    "fsdp, resharded over two": (("fsdp",), {"reshard_after_forward": 2}, 4, 2),
+}
+
+
+@pytest.mark.parametrize("name", MESHES)
+def test_each_rank_of_a_mesh_holds_its_share(name):
+    names, options, shards, sharing = MESHES[name]
+    for between, after in on_ranks(2 if name == "tp" else 4, on_mesh, names, options):
+        assert between.parameter_count == after.parameter_count == BLOCKS
+        assert after.named("shard") == after.parameters == after.gradients == 4 * BLOCKS // shards, after
+        assert after.named("Adam moments") == 8 * BLOCKS // shards
+        assert between.named("gathered weights") == (4 * BLOCKS // sharing if sharing else 0), between
+        assert between.named("shard") == 4 * BLOCKS // shards
+        assert after.other < 20_000
+
+
+# ---- pipelines
+BATCH, CHUNKS = 64, 8
+CHUNK = 4 * WIDTH * BATCH // CHUNKS  # bytes of an activation of one micro-batch
+
+
+def pipelined(schedule):
+    """One rank's ledgers at its first backward and after the step; the stage keeps four activations a micro-batch."""
+    from torch.distributed import pipelining
+
+    model = nn.Sequential(*[nn.Linear(WIDTH, WIDTH, bias=False), nn.ReLU()] * 2, nn.Linear(WIDTH, WIDTH, bias=False))
+    rank, ledgers = dist.get_rank(), []
+    stage = pipelining.PipelineStage(model, rank, 2, torch.device("cpu"))
+    steps = getattr(pipelining, schedule)(stage, CHUNKS, loss_fn=lambda out, _: out.square().mean())
+    backward_of = stage.backward_one_chunk
+
+    def first_backward(*args, **kwargs):
+        if not ledgers:
+            ledgers.append(memory_ledger(model))
+        return backward_of(*args, **kwargs)
+
+    stage.backward_one_chunk = first_backward
+    for _ in range(2):
+        ledgers.clear()
+        batch = torch.randn(BATCH, WIDTH)
+        steps.step(*[batch] if rank == 0 else [], target=batch if rank else None)
+    return ledgers[0], memory_ledger(model)
+
+
+@pytest.mark.parametrize(("schedule", "in_flight"), [("ScheduleGPipe", (8, 8)), ("Schedule1F1B", (3, 1))])
+def test_a_pipeline_stage_keeps_the_activations_of_the_micro_batches_in_flight(schedule, in_flight):
+    for rank, (first, after) in enumerate(on_ranks(2, pipelined, schedule)):
+        flying = in_flight[rank]
+        assert close(first.activations, flying * 4 * CHUNK, 0.3), first
+        assert after.activations == 0
+        received = flying if rank else 0  # what has arrived and is kept for backward is an activation
+        assert first.named("receive buffers") == (CHUNKS - received) * CHUNK, first
+        assert after.named("receive buffers") == CHUNKS * CHUNK, after
+
+
 # ---- peft and bitsandbytes
 def qlora():
     import bitsandbytes
