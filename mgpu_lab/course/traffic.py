@@ -5,6 +5,9 @@
 >>> sent.calls["all_reduce"], sent.bytes["all_reduce"]  # doctest: +SKIP
 (1, 1024)
 
+>>> sent.of(mesh["tp"].get_group()).wire_bytes  # doctest: +SKIP
+1024.0
+
 PyTorch has a counter of calls of its own, ``torch.distributed.tensor.debug.CommDebugMode``; it does not count bytes.
 """
 
@@ -14,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mgpu_lab.listening import groups
 
@@ -35,9 +38,18 @@ class Traffic:
     calls: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
     wire_bytes: float = 0.0
+    groups: dict[str, Traffic] = field(default_factory=dict)
 
     def heard(self, call: GroupCall) -> None:
-        """Add one call."""
+        """Add one call, here and to its group's own count."""
+        self.add(call)
+        self.groups.setdefault(call.group.group_name, Traffic()).add(call)
+
+    def of(self, group: Any) -> Traffic:
+        """Return what went through one process group, such as ``mesh["tp"].get_group()``; nothing is 0 bytes."""
+        return self.groups.get(group.group_name, Traffic())
+
+    def add(self, call: GroupCall) -> None:
         self.calls[call.name] += 1
         self.bytes[call.name] += call.bytes
         self.wire_bytes += call.wire_bytes

@@ -72,3 +72,13 @@ def test_traffic_adds_up():
         counted.heard(of_group(operation, GROUP, args, {}))
     assert str(counted) == "all_gather: 1 call, 160 bytes\nall_reduce: 2 calls, 80 bytes"
     assert (counted.wire_bytes, str(Traffic())) == (240.0, "nothing was sent")
+
+
+def test_traffic_is_told_by_group():
+    counted, other = Traffic(), SimpleNamespace(group_name="8", size=lambda: 2)
+    for group in (GROUP, GROUP, other):
+        counted.heard(of_group("allreduce", group, ([TENSOR],), {}))
+    assert (counted.of(GROUP).calls["all_reduce"], counted.of(GROUP).wire_bytes) == (2, 120.0)
+    assert (counted.of(other).bytes["all_reduce"], counted.of(other).wire_bytes) == (40, 40.0)
+    assert counted.of(SimpleNamespace(group_name="9")).wire_bytes == 0.0
+    assert (counted.calls["all_reduce"], counted.wire_bytes) == (3, 160.0)
