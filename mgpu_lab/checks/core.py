@@ -54,10 +54,17 @@ LESSONS = {
     "lesson_07_row_parallel": "row-parallel",
     "lesson_07_vocab": "vocab-parallel",
     "lesson_07_schedule": "schedule-1f1b",
+    "lesson_07_mesh": "choose-mesh",
 }
 HOMES = {name: module for module, names in LESSONS.items() for name in names.split()}
 LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words
-VALUES = {"narrow-slot", "hot-card", "small-shm", "device-zero"}  # the others' answers are functions or classes
+VALUES = {
+    "narrow-slot",
+    "hot-card",
+    "small-shm",
+    "device-zero",
+    "choose-mesh",
+}  # the others' answers are functions or classes
 PASSED, WRONG, TO_DO = "passed", "not yet", "to do"
 EMPTY_BODY = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "RETURN_GENERATOR"}
 
