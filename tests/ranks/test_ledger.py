@@ -533,6 +533,27 @@ def test_a_pipeline_stage_keeps_the_activations_of_the_micro_batches_in_flight(s
         assert after.named("receive buffers") == CHUNKS * CHUNK, after
 
 
+def stashed():
+    """A pipeline by hand: for two micro-batches, what was received and what was sent on, kept for backward."""
+    model, stash = nn.Sequential(nn.GELU(), nn.Linear(WIDTH, WIDTH)), {}
+    for number in range(2):
+        received = torch.randn(BATCH, WIDTH).requires_grad_()
+        stash[number] = received, model(received)
+    before = memory_ledger(model)
+    for received, sent in stash.values():
+        sent.backward(torch.ones_like(sent))
+        assert received.grad is not None
+    stash.clear()
+    del received, sent
+    return before, memory_ledger(model)
+
+
+def test_what_a_pipeline_by_hand_stashes_are_activations():
+    [(before, after)] = on_ranks(1, stashed)
+    assert before.activations == 2 * 3 * 4 * BATCH * WIDTH, before  # received, after GELU, sent
+    assert (before.other, after.activations) == (0, 0), before
+
+
 # ---- peft and bitsandbytes
 def qlora():
     import bitsandbytes
