@@ -5,6 +5,7 @@
 
 from mgpu_lab.course.byte_rows import show_bytes
 from mgpu_lab.course.python_text import PythonText, base_model, matrices
+from mgpu_lab.course.shards import farthest_gradient
 from mgpu_lab.course.timing import fastest_s
 from mgpu_lab.course.torchrun import Said, torchrun
 from mgpu_lab.course.traffic import Traffic, traffic
@@ -15,6 +16,7 @@ __all__ = [
     "Said",
     "Traffic",
     "base_model",
+    "farthest_gradient",
     "fastest_s",
     "matrices",
     "show_bytes",

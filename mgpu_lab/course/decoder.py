@@ -1,5 +1,7 @@
 """The small decoder that lesson 07 cuts: plain torch, so that every layer that is split is in sight.
 
+    Stage(model, stage, stages)     some of its blocks; the first stage has the embedding, the last norm and head
+
     Decoder(width=64, heads=4, kv_heads=2, layers=4)       tokens [batch, sequence] -> logits [batch, sequence, 256]
       embedding
       blocks:   x + attention(norm_1(x)), x + mlp(norm_2(x))
@@ -84,4 +86,24 @@ class Decoder(nn.Module):
         for block in self.blocks:
             x = block(x)
         out: Tensor = self.head(self.norm(x))
+        return out
+
+
+class Stage(nn.Module):
+    """One of several stages of a decoder: its blocks ``share * stage`` to ``share * (stage + 1)``, the same layers.
+
+    The first stage takes token ids [batch, sequence], the others activations [batch, sequence, width]; the last one
+    returns logits. The model is made whole first; a real program makes only the layers that it keeps.
+    """
+
+    def __init__(self, model: Decoder, stage: int, stages: int) -> None:
+        super().__init__()
+        share = len(model.blocks) // stages
+        self.before = model.embedding if stage == 0 else nn.Identity()
+        self.blocks = nn.Sequential(*model.blocks[share * stage : share * (stage + 1)])
+        self.after = nn.Sequential(model.norm, model.head) if stage == stages - 1 else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return activations, or on the last stage logits."""
+        out: Tensor = self.after(self.blocks(self.before(x)))
         return out
