@@ -21,6 +21,7 @@ Notebook = Any  # nbformat brings no types
 MAX_LINES, MOST_LINES, MEDIAN_LINES = 40, 15, 5  # none over, 90% within, median at most
 RAISES = {"raises-exception", "nbval-raises-exception"}
 KEPT_AS_TEXT = ("text/", "application/json", "image/svg+xml")  # the rest of an output is binary, or code of a widget
+EMBEDDED = re.compile(r"data:image/\w+;base64,[\w+/=]+")  # an image's letters may happen to spell a place
 PLACES = r"/home/\w|/Users/\w|/root/|/tmp/|[A-Z]:\\Users|\.venv/|site-packages"
 
 
@@ -192,7 +193,8 @@ def output_texts(cell_outputs: list[Any]) -> Iterator[str]:
             yield from (output.evalue, *output.traceback)
         else:
             shown = {mime: value for mime, value in output.data.items() if mime.startswith(KEPT_AS_TEXT)}
-            yield from (value if isinstance(value, str) else json.dumps(value) for value in shown.values())
+            texts = (value if isinstance(value, str) else json.dumps(value) for value in shown.values())
+            yield from (EMBEDDED.sub("", text) for text in texts)
 
 
 def machine_words() -> re.Pattern[str]:

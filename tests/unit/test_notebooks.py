@@ -58,7 +58,8 @@ def found(notebook, path=LESSON):
 def test_a_good_lesson_passes():
     picture = v4.new_markdown_cell("## Picture\n\n![A ring of four ranks](https://example.org/ring.svg)")
     error = v4.new_output("error", ename="ValueError", evalue="no", traceback=["ValueError: no"])
-    fine = code(outputs=[stream("2 ranks\n"), html("<b>fine</b>")])
+    spelt = html('<img alt="a" src="data:image/png;base64,aa/root/bb/tmp/cc=">')
+    fine = code(outputs=[stream("2 ranks\n"), html("<b>fine</b>"), spelt])
     assert found(lesson(picture, fine, code("1 / 0", 2, [error], tags=["raises-exception"]))) == ""
 
 
