@@ -94,11 +94,16 @@ class Stage(nn.Module):
 
     The first stage takes token ids [batch, sequence], the others activations [batch, sequence, width]; the last one
     returns logits. The model is made whole first; a real program makes only the layers that it keeps.
+
+    Raises:
+        ValueError: the blocks do not divide by the stages.
     """
 
     def __init__(self, model: Decoder, stage: int, stages: int) -> None:
         super().__init__()
-        share = len(model.blocks) // stages
+        share, left = divmod(len(model.blocks), stages)
+        if left or not share:
+            raise ValueError(f"{len(model.blocks)} blocks do not divide by {stages} stages")
         self.before = model.embedding if stage == 0 else nn.Identity()
         self.blocks = nn.Sequential(*model.blocks[share * stage : share * (stage + 1)])
         self.after = nn.Sequential(model.norm, model.head) if stage == stages - 1 else nn.Identity()

@@ -6,6 +6,7 @@ True
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def farthest_gradient(model: nn.Module, plain: nn.Module, group: Any = None) -> float:
-    """Return the largest difference between a gradient of ``model`` and what ``plain`` says it should be.
+    """Return the largest difference between a gradient of ``model`` and what ``plain`` says it should be; nan counts.
 
     Both have the same parameters in the same order. One of ``model``'s is whole, or this rank's share of it along one
     dimension, in the order of the ranks in ``group`` (None: all ranks), or a DTensor; then every rank must call this.
@@ -24,7 +25,8 @@ def farthest_gradient(model: nn.Module, plain: nn.Module, group: Any = None) -> 
     pairs = list(zip(model.parameters(), plain.parameters(), strict=True))
     if any(p.grad is None or q.grad is None for p, q in pairs):
         raise ValueError("a parameter has no gradient: call backward on both models first")
-    return max(difference(p.grad, q.grad, group) for p, q in pairs)
+    found = [difference(p.grad, q.grad, group) for p, q in pairs]
+    return max(found, key=lambda each: (math.isnan(each), each))
 
 
 def difference(mine: Any, whole: Any, group: Any) -> float:

@@ -66,7 +66,7 @@ class RankTimeline:
 
     @property
     def compute_share(self) -> float:
-        """The share of the step in which this rank computed. In a pipeline the rest is its bubble."""
+        """The share of this rank's own block in which it computed; a rank that is done early has a shorter block."""
         return self.compute_s / self.step_s if self.step_s else 0.0
 
     def at(self, ahead_s: float, error_s: float) -> RankTimeline:

@@ -83,7 +83,7 @@ for name, schedule in {"GPipe": gpipe(M), "1F1B": one_forward_one_backward(rank,
     share = 1 - sum(row.compute_s for row in seen) / max(row.step_s for row in seen) / world_size
     idle.setdefault(name, []).append(share)
 """
-TRIES = 2
+TRIES = 4
 SECONDS = 0.05  # of a forward: long against a message and against the moment a rank needs to wake up
 
 
@@ -144,14 +144,40 @@ def test_a_block_makes_two_all_reduces_forward_and_two_backward(four):
 
 @pytest.mark.parametrize("stages", [2, 4])
 def test_the_timeline_shows_the_predicted_bubble(stages):
-    """Of several tries the best: other programs on the machine can only lengthen a step."""
+    """Other programs on the machine can only lengthen a step, so a step that was disturbed is tried again."""
     with Ranks(stages, "cpu") as ranks:
         run(ranks, *lesson("make_model", "farthest_gradient", "exchange", "gpipe", "PacedLinear"))
         run(ranks, *lesson("one_forward_one_backward"), BIT_FOR_BIT)
         assert ranks.pull("apart") == [0.0] * stages
         for micro_batches in (2, 8) if stages == 2 else (4, 16):
-            predicted = (stages - 1) / (micro_batches + stages - 1)
+            predicted = pytest.approx((stages - 1) / (micro_batches + stages - 1), rel=0.2)
             source = BUBBLE.replace("SECONDS", str(SECONDS)).replace("M)", f"{micro_batches})")
-            run(ranks, "idle = {}", *[source] * TRIES)
-            for schedule, shares in ranks.pull("idle")[0].items():
-                assert min(shares) == pytest.approx(predicted, rel=0.2), (stages, micro_batches, schedule, shares)
+            run(ranks, "idle = {}")
+            for _ in range(TRIES):
+                run(ranks, source)
+                best = {name: min(shares) for name, shares in ranks.pull("idle")[0].items()}
+                if best == {"GPipe": predicted, "1F1B": predicted}:
+                    break
+            assert best == {"GPipe": predicted, "1F1B": predicted}, (stages, micro_batches)
+
+
+def test_a_stage_refuses_what_would_leave_blocks_out():
+    from mgpu_lab.course.decoder import Decoder, Stage
+
+    for stages in (3, 8):
+        with pytest.raises(ValueError, match=f"4 blocks do not divide by {stages} stages"):
+            Stage(Decoder(layers=4), 0, stages)
+
+
+def test_a_gradient_that_is_not_a_number_is_far():
+    import torch
+
+    from mgpu_lab.course import farthest_gradient
+
+    models = [torch.nn.Linear(2, 2) for _ in range(2)]
+    for model in models:
+        model(torch.ones(1, 2)).sum().backward()
+    models[1].load_state_dict(models[0].state_dict())
+    assert farthest_gradient(*models) < 1e-5
+    models[0].bias.grad[1] = float("nan")
+    assert not farthest_gradient(*models) < 1e-5
