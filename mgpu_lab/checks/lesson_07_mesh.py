@@ -1,12 +1,14 @@
 """The check of lesson 07's exercise in the notebook's kernel: a mesh for each of four machines and models.
 
-Rules first, each with its own hint; then seconds. Any mesh within a tenth of the fastest is right.
+Rules first, each with its own hint; then the seconds beside computing, which takes as long on any mesh. Any mesh within
+a tenth of the fewest is right.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +22,7 @@ STATE_BYTES, NUMBER_BYTES = 16, 2  # per parameter: weights, gradients, Adam; of
 
 @dataclass(frozen=True)
 class Case:
-    """A machine and a model. Rates are those of one GPU; ``compute_s`` is a step's computing on all GPUs together."""
+    """A machine and a model. Rates are those of one GPU; ``compute_s`` is how long they all compute in a step."""
 
     hosts: int
     gpus_per_host: int
@@ -74,8 +76,8 @@ def judge_mesh(name: str, case: Case, given: Any) -> None:
     if taken > AS_GOOD * least:
         largest = max(parts, key=lambda part: parts[part])
         raise Wrong(
-            f"{name}, {shown(mesh)}: keeps all rules and takes {taken:.3g} s; {least:.3g} s is possible. The largest "
-            f"part is {largest}: {parts[largest]:.3g} s{where(case, mesh, largest)}."
+            f"{name}, {shown(mesh)}: keeps all rules and takes {taken:.3g} s beside computing; {least:.3g} s is "
+            f"possible. The largest part is {largest}: {parts[largest]:.3g} s{where(case, mesh, largest)}."
         )
 
 
@@ -85,8 +87,8 @@ def mesh_from(name: str, given: Any) -> Mesh:
         raise Wrong(f'{name}: a mesh is a dictionary with the keys "ddp", "fsdp", "tp" and "pp", not {given!r}.')
     numbers = {dimension: number_of(given.get(dimension, 1)) for dimension in DIMENSIONS}
     for dimension, number in numbers.items():
-        if number is None or number < 1 or number != int(number):
-            raise Wrong(f"{name}: {dimension} is a number of ranks, 1 or more, not {given[dimension]!r}.")
+        if number is None or number < 1 or not number.is_integer():
+            raise Wrong(f"{name}: {dimension} is a number of ranks, 1 or more, not {reprlib.repr(given[dimension])}.")
     return {dimension: int(number or 1) for dimension, number in numbers.items()}
 
 

@@ -110,3 +110,81 @@ choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"ddp": 2, "tp": 8, "pp": 8},
 choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"fsdp": 8}}
 # %% wrong: tensor parallel over PCIe -> tp: 5.37 s inside the hosts
 choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"tp": 2, "pp": 4}}
+# %% right: a function, keywords
+def mesh(ddp=1, fsdp=1, tp=1, pp=1):
+    return locals()
+
+
+choices = {"A": mesh(4), "B": mesh(fsdp=4, ddp=2), "C": mesh(ddp=2, fsdp=8, tp=8), "D": mesh(pp=4, ddp=2)}
+# %% right: filled in later
+choices = {name: {} for name in "ABCD"}
+choices["A"]["ddp"] = 4
+choices["B"].update(fsdp=4, ddp=2)
+choices["C"] |= {"ddp": 4, "fsdp": 4, "tp": 8}
+choices["D"]["pp"] = choices["A"]["ddp"]
+choices["D"].setdefault("ddp", 2)
+# %% right: zip, other order of machines
+choices = dict(zip("DCBA", [{"pp": 4, "ddp": 2}, {"tp": 8, "fsdp": 16}, {"fsdp": 8}, {"ddp": 4}]))
+# %% right: what is left over
+from mgpu_lab.checks.lesson_07_mesh import CASES
+
+gpus = {name: case.hosts * case.gpus_per_host for name, case in CASES.items()}
+choices = {
+    "A": {"ddp": gpus["A"]},
+    "B": {"fsdp": gpus["B"]},
+    "C": {"tp": CASES["C"].gpus_per_host, "fsdp": gpus["C"] // CASES["C"].gpus_per_host},
+    "D": {"pp": CASES["D"].hosts, "ddp": gpus["D"] // CASES["D"].hosts, "tp": True + 0},
+}
+# %% right: numbers of other kinds
+from collections import Counter, OrderedDict
+from fractions import Fraction
+
+choices = {"A": Counter(ddp=4), "B": OrderedDict(fsdp=Fraction(16, 2)), "C": {"fsdp": 2**4, "tp": 1 << 3}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: not a number -> ddp is a number of ranks, 1 or more, not nan
+choices = {"A": {"ddp": float("nan")}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: without end -> ddp is a number of ranks, 1 or more, not inf
+choices = {"A": {"ddp": float("inf")}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: two negatives -> 1 or more, not -2
+choices = {"A": {"ddp": -2, "fsdp": -2}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: a bool -> 1 or more, not True
+choices = {"A": {"ddp": True, "fsdp": 4}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: a digit repeated -> 1 or more, not 1000
+choices = {"A": {"ddp": 10**400}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: nested -> 1 or more, not {
+choices = {"A": {"ddp": {"fsdp": 4}}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: a pair -> a mesh is a dictionary
+choices = {"A": ("ddp", 4), "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: nothing for one -> multiply to 1, and there are 4
+choices = {"A": {}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: a pipeline for a small model -> ddp 2 x pp 2: keeps all rules and takes 0.0884 s beside computing; 0.075 s is possible
+choices = {"A": {"ddp": 2, "pp": 2}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: two stages of shards -> fsdp 2 x pp 2: fsdp and pp together
+choices = {"A": {"fsdp": 2, "pp": 2}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: every way a bit -> takes 0.168 s beside computing; 0.133 s is possible. The largest part is tp
+choices = {"A": {"ddp": 4}, "B": {"ddp": 2, "fsdp": 2, "tp": 2}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: tensor parallel and copies -> the activations are 24 GB
+choices = {"A": {"ddp": 4}, "B": {"ddp": 4, "tp": 2}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: one stage a GPU -> The largest part is the bubble: 0.875 s
+choices = {"A": {"ddp": 4}, "B": {"pp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: one copy too many: 82.5 GB -> is 70 GB, the activations are 12.5 GB, and a GPU has 80 GB
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"ddp": 8, "fsdp": 2, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: one copy too many, in a pipeline -> is 70 GB, the activations are 12.5 GB, and a GPU has 80 GB
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"ddp": 8, "tp": 8, "pp": 2}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: more readers than sequences -> 32 groups read sequences of their own, and a step has 16
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"ddp": 4, "fsdp": 8, "tp": 4}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: as Llama 405B -> fsdp and pp together
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"tp": 8, "pp": 4, "fsdp": 4}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: stages on every other host -> takes 1.45 s beside computing; 1.17 s is possible. The largest part is the bubble: 1.05 s
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"ddp": 4, "tp": 8, "pp": 4}, "D": {"ddp": 2, "pp": 4}}
+# %% wrong: a stage a GPU over the network -> takes 5.66 s beside computing; 3.64 s is possible. The largest part is pp: 4.29 s over the network
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"pp": 8}}
+# %% wrong: four copies of two stages -> is 104 GB, the activations are 2 GB
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 4, "pp": 2}}
+# %% wrong: all but a pipeline -> is 52 GB, the activations are 32 GB
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "fsdp": 2, "tp": 2}}
+# %% wrong: the table itself -> a mesh is a dictionary
+from mgpu_lab.checks.lesson_07_mesh import CASES
+
+choices = dict(CASES)
+# %% wrong: names in lower case -> a mesh for each
+choices = {"a": {"ddp": 4}, "b": {"fsdp": 8}, "c": {"fsdp": 16, "tp": 8}, "d": {"ddp": 2, "pp": 4}}
