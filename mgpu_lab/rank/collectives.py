@@ -80,7 +80,7 @@ class Collectives:
         """Compare the call with the other ranks' where that is possible; a collective made of others is one call."""
         __tracebackhide__ = True
         if call.name in POINT_TO_POINT and (call.inside is None or call.inside.name not in ("send", "recv")):
-            self.point_to_point += 1  # send calls isend
+            self.point_to_point += self.is_default(call.argument("group"))  # send calls isend
         if call.inside is None and call.name in COMPARED:
             self.compare(call)
 
@@ -103,6 +103,10 @@ class Collectives:
             return
         if written := log.differing(number, f"{text_of(call)} at {cell_line()}"):
             raise CollectiveMismatchError(f"ranks make different calls: {told(written)}. {MUST_AGREE}")
+
+    def is_default(self, group: Any) -> bool:
+        """Whether a call's argument means the group of all ranks: torch numbers each group's calls by themselves."""
+        return group is None or group in (self.c10d.GroupMember.WORLD, self.c10d._world.default_pg)  # noqa: SLF001
 
     def group_of(self, call: Call) -> str | None:
         """Name the group of a call; None where torch itself will complain or do nothing."""

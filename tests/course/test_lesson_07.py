@@ -181,3 +181,19 @@ def test_a_gradient_that_is_not_a_number_is_far():
     assert farthest_gradient(*models) < 1e-5
     models[0].bias.grad[1] = float("nan")
     assert not farthest_gradient(*models) < 1e-5
+
+
+def test_messages_in_a_group_of_its_own_are_not_counted_for_all_ranks(four):
+    """A pipeline's stages send unlike numbers of messages; in a mesh they have a group of their own."""
+    before = four.members[0].group
+    source = """
+        stages, x = dist.new_group([0, 1, 2, 3]), torch.ones(3)
+        for _ in range(3):
+            if rank > 0:
+                dist.recv(x, rank - 1, group=stages)
+            if rank < world_size - 1:
+                dist.send(x, rank + 1, group=stages)
+        dist.barrier()"""
+    result = four.run(source)
+    assert "did not make the same calls" not in repr(result)
+    assert four.members[0].group.generation == before.generation
