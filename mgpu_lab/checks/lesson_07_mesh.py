@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import itertools
 import math
-import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mgpu_lab.checks.core import Wrong
-from mgpu_lab.checks.mistakes import number_of
+from mgpu_lab.checks.mistakes import brief, number_of
 
 DIMENSIONS = ("pp", "ddp", "fsdp", "tp")  # as in a mesh's shape: the last one's ranks are neighbours
 AS_GOOD = 1.1
@@ -43,23 +42,24 @@ class Case:
         return self.hosts * self.gpus_per_host
 
 
-CASES = {
+JUDGED = {
     "A": Case(1, 4, 24, 20, 20, 0.5e9, 24, 1024, 8, 2048, 64, 0.5, 1.6),
     "B": Case(1, 8, 80, 300, 300, 8e9, 32, 4096, 4, 8192, 16, 12, 2.0),
     "C": Case(16, 8, 80, 300, 50, 70e9, 80, 8192, 8, 8192, 16, 100, 1.4),
     "D": Case(4, 2, 80, 20, 1.25, 13e9, 40, 5120, 8, 2048, 128, 2, 25.0),
 }
+CASES = {name: replace(case) for name, case in JUDGED.items()}  # the learner's, to look at and to try with
 Mesh = dict[str, int]
 
 
 def choose_mesh(answer: Any) -> str:
     """``{"A": {"ddp": 2, "fsdp": 1, "tp": 2, "pp": 1}, "B": ...}``; a dimension that is left out is 1."""
-    if not isinstance(answer, dict) or set(answer) - set(CASES):
-        raise Wrong(f"Answer with a dictionary that has a mesh for each of {', '.join(CASES)}.")
-    still_open = [name for name in CASES if answer.get(name) is None or answer[name] is ...]
-    if len(still_open) == len(CASES):
+    if not isinstance(answer, dict) or set(answer) - set(JUDGED):
+        raise Wrong(f"Answer with a dictionary that has a mesh for each of {', '.join(JUDGED)}, and nothing else.")
+    still_open = [name for name in JUDGED if answer.get(name) is None or answer[name] is ...]
+    if len(still_open) == len(JUDGED):
         raise NotImplementedError
-    for name, case in CASES.items():
+    for name, case in JUDGED.items():
         if name not in still_open:
             judge_mesh(name, case, answer[name])
     if still_open:
@@ -88,7 +88,7 @@ def mesh_from(name: str, given: Any) -> Mesh:
     numbers = {dimension: number_of(given.get(dimension, 1)) for dimension in DIMENSIONS}
     for dimension, number in numbers.items():
         if number is None or number < 1 or not number.is_integer():
-            raise Wrong(f"{name}: {dimension} is a number of ranks, 1 or more, not {reprlib.repr(given[dimension])}.")
+            raise Wrong(f"{name}: {dimension} is a number of ranks, 1 or more, not {brief(given[dimension])}.")
     return {dimension: int(number or 1) for dimension, number in numbers.items()}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from mgpu_lab.checks.calls import ask, must_take
 from mgpu_lab.checks.core import Wrong
-from mgpu_lab.checks.mistakes import number_of
+from mgpu_lab.checks.mistakes import brief, number_of
 
 TELLING = ((4, 8), (2, 4), (3, 3), (4, 2), (1, 3), (2, 1))  # stages, micro-batches: their hints say most
 CASES = tuple(dict.fromkeys((*TELLING, *itertools.product(range(1, 9), range(1, 17)))))
@@ -90,7 +90,7 @@ def action(found: Any, shown: str) -> Action:
     if letter not in ("F", "B"):
         raise Wrong(f'The first of a pair is "F" or "B"; in {shown} it is {reprlib.repr(letter)}.')
     if number is None or not number.is_integer():
-        raise Wrong(f"The second of a pair is a micro-batch's number; in {shown} it is {reprlib.repr(index)}.")
+        raise Wrong(f"The second of a pair is a micro-batch's number; in {shown} it is {brief(index)}.")
     return letter, int(number)
 
 

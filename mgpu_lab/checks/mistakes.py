@@ -1,12 +1,14 @@
 """Name the mistake behind a wrong answer: compare it with what the usual mistakes lead to."""
 
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from mgpu_lab.checks.core import Wrong
 
 T = TypeVar("T")
+LONG_BITS = 100
 
 
 def fitting(mistakes: Mapping[str, T], fits: Callable[[T], bool]) -> str | None:
@@ -66,3 +68,14 @@ def judge_number(  # noqa: PLR0913 - the question is one, and these are its part
         raise Wrong(f"{ask}, not {found!r}.")
     if not close(number, wanted, relative):
         raise Wrong(of_number(number, mistakes, relative) or otherwise)
+
+
+def brief(value: object) -> str:
+    """Show a value shortly; of a huge whole number, which Python may refuse to print, the digits are counted.
+
+    >>> brief(12), brief(10**5000)
+    ('12', 'a number of about 5001 digits')
+    """
+    if isinstance(value, int) and value.bit_length() > LONG_BITS:
+        return f"a number of about {int(value.bit_length() * math.log10(2)) + 1} digits"
+    return reprlib.repr(value)

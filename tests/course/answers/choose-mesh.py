@@ -148,7 +148,7 @@ choices = {"A": {"ddp": float("inf")}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp":
 choices = {"A": {"ddp": -2, "fsdp": -2}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
 # %% wrong: a bool -> 1 or more, not True
 choices = {"A": {"ddp": True, "fsdp": 4}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
-# %% wrong: a digit repeated -> 1 or more, not 1000
+# %% wrong: a digit repeated -> a number of about 401 digits
 choices = {"A": {"ddp": 10**400}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
 # %% wrong: nested -> 1 or more, not {
 choices = {"A": {"ddp": {"fsdp": 4}}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
@@ -188,3 +188,21 @@ from mgpu_lab.checks.lesson_07_mesh import CASES
 choices = dict(CASES)
 # %% wrong: names in lower case -> a mesh for each
 choices = {"a": {"ddp": 4}, "b": {"fsdp": 8}, "c": {"fsdp": 16, "tp": 8}, "d": {"ddp": 2, "pp": 4}}
+
+
+# %% wrong: the cases changed first -> does not fit
+from dataclasses import replace
+
+from mgpu_lab.checks.lesson_07_mesh import CASES
+
+given = CASES["C"]
+CASES["C"] = replace(given, memory_gb=2000)
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"ddp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+
+
+# %% wrong: a number that Python does not print -> a number of about 5001 digits
+choices = {"A": {"ddp": 10**5000}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}}
+
+
+# %% wrong: a machine too many -> and nothing else
+choices = {"A": {"ddp": 4}, "B": {"fsdp": 8}, "C": {"fsdp": 16, "tp": 8}, "D": {"ddp": 2, "pp": 4}, "E": {}}

@@ -799,3 +799,8 @@ def one_f_one_b(stage, stages, micro_batches):
     letters = "F" * w + "FB" * (micro_batches - w) + "B" * w
     f, b = iter(range(micro_batches)), iter(range(micro_batches))
     return [(letter, next(f if letter == "F" else b)) for letter in letters]
+
+
+# %% wrong: a number that Python does not print -> a number of about 5001 digits
+def one_f_one_b(stage, stages, micro_batches):
+    return [("F", 10**5000)]
