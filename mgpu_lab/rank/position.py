@@ -5,10 +5,10 @@ of it by the missing answer, and a fault handler (``write_stacks_on_signal``), w
 """
 
 import faulthandler
+import linecache
 import pathlib
 import sys
 import time
-from collections.abc import Callable
 
 from mgpu_lab.rank.collectives import Collectives
 from mgpu_lab.wire.cells import is_cell_file
@@ -19,14 +19,13 @@ COMMUNICATION_CALLS = (".wait(", ".synchronize(", "backward(", "init_process_gro
 
 
 class Lookout:
-    def __init__(self, main_thread: int, collectives: Collectives, cell: Callable[[], str]) -> None:
-        self.main_thread = main_thread
-        self.collectives, self.cell = collectives, cell
+    def __init__(self, main_thread: int, collectives: Collectives) -> None:
+        self.main_thread, self.collectives = main_thread, collectives
 
     def position(self) -> Position:
         """Tell the cell's line, the innermost function, the collective, and a mark that changes with progress."""
         frame = sys._current_frames().get(self.main_thread)  # noqa: SLF001 - documented for exactly this
-        line, innermost, communicating = None, "", False
+        line, source, innermost, communicating = None, "", "", False
         mark: list[object] = [self.collectives.current, sum(self.collectives.counts.values())]
         if frame is not None:
             innermost = frame.f_code.co_name
@@ -35,18 +34,18 @@ class Lookout:
             mark.append((frame.f_code.co_name, frame.f_lasti))
             communicating = communicating or is_communication(name, "")
             if is_cell_file(name):
-                line = frame.f_lineno
+                line, source = frame.f_lineno, line_of(name, frame.f_lineno)
                 break
             frame = frame.f_back
-        source = self.source_line(line)
         current = self.collectives.current
         waiting = bool(current) or communicating or is_communication("", source)
         cpu_s = time.process_time() - time.thread_time()
         return Position(line, source, innermost, current, waiting and line is not None, tuple(mark), cpu_s)
 
-    def source_line(self, line: int | None) -> str:
-        lines = self.cell().splitlines()
-        return lines[line - 1].strip() if line is not None and 0 < line <= len(lines) else ""
+
+def line_of(cell_file: str, line: int) -> str:
+    """Return the text of a cell's line: the frame's own cell, which may be one that defined a function earlier."""
+    return linecache.getline(cell_file, line).strip()
 
 
 def is_communication(filename: str, source: str) -> bool:

@@ -47,7 +47,7 @@ class Rank:
         self.group = Group(spec)
         self.shell = RankShell(self.show, self.group.namespace, spec.scratch)
         self.group.variables = self.shell.user_ns
-        self.lookout = Lookout(threading.get_ident(), self.group.collectives, lambda: self.shell.cell)
+        self.lookout = Lookout(threading.get_ident(), self.group.collectives)
         self.sampler = Sampler(self.group, self.lookout)
 
     # ---- main thread

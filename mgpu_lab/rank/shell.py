@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from mgpu_lab.rank.ipython import ExitRequestedError, NoKeyboardError, RankDisplayHook, RankPublisher, shell_in
-from mgpu_lab.rank.position import is_communication
+from mgpu_lab.rank.position import is_communication, line_of
 from mgpu_lab.rank.tracebacks import hide_package, own_frames, presentable, words
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.errors import LabError
@@ -104,10 +104,11 @@ class RankShell:
             said = f"the cell called sys.exit({error.code!r}); the rank lives on, only the cell ended."
             error = ExitRequestedError(said)
         frames = own_frames(error.__traceback__)
-        line = next((tb.tb_lineno for tb in reversed(frames) if is_cell_file(tb.tb_frame.f_code.co_filename)), None)
+        innermost = next((tb for tb in reversed(frames) if is_cell_file(tb.tb_frame.f_code.co_filename)), None)
+        line = None if innermost is None else innermost.tb_lineno
+        source = "" if innermost is None else line_of(innermost.tb_frame.f_code.co_filename, innermost.tb_lineno)
         if isinstance(error, SyntaxError):
             line = error.lineno if isinstance(error.lineno, int) else line
-        source = self.cell.splitlines()[line - 1] if line and 0 < line <= len(self.cell.splitlines()) else ""
         communicating = any(is_communication(tb.tb_frame.f_code.co_filename, source) for tb in frames)
         echo = communicating and not isinstance(error, LabError)
         if len(frames) > 2 * FRAMES_KEPT:  # a deep recursion: a minute of rendering, and nobody reads it

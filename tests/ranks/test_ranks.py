@@ -517,3 +517,30 @@ def test_ranks_end_with_the_block():
         processes = [psutil.Process(status.pid) for status in ranks.status()]
         _ = 1 / 0
     assert psutil.wait_procs(processes, timeout=5)[1] == []
+
+
+def test_a_wait_in_a_function_of_an_earlier_cell_is_let_go_and_named(ranks):
+    ranks.run("""
+        def fetch(x):
+            work = dist.irecv(x, src=1)
+            work.wait()
+            return x""")
+    result = ranks.run("""
+        y = 2
+        y = 3
+        if rank == 1: raise NameError("a typo that only one rank meets")
+        fetch(torch.ones(2))""")
+    assert result[1].error.ename == "NameError"
+    assert "waiting in `work.wait()`" in repr(result)
+    assert result[0].error.kind == "released"
+
+
+def test_a_forgotten_send_in_a_function_of_an_earlier_cell_costs_no_variables(ranks):
+    ranks.run("""
+        def swap(x):
+            y = 1
+            work = dist.irecv(x, src=1 - rank)
+            work.wait()""")
+    result = ranks.run("swap(torch.ones(2))", timeout=1)
+    assert "waiting in `work.wait()`" in repr(result)
+    assert "killed" not in repr(result)
