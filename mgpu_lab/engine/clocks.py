@@ -27,13 +27,13 @@ def asked_once(members: Members, rank: int) -> tuple[float, float, float]:
 
 
 def judged(answers: list[tuple[float, float, float]]) -> tuple[float, float]:
-    """Judge by the quickest answer; a difference within its error is none.
+    """Judge by the quickest answer; a difference within its error is none, and then may add to the error.
 
-    >>> judged([(10.0, 15.5, 11.0), (20.0, 20.375, 21.0)])
+    >>> judged([(10.0, 15.5, 11.0), (20.0, 20.25, 20.75)])
     (0.0, 0.5)
     >>> judged([(10.0, 15.5, 11.0)])
     (5.0, 0.5)
     """
     before_s, said_s, after_s = min(answers, key=lambda answer: answer[2] - answer[0])
     ahead_s, error_s = said_s - (before_s + after_s) / 2, (after_s - before_s) / 2
-    return (ahead_s if abs(ahead_s) > error_s else 0.0), error_s
+    return (ahead_s, error_s) if abs(ahead_s) > error_s else (0.0, error_s + abs(ahead_s))

@@ -44,7 +44,7 @@ class RankTimeline:
         collectives: each call, with its times in seconds since the block began.
         spans: when it did what: forward, backward, optimizer (compute, by what asked for it), communication, exposed.
         began_at: when the block began, in seconds since 1970 on this rank's clock.
-        clock_error_s: by how much at most the times of this rank may be off, against another rank's.
+        clock_error_s: by how much at most the times of this rank may be off.
         trace: torch.profiler's trace, compressed.
     """
 
@@ -94,7 +94,7 @@ class TimelineResult:
     @property
     def clock_error_s(self) -> float:
         """By how much at most two ranks' times may be off against one another (measured)."""
-        return max((row.clock_error_s for row in self.ranks), default=0.0)
+        return sum(sorted(row.clock_error_s for row in self.ranks)[-2:])  # one's too early, the other's too late
 
     @property
     def began_s(self) -> dict[int, float]:
