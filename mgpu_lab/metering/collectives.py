@@ -6,14 +6,16 @@ whole tensor: what is reduced, gathered in the end, scattered. A call from Pytho
 bytes; those of the others are read from the operator's shapes and the work's dtype.
 """
 
+import bisect
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mgpu_lab.listening.group_calls import OPERATIONS
 from mgpu_lab.metering.intervals import Interval
-from mgpu_lab.metering.trace import BACKENDS, Event
+from mgpu_lab.metering.trace import BACKENDS, LAUNCHES, Event
 
 ITEM_BYTES = {  # as operators' inputs are called, and as NCCL's kernels call them
     **dict.fromkeys(("double", "long int", "Double", "Long", "c10::complex<float>"), 8),
@@ -23,40 +25,47 @@ ITEM_BYTES = {  # as operators' inputs are called, and as NCCL's kernels call th
     **dict.fromkeys(("c10::Float8_e4m3fn", "c10::Float8_e5m2", "Float8_e4m3fn", "Float8_e5m2"), 1),
 }
 WORKS = {"reduce_scatter": ("reduce_scatter", "all_reduce")}  # gloo reduces all of it and keeps its part
-HEARD_BEFORE_S = 100e-6  # a call is heard just before its operator begins; two clocks are compared
 
 
 @dataclass(frozen=True)
 class Heard:
-    """A call that Python made: when it was heard, what it moves."""
+    """A call that Python made: when it was heard, what it moves, in which thread; if it was over at the block's end."""
 
     name: str
     at_s: float
     size_bytes: int
+    thread: int | None = None
+    is_over: bool = True
 
 
 @dataclass(frozen=True)
 class Collective:
-    """One call: from the moment it was asked for to the end of its work. ``size_bytes`` None: not known."""
+    """One call: from the moment it was asked for to the end of its work. ``size_bytes`` None: not known.
+
+    ``is_over`` False: the block ended first; nor is it known to be over where only its handle's wait() can tell.
+    """
 
     name: str
     began_s: float
     ended_s: float
     size_bytes: int | None
+    is_over: bool = True
 
 
 def collectives_of(events: Sequence[Event], heard: Iterable[Heard], when: Interval) -> tuple[Collective, ...]:
     """Return the calls that were made within the window, in order."""
     calls = [each for each in events if each.name.startswith("c10d::") and operation(each) in OPERATIONS]
     works = works_of(events, calls)
-    sizes = heard_sizes(calls, heard)
+    by_python = made_by_python(calls, heard)
     found = []
     for place, call in enumerate(calls):
         if when[0] <= call.began_s <= when[1]:
-            ended_s = max([call.ended_s, *(work.ended_s for work in works[place])])
-            size = sizes.get(place)
-            size = computed_size(call, works[place]) if size is None else size
-            found.append(Collective(name_of(call), call.began_s - when[0], min(ended_s, when[1]) - when[0], size))
+            one = by_python.get(place)
+            is_over = one is None or one.is_over
+            ended_s = max([call.ended_s, *(work.ended_s for work in works[place])]) if is_over else when[1]
+            size = computed_size(call, works[place]) if one is None else one.size_bytes
+            began_s, ended_s = call.began_s - when[0], min(ended_s, when[1]) - when[0]
+            found.append(Collective(name_of(call), began_s, ended_s, size, is_over))
     return tuple(found)
 
 
@@ -69,40 +78,65 @@ def name_of(call: Event) -> str:
     return OPERATIONS[operation(call)][0]
 
 
-def heard_sizes(calls: Sequence[Event], heard: Iterable[Heard]) -> dict[int, int]:
-    """Assign each call that Python made to the first operator of its name that begins after it."""
-    sizes: dict[int, int] = {}
-    place = 0
+def made_by_python(calls: Sequence[Event], heard: Iterable[Heard]) -> dict[int, Heard]:
+    """Return by the place of a call what was heard of it: the first of its name and thread that is not over by then.
+
+    It begins after it was heard, on the process's clock; the trace's may be some microseconds behind.
+    """
+    found: dict[int, Heard] = {}
+    places: dict[tuple[str, Any], list[int]] = {}
+    for place, call in reversed(list(enumerate(calls))):
+        places.setdefault((name_of(call), call.thread[1]), []).append(place)
     for one in sorted(heard, key=lambda each: each.at_s):
-        fits = (
-            at
-            for at in range(place, len(calls))
-            if calls[at].began_s >= one.at_s - HEARD_BEFORE_S and name_of(calls[at]) == one.name
-        )
-        if (found := next(fits, None)) is not None:
-            sizes[found] = one.size_bytes
-            place = found + 1
-    return sizes
+        fitting = places.get((one.name, one.thread), [])
+        while fitting and calls[fitting[-1]].ended_s <= one.at_s:
+            fitting.pop()
+        if fitting:
+            found[fitting.pop()] = one
+    return found
 
 
 def works_of(events: Sequence[Event], calls: Sequence[Event]) -> list[list[Event]]:
     """Return for each call the spans of its work: gloo's by name and shape, in order; NCCL's by its launch."""
     works: list[list[Event]] = [[] for _ in calls]
+    waiting = list(range(len(calls)))  # for a work
     for event in events:
         if event.name.startswith(BACKENDS):
-            place = next((at for at, call in enumerate(calls) if not works[at] and may_be(call, event)), None)
-            if place is None:  # a list of pieces: each is a work of its own
-                place = next((at for at in range(len(calls) - 1, -1, -1) if may_be(calls[at], event)), None)
+            place = next((at for at in begun(waiting, calls, event) if may_be(calls[at], event)), None)
+            if place is not None:
+                waiting.remove(place)
+            else:  # a list of pieces: each is a work of its own
+                earlier = range(bisect.bisect_right(calls, event.began_s, key=began) - 1, -1, -1)
+                place = next((at for at in earlier if may_be(calls[at], event)), None)
             if place is not None:
                 works[place].append(event)
-    launches = {event.args.get("correlation"): event for event in events if event.category.startswith("cuda_")}
-    for event in events:
-        launch = launches.get(event.args.get("correlation"))
-        if event.category == "kernel" and event.name.startswith("nccl") and launch is not None:
-            for at, call in enumerate(calls):
-                if call.began_s <= launch.began_s <= call.ended_s and call.thread == launch.thread:
-                    works[at].append(event)
+    for place, kernel in launched_in(events, calls):
+        works[place].append(kernel)
     return works
+
+
+def began(event: Event) -> float:
+    return event.began_s
+
+
+def begun(places: Iterable[int], calls: Sequence[Event], work: Event) -> Iterator[int]:
+    """Go through the calls that had begun when the work did."""
+    return itertools.takewhile(lambda at: calls[at].began_s <= work.began_s, places)
+
+
+def launched_in(events: Sequence[Event], calls: Sequence[Event]) -> Iterator[tuple[int, Event]]:
+    """Return NCCL's kernels, each with the place of the call in which it was launched."""
+    launches = {event.args.get("correlation"): event for event in events if event.category in LAUNCHES}
+    by_thread: dict[Any, list[int]] = {}
+    for place, call in enumerate(calls):
+        by_thread.setdefault(call.thread, []).append(place)
+    for kernel in events:
+        launch = launches.get(kernel.args.get("correlation"))
+        if kernel.category == "kernel" and kernel.name.startswith("nccl") and launch is not None:
+            places = by_thread.get(launch.thread, [])
+            after = bisect.bisect_right(places, launch.began_s, key=lambda at: calls[at].began_s)
+            if after and launch.began_s <= calls[places[after - 1]].ended_s:
+                yield places[after - 1], kernel
 
 
 def may_be(call: Event, work: Event) -> bool:

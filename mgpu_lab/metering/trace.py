@@ -10,13 +10,15 @@ Units: seconds since the block began.
 """
 
 import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mgpu_lab.metering.intervals import Interval, clipped, inside, outside, union
 
 BEGIN, END = "mgpu_lab: the timeline begins", "mgpu_lab: the timeline ends"
+WAIT = "mgpu_lab: waits for a call"  # Python, in a handle's wait()
+SHADOWS = "gpu_user_annotation"  # of the CPU's annotations, over the kernels launched in them: they run later
 COMMUNICATING = ("c10d", "_c10d_functional", "_c10d_functional_autograd", "symm_mem")  # operators that send or wait
 FRAMES = ("autograd", "torch", "profiler")  # operators that only hold others: a node of the backward graph, a mark
 BACKENDS = ("gloo:", "mpi:", "ucc:")  # on a CPU; NCCL's kernels are seen on the GPU
@@ -85,7 +87,7 @@ def events_of(trace: Mapping[str, Any]) -> list[Event]:
             each.get("args", {}),
         )
         for each in trace["traceEvents"]
-        if each.get("ph") == "X"
+        if each.get("ph") == "X" and each.get("cat") != SHADOWS
     ]
     return sorted(found, key=lambda event: (event.began_s, -event.ended_s))
 
@@ -96,8 +98,11 @@ def window(events: Iterable[Event]) -> Interval:
     return (marks[BEGIN].ended_s, marks[END].began_s)
 
 
-def spans_of(events: list[Event], when: Interval) -> Spans:
-    """Sort a rank's time by what it did within the window."""
+def spans_of(events: list[Event], when: Interval, under_way: Sequence[Interval] = ()) -> Spans:
+    """Sort a rank's time by what it did within the window.
+
+    ``under_way``: the calls that were not over when the block ended, in seconds since it began; a trace may lack them.
+    """
     on_gpu = any(event.category in ON_GPU for event in events)
     asked = phases_of(events)
     work = kernels(events, asked) if on_gpu else operators(events, asked)
@@ -106,7 +111,8 @@ def spans_of(events: list[Event], when: Interval) -> Spans:
     def shifted(intervals: Iterable[Interval]) -> list[Interval]:
         return [(began - when[0], ended - when[0]) for began, ended in union(clipped(intervals, when))]
 
-    return Spans(when[1] - when[0], {name: shifted(work[name]) for name in PHASES}, shifted(sent), on_gpu)
+    communication = union([*shifted(sent), *under_way])
+    return Spans(when[1] - when[0], {name: shifted(work[name]) for name in PHASES}, communication, on_gpu)
 
 
 def is_communication(event: Event, *, on_gpu: bool) -> bool:
@@ -115,7 +121,12 @@ def is_communication(event: Event, *, on_gpu: bool) -> bool:
         return True
     if on_gpu:
         return event.category == "kernel" and event.name.startswith("nccl")
-    return event.category == "cpu_op" and event.namespace in COMMUNICATING
+    return is_waiting(event)
+
+
+def is_waiting(event: Event) -> bool:
+    """Whether a thread of the CPU was sending or waiting in this span."""
+    return event.category == "cpu_op" and (event.namespace in COMMUNICATING or event.name == WAIT)
 
 
 def is_compute(event: Event) -> bool:
@@ -135,7 +146,7 @@ def operators(events: list[Event], asked: Mapping[str, list[Interval]]) -> dict[
     work: list[Interval] = []
     for thread in dict.fromkeys(event.thread for event in events):
         mine = [event for event in events if event.thread == thread and event.category == "cpu_op"]
-        waiting = [event.interval for event in mine if event.namespace in COMMUNICATING]
+        waiting = [event.interval for event in mine if is_waiting(event)]
         work += outside([event.interval for event in mine if is_compute(event)], waiting)
     stepping = inside(work, asked["optimizer"])
     backward = outside(inside(work, asked["backward"]), stepping)

@@ -173,6 +173,79 @@ def test_a_hang_inside_the_block_is_released_and_the_next_block_records(ranks):
     assert [dict(row.calls) for row in rows] == [{"all_reduce": 1}] * 2
 
 
+LEFT = """
+    dist.barrier()
+    with timeline():
+        work = None
+        if rank == 1: time.sleep(0.05)
+        work = dist.all_reduce(torch.ones(1000), async_op=True)
+    work.wait()
+    dist.barrier()
+    with timeline():
+        work = dist.isend(torch.ones(5), 1) if rank == 0 else dist.recv(torch.ones(5), 0)
+    work = None
+"""
+
+
+def test_a_call_that_outlives_the_block_harms_nothing_and_lasts_to_the_block_s_end(ranks):
+    assert ranks.run("import time").ok
+    for _ in range(4):  # with a profiler of one thread both ranks crash
+        timeline_of(ranks, LEFT)
+    body = "work = dist.irecv(torch.ones(5), 1) if rank == 0 else None; time.sleep(0.03)"
+    first = timeline_of(ranks, CAUSES.format(body))[0]
+    assert first.communication_s == pytest.approx(0.03, abs=0.02)
+    error = ranks.run("with timeline(): pass", on=[0])[0].error
+    assert "recv: begun in an earlier block of timeline(), and not over" in error.evalue
+    assert ranks.run("work.wait() if rank == 0 else dist.send(torch.ones(5), 0)").ok
+    assert ranks.run("with timeline(): work = None").ok
+
+
+def test_waiting_for_a_call_begun_before_the_block_is_communication(ranks):
+    source = """
+        import time
+        if rank == 1: time.sleep(0.1)
+        work = dist.all_reduce(torch.ones(1000), async_op=True)
+        with timeline(): work.wait()"""
+    row = timeline_of(ranks, source)[0]
+    assert row.exposed_s > 0.05
+    assert row.idle_s < 0.05
+
+
+def test_waiting_inside_an_operator_of_one_s_own_is_communication(ranks):
+    source = """
+        import time
+        @torch.library.custom_op("timeline_test::reduced", mutates_args=("x",))
+        def reduced(x: torch.Tensor) -> None:
+            if rank == 1: time.sleep(0.1)
+            dist.all_reduce(x)
+
+        with timeline(): torch.ops.timeline_test.reduced(torch.ones(5))"""
+    row = timeline_of(ranks, source)[0]
+    assert row.exposed_s > 0.05
+    assert row.compute_s < 0.05
+
+
+def test_what_threads_do_counts_and_has_its_own_bytes(ranks):
+    source = """
+        import threading, time
+        def work():
+            global took_s
+            began = time.perf_counter()
+            for _ in range(20): square @ square
+            took_s = time.perf_counter() - began
+            dist.all_reduce(torch.ones(77))
+        square = torch.ones(300, 300)
+        with timeline():
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+            dist.all_reduce(torch.ones(10))"""
+    rows = timeline_of(ranks, source).ranks
+    for row, took_s in zip(rows, ranks.pull("took_s"), strict=True):
+        assert row.compute_s > 0.7 * took_s
+        assert [each.size_bytes for each in row.collectives] == [308, 40]
+
+
 def test_one_rank_alone_may_record(ranks):
     assert ranks.run("with timeline(): torch.ones(2) + 1", on=[1]).ok
     assert ranks.timeline()[1].compute_s > 0

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import time
 
 import pytest
 
@@ -12,7 +13,8 @@ from mgpu_lab.metering.perfetto import merged, packed
 from mgpu_lab.metering.timeline import row_of
 from mgpu_lab.metering.timeline_plot import levels
 from mgpu_lab.metering.timeline_result import NOTHING, RankTimeline, TimelineResult
-from mgpu_lab.metering.trace import BEGIN, END, events_of, spans_of, window
+from mgpu_lab.metering.trace import BEGIN, END, WAIT, events_of, spans_of, window
+from mgpu_lab.metering.underway import Noted
 from mgpu_lab.wire.errors import UsageError
 
 MAIN, GLOO, STREAM, NCCL = 1, 2, 7, 20
@@ -85,6 +87,11 @@ def test_another_threads_wait_takes_nothing_from_this_threads_compute():
     assert ms(spans(event("aten::add", 10, 40), other).computing) == [(10, 40)]
 
 
+def test_an_operator_of_one_s_own_that_waits_for_a_handle_computes_only_around_the_wait():
+    found = spans(event("mine::reduced", 10, 40), event(WAIT, 15, 35))
+    assert (ms(found.computing), ms(found.communication)) == ([(10, 15), (35, 40)], [(15, 35)])
+
+
 def test_nodes_of_the_backward_graph_are_frames_and_compute_nothing_themselves():
     node = event("autograd::engine::evaluate_function: AddmmBackward0", 10, 60)
     found = spans(node, event("AddmmBackward0", 10, 60), event("aten::mm", 20, 30), event("aten::mm", 70, 80))
@@ -136,6 +143,14 @@ def test_on_a_gpu_its_kernels_count_and_not_what_the_cpu_did():
     assert ms(found.exposed) == [(50, 70)]
 
 
+def test_what_the_optimizer_s_kernels_span_on_the_gpu_is_no_optimizer_step_on_the_cpu():
+    step = event("Optimizer.step#AdamW.step", 5, 6, "user_annotation")
+    shadow = event("Optimizer.step#AdamW.step", 10, 50, "gpu_user_annotation", STREAM)
+    launch = event("cudaLaunchKernel", 20, 20.1, "cuda_runtime", correlation=1)  # of the next step's forward
+    found = spans(step, shadow, launch, event("ampere_gemm", 60, 70, "kernel", STREAM, correlation=1))
+    assert (ms(found.compute["forward"]), ms(found.compute["optimizer"])) == ([(60, 70)], [])
+
+
 def test_a_collective_on_a_gpu_ends_with_its_kernel():
     [call] = calls(*gpu_step())
     assert (call.name, round(1e3 * call.ended_s), call.size_bytes) == ("all_reduce", 70, 512)
@@ -169,9 +184,40 @@ def test_reduce_scatter_on_gloo_is_an_all_reduce_underneath():
 def test_a_call_that_python_made_has_the_bytes_that_were_heard():
     listed = c10d("allgather_", 1, 2, [], [[8]])
     at_s = 0.00095
-    assert calls(listed, heard=[Heard("all_gather", at_s, 96)])[0].size_bytes == 96
+    assert calls(listed, heard=[Heard("all_gather", at_s, 96, MAIN)])[0].size_bytes == 96
     assert calls(listed)[0].size_bytes is None  # shapes of a list of lists are not recorded
-    assert calls(listed, heard=[Heard("all_reduce", at_s, 96)])[0].size_bytes is None
+    assert calls(listed, heard=[Heard("all_reduce", at_s, 96, MAIN)])[0].size_bytes is None
+
+
+def test_what_was_heard_is_given_to_no_call_that_was_over_before_or_that_another_thread_made():
+    first, other = c10d("allreduce_", 1, 2, [[8]]), event("c10d::allreduce_", 2.1, 3, thread=3)
+    second = c10d("allreduce_", 3, 4, [[4]])
+    works = [gloo("all_reduce", 1.5, 2, 8), gloo("all_reduce", 3.5, 4, 4)]
+    found = calls(first, other, second, *works, heard=[Heard("all_reduce", 0.00205, 16, MAIN)])
+    assert [each.size_bytes for each in found] == [32, None, 16]
+
+
+def test_a_call_that_is_not_over_lasts_to_the_end_of_the_block():
+    begun = Noted("all_reduce", 10**18 + 19_000_000, 16, MAIN, is_over=False)
+    made = row_of(0, 1, trace_of(c10d("allreduce_", 20, 21, [[4]])), [begun], [(10**18, 10**18)] * 2)
+    assert made.communication_s == pytest.approx(0.08)
+    assert made.collectives[0].ended_s == pytest.approx(0.1)
+    assert not made.collectives[0].is_over
+
+
+def test_thousands_of_calls_are_matched_in_a_moment():
+    several = [
+        each
+        for at in range(20_000)
+        for each in (c10d("allreduce_", at, at + 0.5, [[4]]), gloo("all_reduce", at + 0.4, at + 0.9, 4))
+    ]
+    found = events_of(trace_of(*several, end_ms=30_000))
+    began = time.process_time()
+    found_calls = collectives_of(
+        found, [Heard("all_reduce", 1e-3 * at, 16, MAIN) for at in range(20_000)], window(found)
+    )
+    assert len(found_calls) == 20_000
+    assert time.process_time() - began < 5
 
 
 def test_bytes_of_a_collective_are_unknown_where_those_of_one_call_are():
@@ -236,11 +282,17 @@ def test_the_table_shows_times_calls_and_bytes():
 
 
 def test_a_difference_within_its_error_is_none_and_a_larger_one_is_taken_off():
-    assert judged([(10.0, 10.4, 11.0), (20.0, 20.2, 22.0)]) == (0.0, 0.5)
+    assert judged([(10.0, 10.375, 11.0), (20.0, 20.2, 22.0)]) == (0.0, 0.625)  # it may be behind by so much
     assert judged([(10.0, 13.5, 11.0)]) == (3.0, 0.5)
     ahead = row(1, began_at=8.0, clock_error_s=0.1).at(3.0, 0.5)
     assert (ahead.began_at, ahead.clock_error_s) == (5.0, 0.6)
     assert TimelineResult((row(0, began_at=4.0), ahead)).began_s == {0: 0.0, 1: 1.0}
+
+
+def test_two_ranks_may_be_off_in_opposite_directions():
+    rows = tuple(row(rank, clock_error_s=error_s) for rank, error_s in enumerate((0.25, 0.125, 0.5)))
+    assert TimelineResult(rows).clock_error_s == 0.75
+    assert TimelineResult(rows[:1]).clock_error_s == 0.25
 
 
 # ---- picture and trace

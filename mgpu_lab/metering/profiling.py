@@ -1,0 +1,95 @@
+"""torch.profiler for one block: all threads of this process, marks at the block's ends, the trace it exports."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pathlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mgpu_lab.wire.errors import UsageError
+
+
+def profiler_here() -> tuple[Any, Callable[[], object]]:
+    """Return torch's profiler, and what waits for this process's GPU, if it uses one."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it says on stderr when it starts and stops
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    profiler = profile(activities=activities, record_shapes=True, experimental_config=of_all_threads())
+    return profiler, torch.cuda.synchronize if on_gpu else lambda: None
+
+
+def of_all_threads() -> Any:
+    """Return what has the profiler hear threads that the block starts or finds, too; None where torch cannot.
+
+    A call of gloo that ends when such a profiler has stopped leaves it alone; with the usual one the process crashes.
+    """
+    from torch._C._profiler import _ExperimentalConfig
+
+    try:
+        return _ExperimentalConfig(profile_all_threads=True)
+    except TypeError:  # torch 2.6
+        return None
+
+
+@contextmanager
+def started(profiler: Any) -> Iterator[None]:
+    """Run the profiler while the block runs. Torch has one at a time: a second replaces the first, which then crashes.
+
+    Seen with torch 2.13: two nested ones, and the process ends with SIGSEGV when the first is stopped.
+    """
+    if is_running():
+        raise UsageError("torch.profiler runs already, and there can be one at a time: end it before timeline().")
+    profiler.start()
+    try:
+        yield
+    finally:
+        if not is_running():
+            raise UsageError("a profiler was used in the block of timeline(), which needs torch's only one for itself.")
+        profiler.stop()
+
+
+def is_running() -> bool:
+    """Whether any profiler of torch's runs. Its public function says nothing of those of all threads."""
+    from torch.autograd import profiler
+
+    return bool(profiler._is_profiler_enabled)  # noqa: SLF001
+
+
+def mark(name: str) -> tuple[int, int]:
+    """Put a mark into the trace; return the times between which it was put."""
+    from torch.profiler import record_function
+
+    before_ns = time.time_ns()
+    with record_function(name):
+        pass
+    return before_ns, time.time_ns()
+
+
+def exported(profiler: Any) -> dict[str, Any]:
+    """Return the profiler's trace."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "trace.json")
+        profiler.export_chrome_trace(str(path))
+        trace: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return trace
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep Python's collector of garbage out of a block that makes very many objects: it takes half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
