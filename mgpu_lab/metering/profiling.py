@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import pathlib
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from mgpu_lab.wire.errors import UsageError
+
+NAME = re.compile(r'^( *"name": )"(.*)",$', re.MULTILINE)  # of an event, on a line by itself
 
 
 def profiler_here() -> tuple[Any, Callable[[], object]]:
@@ -79,7 +82,19 @@ def exported(profiler: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "trace.json")
         profiler.export_chrome_trace(str(path))
-        trace: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return parsed(path.read_text(encoding="utf-8"))
+
+
+def parsed(text: str) -> dict[str, Any]:
+    r"""Read a trace, also where an annotation's name holds a quote, which torch writes as it is.
+
+    >>> parsed('{"traceEvents": [{\n    "name": "layer "a"",\n    "ts": 1}]}')
+    {'traceEvents': [{'name': 'layer "a"', 'ts': 1}]}
+    """
+    try:
+        trace: dict[str, Any] = json.loads(text)
+    except json.JSONDecodeError:
+        trace = json.loads(NAME.sub(lambda found: f"{found[1]}{json.dumps(found[2])},", text))
     return trace
 
 

@@ -246,6 +246,14 @@ def test_what_threads_do_counts_and_has_its_own_bytes(ranks):
         assert [each.size_bytes for each in row.collectives] == [308, 40]
 
 
+def test_a_name_with_a_quote_is_kept_as_it_is(ranks, tmp_path):
+    name = """<b>layer "a"</b>"""
+    timeline_of(ranks, f"with timeline(), torch.profiler.record_function({name!r}): pass").save(
+        str(tmp_path / "t.json")
+    )
+    assert name in {each["name"] for each in json.loads((tmp_path / "t.json").read_text())["traceEvents"]}
+
+
 def test_one_rank_alone_may_record(ranks):
     assert ranks.run("with timeline(): torch.ones(2) + 1", on=[1]).ok
     assert ranks.timeline()[1].compute_s > 0
