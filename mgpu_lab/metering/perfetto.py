@@ -24,7 +24,7 @@ ARGS = (
 
 
 def packed(trace: Mapping[str, Any], began_us: float) -> bytes:
-    """Compress a trace; times become microseconds since the block began."""
+    """Compress a trace; times become microseconds since the block began. What was over by then is left out."""
     threads = {
         (each["pid"], each["tid"]): each["args"]["name"]
         for each in trace["traceEvents"]
@@ -35,13 +35,25 @@ def packed(trace: Mapping[str, Any], began_us: float) -> bytes:
     for each in trace["traceEvents"]:
         if each.get("ph") not in KEPT or each.get("cat") in NOT_KEPT:
             continue
+        if (times := since(began_us, each)) is None:
+            continue
         place = (each.get("pid"), each.get("tid"))
         thread = numbers.setdefault(place, len(numbers) + 1)
-        kept = {key: each[key] for key in ("ph", "cat", "name", "dur", "id", "bp") if key in each}
+        kept = {key: each[key] for key in ("ph", "cat", "name", "id", "bp") if key in each}
         args = {key: each["args"][key] for key in ARGS if key in each.get("args", {})}
-        events.append({**kept, "ts": each["ts"] - began_us, "tid": thread, **({"args": args} if args else {})})
+        events.append({**kept, **times, "tid": thread, **({"args": args} if args else {})})
     names = {number: without_ids(str(threads.get(place, f"{place}"))) for place, number in numbers.items()}
     return zlib.compress(json.dumps({"events": events, "threads": names}).encode())
+
+
+def since(began_us: float, event: Mapping[str, Any]) -> dict[str, float] | None:
+    """Return an event's times after this moment: none is negative. None where it was over."""
+    at_us = event["ts"] - began_us
+    ended_us = at_us + event.get("dur", 0)
+    if ended_us < 0:
+        return None
+    began = {"ts": max(at_us, 0.0)}
+    return {**began, "dur": ended_us - began["ts"]} if "dur" in event else began
 
 
 def without_ids(name: str) -> str:
@@ -52,6 +64,7 @@ def without_ids(name: str) -> str:
 def merged(ranks: Iterable[tuple[int, bytes, float]]) -> dict[str, Any]:
     """Return one trace of (rank, its packed trace, seconds after which its block began)."""
     events: list[dict[str, Any]] = []
+    arrows: dict[tuple[int, Any], int] = {}  # numbers: Perfetto takes a text for a hexadecimal number, or drops it
     for rank, data, began_s in ranks:
         one = json.loads(zlib.decompress(data))
         events.append(told(rank, 0, "process_name", name=f"rank {rank}"))
@@ -60,7 +73,7 @@ def merged(ranks: Iterable[tuple[int, bytes, float]]) -> dict[str, Any]:
             events.append(told(rank, int(thread), "thread_name", name=name))
             events.append(told(rank, int(thread), "thread_sort_index", sort_index=int(thread)))
         for each in one["events"]:
-            unique = {"id": f"{rank}.{each['id']}"} if "id" in each else {}
+            unique = {"id": arrows.setdefault((rank, each["id"]), len(arrows) + 1)} if "id" in each else {}
             events.append({**each, **unique, "pid": rank, "ts": each["ts"] + 1e6 * began_s})
     return {"traceEvents": events, "displayTimeUnit": "ms"}
 

@@ -117,7 +117,8 @@ class TimelineResult:
             target.write_text(json.dumps(trace), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
-        return f"Wrote {path}: {len(self.ranks)} ranks. Open it at https://ui.perfetto.dev; it stays on your machine."
+        many = f"{len(self.ranks)} rank{'s' * (len(self.ranks) > 1)}"
+        return f"Wrote {path}: {many}. Open it at https://ui.perfetto.dev; it stays on your machine."
 
     def summary(self) -> str:
         """Say in words what the picture shows."""

@@ -332,6 +332,17 @@ def test_arrows_of_two_ranks_do_not_meet():
     data = packed({"traceEvents": [arrow]}, began_us=0.0)
     ids = {each["id"] for each in merged([(0, data, 0.0), (1, data, 0.0)])["traceEvents"] if each["ph"] == "s"}
     assert len(ids) == 2
+    assert all(isinstance(each, int) for each in ids)
+
+
+def test_no_time_in_the_saved_trace_is_negative():
+    before, across = event("aten::mm", -9, -5), event("aten::add", -5, 20)
+    began = {
+        each["name"]: each for each in merged([(0, packed(trace_of(before, across), began_us=0.0), 0.0)])["traceEvents"]
+    }
+    assert (began["aten::add"]["ts"], began["aten::add"]["dur"]) == (0, pytest.approx(20_000))
+    assert "aten::mm" not in began
+    assert all(each["ts"] >= 0 for each in began.values())
 
 
 def test_a_trace_that_cannot_be_written_says_so(tmp_path):
