@@ -6,16 +6,15 @@ whole tensor: what is reduced, gathered in the end, scattered. A call from Pytho
 bytes; those of the others are read from the operator's shapes and the work's dtype.
 """
 
-import bisect
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mgpu_lab.listening.group_calls import OPERATIONS
 from mgpu_lab.metering.intervals import Interval
-from mgpu_lab.metering.trace import BACKENDS, LAUNCHES, Event
+from mgpu_lab.metering.trace import Event
+from mgpu_lab.metering.works import name_of, operation, works_of
 
 ITEM_BYTES = {  # as operators' inputs are called, and as NCCL's kernels call them
     **dict.fromkeys(("double", "long int", "Double", "Long", "c10::complex<float>"), 8),
@@ -24,7 +23,6 @@ ITEM_BYTES = {  # as operators' inputs are called, and as NCCL's kernels call th
     **dict.fromkeys(("unsigned char", "signed char", "bool", "Byte", "Char", "Bool"), 1),
     **dict.fromkeys(("c10::Float8_e4m3fn", "c10::Float8_e5m2", "Float8_e4m3fn", "Float8_e5m2"), 1),
 }
-WORKS = {"reduce_scatter": ("reduce_scatter", "all_reduce")}  # gloo reduces all of it and keeps its part
 
 
 @dataclass(frozen=True)
@@ -69,15 +67,6 @@ def collectives_of(events: Sequence[Event], heard: Iterable[Heard], when: Interv
     return tuple(found)
 
 
-def operation(event: Event) -> str:
-    """``allreduce`` of ``c10d::allreduce_``."""
-    return event.name.partition("::")[2].removesuffix("_")
-
-
-def name_of(call: Event) -> str:
-    return OPERATIONS[operation(call)][0]
-
-
 def made_by_python(calls: Sequence[Event], heard: Iterable[Heard]) -> dict[int, Heard]:
     """Return by the place of a call what was heard of it: the first of its name and thread that is not over by then.
 
@@ -94,67 +83,6 @@ def made_by_python(calls: Sequence[Event], heard: Iterable[Heard]) -> dict[int, 
         if fitting:
             found[fitting.pop()] = one
     return found
-
-
-def works_of(events: Sequence[Event], calls: Sequence[Event]) -> list[list[Event]]:
-    """Return for each call the spans of its work: gloo's by name and shape, in order; NCCL's by its launch."""
-    works: list[list[Event]] = [[] for _ in calls]
-    waiting = list(range(len(calls)))  # for a work
-    for event in events:
-        if event.name.startswith(BACKENDS):
-            place = next((at for at in begun(waiting, calls, event) if may_be(calls[at], event)), None)
-            if place is not None:
-                waiting.remove(place)
-            else:  # a list of pieces: each is a work of its own
-                earlier = range(bisect.bisect_right(calls, event.began_s, key=began) - 1, -1, -1)
-                place = next((at for at in earlier if may_be(calls[at], event)), None)
-            if place is not None:
-                works[place].append(event)
-    for place, kernel in launched_in(events, calls):
-        works[place].append(kernel)
-    return works
-
-
-def began(event: Event) -> float:
-    return event.began_s
-
-
-def begun(places: Iterable[int], calls: Sequence[Event], work: Event) -> Iterator[int]:
-    """Go through the calls that had begun when the work did."""
-    return itertools.takewhile(lambda at: calls[at].began_s <= work.began_s, places)
-
-
-def launched_in(events: Sequence[Event], calls: Sequence[Event]) -> Iterator[tuple[int, Event]]:
-    """Return NCCL's kernels, each with the place of the call in which it was launched."""
-    launches = {event.args.get("correlation"): event for event in events if event.category in LAUNCHES}
-    by_thread: dict[Any, list[int]] = {}
-    for place, call in enumerate(calls):
-        by_thread.setdefault(call.thread, []).append(place)
-    for kernel in events:
-        launch = launches.get(kernel.args.get("correlation"))
-        if kernel.category == "kernel" and kernel.name.startswith("nccl") and launch is not None:
-            places = by_thread.get(launch.thread, [])
-            after = bisect.bisect_right(places, launch.began_s, key=lambda at: calls[at].began_s)
-            if after and launch.began_s <= calls[places[after - 1]].ended_s:
-                yield places[after - 1], kernel
-
-
-def may_be(call: Event, work: Event) -> bool:
-    """Whether this span can be the work of that call: begun after it, of its name, with one of its shapes."""
-    name = name_of(call)
-    named = work.name.partition(":")[2] in WORKS.get(name, (name,))
-    if not named or work.began_s < call.began_s:
-        return False
-    shapes = work.args.get("Input Dims") or []
-    return not shapes or any(shape in flat_shapes(call) for shape in shapes)
-
-
-def flat_shapes(call: Event) -> list[Any]:
-    """Return the shapes of all tensors that the operator was given, lists of tensors taken apart."""
-    shapes: list[Any] = []
-    for given in call.args.get("Input Dims") or []:
-        shapes += given if given and isinstance(given[0], list) else [given]
-    return shapes
 
 
 def computed_size(call: Event, works: Sequence[Event]) -> int | None:

@@ -89,9 +89,10 @@ def settle() -> None:
         if sys.getrefcount(work) > OURS and not work.is_completed():
             held.append((name, work))
         del work  # a handle that nobody else holds goes here, while no profiler runs
+    names = ", ".join(dict.fromkeys(name for name, _ in held))
     _left.extend(held)
-    if held:
-        names = ", ".join(dict.fromkeys(name for name, _ in held))
+    held.clear()  # or the error's traceback would hold them
+    if names:
         raise UsageError(
             f"{names}: begun in an earlier block of timeline(), and not over. Wait for it (`.wait()`), or delete its "
             "handle, before you begin another block."

@@ -198,6 +198,11 @@ def test_a_call_that_outlives_the_block_harms_nothing_and_lasts_to_the_block_s_e
     assert "recv: begun in an earlier block of timeline(), and not over" in error.evalue
     assert ranks.run("work.wait() if rank == 0 else dist.send(torch.ones(5), 0)").ok
     assert ranks.run("with timeline(): work = None").ok
+    timeline_of(ranks, CAUSES.format(body))
+    assert not ranks.run("with timeline(): pass", on=[0]).ok
+    assert ranks.run("del work", on=[0]).ok  # nothing else holds it, the error's traceback included
+    assert ranks.run("if rank == 1: dist.send(torch.ones(5), 0)").ok
+    assert ranks.run("with timeline(): pass").ok
 
 
 def test_waiting_for_a_call_begun_before_the_block_is_communication(ranks):

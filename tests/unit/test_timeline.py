@@ -156,6 +156,22 @@ def test_a_collective_on_a_gpu_ends_with_its_kernel():
     assert (call.name, round(1e3 * call.ended_s), call.size_bytes) == ("all_reduce", 70, 512)
 
 
+def test_sends_and_receives_made_together_on_a_gpu_end_with_the_kernel_launched_after_the_last():
+    alone = [c10d("allreduce_", 1, 2, [[4]]), event("cudaLaunchKernelExC", 1.5, 1.6, "cuda_runtime", correlation=1)]
+    pair = [c10d("send", 3, 4, [[4]]), c10d("recv_", 5, 6, [[4]])]
+    launch = event("cudaLaunchKernelExC", 7, 7.1, "cuda_runtime", correlation=2)
+    kernels = [
+        event("ncclDevKernel_AllReduce_Sum_f32", 10, 20, "kernel", NCCL, correlation=1),
+        event("ncclDevKernel_SendRecv", 20, 40, "kernel", NCCL, correlation=2),
+    ]
+    found = calls(*alone, *pair, launch, *kernels)
+    assert [(each.name, round(1e3 * each.ended_s)) for each in found] == [
+        ("all_reduce", 20),
+        ("send", 40),
+        ("recv", 40),
+    ]
+
+
 # ---- calls and bytes
 
 
