@@ -14,9 +14,11 @@ each operator costs some microseconds more (``benchmarks/profiling.py`` says how
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from types import FrameType
 from typing import Any, Self
 
 from mgpu_lab.metering.collectives import Heard, collectives_of, summed
@@ -37,7 +39,7 @@ class Timeline:
     def __init__(self, rank: int | None = None) -> None:
         self.rank = int(os.environ.get("RANK", "0")) if rank is None else rank
         self._record = RankTimeline(self.rank)
-        self._running = False
+        self._block: tuple[FrameType, ExitStack] | None = None
 
     @contextmanager
     def __call__(self, steps: int = 1) -> Iterator[Self]:
@@ -52,32 +54,58 @@ class Timeline:
         """
         if not isinstance(steps, int) or steps < 1:
             raise UsageError(f"timeline(steps={steps!r}): give the number of steps that the block holds, 1 or more.")
-        if self._running:
+        if not self._given_up():
             raise UsageError("a timeline is being recorded already: end its block before you begin another.")
-        self._record, self._running = RankTimeline(self.rank), True
+        self._record = RankTimeline(self.rank)
+        settle()
         calls, marks = Calls(), []
-        try:
-            settle()
+        with ExitStack() as block:
+            self._block = (sys._getframe(2), block)  # noqa: SLF001 - of who wrote `with timeline():`
+            block.callback(setattr, self, "_block", None)
+            block.callback(calls.end)
             profiler, finish = profiler_here()
-            with started(profiler), followed(calls):
-                finish()
-                marks.append(mark(BEGIN))
-                yield self
-                finish()
-                marks.append(mark(END))
-                calls.end()
-            with uncollected():
-                self._record = row_of(self.rank, steps, exported(profiler), calls.noted, marks)
-        finally:
+            block.enter_context(started(profiler))
+            block.enter_context(followed(calls))
+            finish()
+            marks.append(mark(BEGIN))
+            yield self
+            finish()
+            marks.append(mark(END))
             calls.end()
-            self._running = False
+        with uncollected():
+            self._record = row_of(self.rank, steps, exported(profiler), calls.noted, marks)
 
     def record(self) -> RankTimeline:
         """Return this rank's row; one of zeros where nothing was recorded."""
+        self._given_up()
         return self._record
+
+    def _given_up(self) -> bool:
+        """Whether no block is open. One whose code has ended is closed here.
+
+        A Ctrl-C that arrives while C++ waits is raised when the block's end is called, before it has done anything.
+        """
+        if self._block is not None:
+            frame, block = self._block
+            if is_executed(frame):
+                return False
+            with suppress(UsageError):  # that its profiler was ended by another
+                block.close()
+        return True
 
     def __repr__(self) -> str:
         return repr(RankTimeline.together([self._record]))
+
+
+def is_executed(frame: FrameType) -> bool:
+    """Whether any thread executes this frame, or what it has called."""
+    for each in sys._current_frames().values():  # noqa: SLF001 - documented for exactly this
+        at: FrameType | None = each
+        while at is not None:
+            if at is frame:
+                return True
+            at = at.f_back
+    return False
 
 
 class Clock:

@@ -205,6 +205,24 @@ def test_a_call_that_outlives_the_block_harms_nothing_and_lasts_to_the_block_s_e
     assert ranks.run("with timeline(): pass").ok
 
 
+@pytest.mark.parametrize("wait", ["work.wait()", "ddp(x).sum().backward()"])
+def test_a_block_that_is_stopped_while_cpp_waits_leaves_the_next_one_free(ranks, wait):
+    source = """
+        from torch.nn.parallel import DistributedDataParallel
+        x, ddp = torch.ones(2, 4), DistributedDataParallel(torch.nn.Linear(4, 4), broadcast_buffers=False)
+        with timeline(): ddp(x).sum().backward()"""
+    assert ranks.run(source).ok
+    body = f"""
+        with timeline():
+            work = dist.all_reduce(torch.ones(2), async_op=True) if rank == 0 else None
+            if rank == 0: {wait}"""
+    assert not ranks.run(body, timeout=1).ok
+    assert [row.rank for row in ranks.timeline().ranks] in ([], [1])
+    assert ranks.run("work = None").ok
+    rows = timeline_of(ranks, "with timeline(): dist.all_reduce(torch.ones(2))").ranks
+    assert [dict(row.calls) for row in rows] == [{"all_reduce": 1}] * 2
+
+
 def test_waiting_for_a_call_begun_before_the_block_is_communication(ranks):
     source = """
         import time
