@@ -144,7 +144,8 @@ def group_notes(outcome: Outcome) -> list[str]:
     left = outcome.left
     leave = [f"{named(left)} left the process group (destroy_process_group) while others used it."] if left else []
     if outcome.released or outcome.killed or leave:
-        return [*leave, f"The process group was recreated; variables are kept.{again}"]
+        others = " on the other ranks" if outcome.killed else ""
+        return [*leave, f"The process group was recreated; variables are kept{others}.{again}"]
     if outcome.uneven and outcome.uneven != LEFT:
         why = f"The ranks did not make the same calls ({outcome.uneven}), so the process group was recreated;"
         return [f"{why} variables are kept.{again}"]

@@ -38,7 +38,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Collective:
-    """One call: from the moment it was asked for to the end of its work. ``size_bytes`` None: not known.
+    """One call: from the asking to the end of its work, on a GPU its kernels. ``size_bytes`` None: not known.
 
     ``is_over`` False: the block ended first; nor is it known to be over where only its handle's wait() can tell.
     """
@@ -60,11 +60,20 @@ def collectives_of(events: Sequence[Event], heard: Iterable[Heard], when: Interv
         if when[0] <= call.began_s <= when[1]:
             one = by_python.get(place)
             is_over = one is None or one.is_over
-            ended_s = max([call.ended_s, *(work.ended_s for work in works[place])]) if is_over else when[1]
+            began_s, ended_s = interval_of(call, works[place])
+            ended_s = min(ended_s if is_over else when[1], when[1]) - when[0]
+            began_s = min(began_s, when[1]) - when[0]
             size = computed_size(call, works[place]) if one is None else one.size_bytes
-            began_s, ended_s = call.began_s - when[0], min(ended_s, when[1]) - when[0]
             found.append(Collective(name_of(call), began_s, ended_s, size, is_over))
     return tuple(found)
+
+
+def interval_of(call: Event, works: Sequence[Event]) -> Interval:
+    """Return when a call was under way: from the asking on; on a GPU, which is asked long before, its kernels."""
+    kernels = [work for work in works if work.category == "kernel"]
+    if kernels:
+        return min(kernel.began_s for kernel in kernels), max(kernel.ended_s for kernel in kernels)
+    return call.began_s, max([call.ended_s, *(work.ended_s for work in works)])
 
 
 def made_by_python(calls: Sequence[Event], heard: Iterable[Heard]) -> dict[int, Heard]:

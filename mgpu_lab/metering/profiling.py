@@ -22,9 +22,11 @@ def profiler_here() -> tuple[Any, Callable[[], object]]:
     """Return torch's profiler, and what waits for this process's GPU, if it uses one."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else it says on stderr when it starts and stops
     import torch
+    import torch.distributed as dist
     from torch.profiler import ProfilerActivity, profile
 
-    on_gpu = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    in_use = torch.cuda.is_initialized() or (dist.is_initialized() and "nccl" in dist.get_backend_config())  # type: ignore[no-untyped-call]
+    on_gpu = in_use and torch.cuda.is_available()
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
     profiler = profile(activities=activities, record_shapes=True, experimental_config=of_all_threads())
     return profiler, torch.cuda.synchronize if on_gpu else lambda: None

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mgpu_lab.metering.collectives import Collective
-from mgpu_lab.metering.intervals import Interval, clipped, union
+from mgpu_lab.metering.intervals import Interval, clipped, length, union
 
 STYLES = {  # colour, hatch
     "forward": ("#cfe8ff", ""),
@@ -28,6 +28,8 @@ COMPUTE: Height = (0.52, 0.38)
 SENT: Height = (0.1, 0.38)
 MOST_AT_ONCE = 3  # calls under way at once that are drawn below one another
 LEAST_SHARE = 0.0004  # of the width: gaps narrower than a pixel are not drawn
+LONG = 25  # pixels
+HIDDEN_SHARE = 0.002  # of the step: less hidden communication is not seen
 
 
 class Drawn(Protocol):
@@ -71,17 +73,20 @@ def figure_of(rows: Sequence[Drawn], began: Mapping[int, float], title: str, sum
     figure = TimelineFigure(figsize=(10, 1.1 + 0.62 * len(rows)), layout="constrained")
     figure.summary = f"{title}. {summary}" if title else summary
     axis = figure.subplots()
+    depth = max(len(levels(row.collectives)) for row in rows)
     for place, row in enumerate(reversed(rows)):
-        Lane(axis, place, began[row.rank]).draw(row, LEAST_SHARE * end_s)
+        Lane(axis, place, began[row.rank], depth).draw(row, LEAST_SHARE * end_s)
     axis.set(xlim=(0, 1e3 * end_s), ylim=(0, len(rows)), xlabel="ms")
     labels = [f"rank {row.rank}\ncomputes {row.compute_share:.0%}" for row in reversed(rows)]
     axis.set_yticks([place + 0.5 for place in range(len(rows))], labels)
     axis.tick_params(axis="y", length=0)
     if title:
         axis.set_title(title, loc="left", fontsize="medium")
+    shown = occurring(rows)
     keys = [
         Patch(facecolor=colour, hatch=hatch, edgecolor="k", label=LABELS.get(name, name))
         for name, (colour, hatch) in STYLES.items()
+        if name in shown
     ]
     figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), fontsize="small", frameon=False)
     return figure
@@ -94,6 +99,7 @@ class Lane:
     axis: Any
     place: int
     began_s: float
+    depth: int  # how many calls lie below one another at most, on any rank
 
     def draw(self, row: Drawn, least_s: float) -> None:
         """Draw a frame, which is idle time where nothing lies on it; in it the compute, and below it the calls."""
@@ -101,9 +107,8 @@ class Lane:
         self.bars([(0, row.steps * row.step_s)], frame, "idle", edgecolor="#888888")
         for name in PHASES:
             self.bars(joined(row.spans.get(name, ()), least_s), COMPUTE, name, linewidth=0.3)
-        dealt = levels(row.collectives)
-        for level, calls in enumerate(dealt):
-            height = SENT[1] / len(dealt)
+        height = SENT[1] / max(1, self.depth)
+        for level, calls in enumerate(levels(row.collectives)):
             where = (SENT[0] + SENT[1] - height * (level + 1), height)
             for call in calls:
                 self.draw_call(call, row.spans.get("exposed", ()), where)
@@ -122,8 +127,31 @@ class Lane:
 
 
 def joined(parts: Iterable[Interval], least_s: float) -> list[Interval]:
-    """Close gaps that are too narrow to be seen."""
-    return union((began, ended + least_s) for began, ended in parts)
+    """Close gaps that are too narrow to be seen, but between two long parts, which are things of their own.
+
+    >>> joined([(0, 1), (1.5, 2)], least_s=1.0), joined([(0, 50), (50.5, 99)], least_s=1.0)
+    ([(0, 2)], [(0, 50), (50.5, 99)])
+    """
+    closed: list[Interval] = []
+    for began, ended in union(parts):
+        if closed:
+            before = closed[-1]
+            shorter_s = min(ended - began, before[1] - before[0])
+            if began - before[1] < least_s and shorter_s < LONG * least_s:
+                closed[-1] = (before[0], ended)
+                continue
+        closed.append((began, ended))
+    return closed
+
+
+def occurring(rows: Sequence[Drawn]) -> set[str]:
+    """Return the styles that the picture needs."""
+    names = {name for name in PHASES for row in rows if row.spans.get(name)}
+    for row in rows:
+        sent, exposed = (length(row.spans.get(name, ())) for name in ("communication", "exposed"))
+        names |= {"communication, exposed"} if exposed else set()
+        names |= {"communication, hidden"} if sent - exposed > HIDDEN_SHARE * row.steps * row.step_s else set()
+    return {*names, "idle"}
 
 
 def levels(calls: Sequence[Collective]) -> list[list[Collective]]:

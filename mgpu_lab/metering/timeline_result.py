@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEAD = ("rank", "step ms", "compute ms", "communication ms", "exposed ms", "idle ms", "computing")
-NOTHING = "no timeline was recorded: put `with timeline():` around a step in a %%ranks cell, then ranks.timeline()"
-ON_CPU = "Compute is torch's operators on the CPU (Python between them counts as idle)"
-ON_GPU = "Compute is kernels and copies on the GPU"
-WAITING = "communication lasts from a call to its end, waiting for other ranks included"
+NOTHING = (
+    "no timeline was recorded: put `with timeline():` around a step in a %%ranks cell, then ranks.timeline(). "
+    "(A block that ended with an error records nothing.)"
+)
+ON_CPU = (
+    "Compute is torch's operators on the CPU (Python between them counts as idle); communication lasts from a call to "
+    "its end, waiting for other ranks included"
+)
+ON_GPU = "Compute is kernels and copies on the GPU; communication is NCCL's kernels, waiting for other ranks included"
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ class TimelineResult:
         steps = sorted({row.steps for row in self.ranks})
         many = "" if steps == [1] else f"; times are per step, calls those of {' / '.join(map(str, steps))} steps"
         source = ON_GPU if any(row.on_gpu for row in self.ranks) else ON_CPU
-        return f"{source}; {WAITING}{many}. The ranks' clocks agree within {1e3 * self.clock_error_s:.2f} ms."
+        return f"{source}{many}. The ranks' clocks agree within {1e3 * self.clock_error_s:.2f} ms."
 
     def _recorded(self) -> TimelineResult:
         if not self.ranks:

@@ -140,6 +140,8 @@ class Rank:
         finally:
             self.in_cell = False
             self.sampler.end_cell()
+            with contextlib.suppress(Exception):
+                self.group.timeline.record()  # closes a block that Ctrl-C has left open
         if error is None:
             return None
         failure = self.shell.failure(error, released=self.cut_generation == self.group.generation)

@@ -92,7 +92,7 @@ NOTES = {
         (
             "rank 1 stood in `x = 1`, line 3.",
             "rank 1 did not answer and was killed and started again: its variables are lost.",
-            f"The {RECREATED}",
+            "The process group was recreated; variables are kept on the other ranks.",
         ),
     ),
     "died": (
