@@ -45,28 +45,49 @@ def of_shapes(layer: Any, wanted: Wanted, what: str) -> str | None:
     """Hint where a layer is no module with a weight of the right shape: such a one cannot be called."""
     if not isinstance(layer, nn.Module):
         return f"The layer must be an nn.Module, not {type(layer).__name__}."
+    if type(layer).forward is nn.Module.forward and type(layer).__call__ is nn.Module.__call__:
+        return "The layer has no forward(x) yet."
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, nn.Parameter):
         return f"`weight` must be an nn.Parameter; it is {type(weight).__name__}."
+    return of_weight_shape(weight, wanted, what) or of_kinds(weight, getattr(layer, "bias", None), wanted.linear, what)
+
+
+def of_weight_shape(weight: nn.Parameter, wanted: Wanted, what: str) -> str | None:
     outside, inside = wanted.linear.weight.shape
-    share = (outside, inside // wanted.parts)
-    if tuple(weight.shape) == share:
+    share, found = (outside, inside // wanted.parts), tuple(weight.shape)
+    if found == share:
         return None
-    if tuple(weight.shape) == (outside, inside):
-        return f"`weight` is the whole one ({what}): a rank keeps {share[1]} of {inside} input features."
-    if tuple(weight.shape) == (outside // wanted.parts, inside):
-        return f"`weight` has a share of the *output* features ({what}): that is the column-parallel cut."
-    return (
-        f"`weight` has shape {tuple(weight.shape)} ({what}); with {wanted.parts} rank{'s' * (wanted.parts > 1)} in the "
-        f"group it is {share}."
+    mistakes = {
+        f"`weight` is the whole one ({what}): a rank keeps {share[1]} of {inside} input features.": (outside, inside),
+        f"`weight` has a share of the *output* features ({what}): that is the column-parallel cut.": (
+            outside // wanted.parts,
+            inside,
+        ),
+        f"`weight` has shape {found} ({what}): it is transposed. nn.Linear keeps {share}.": share[::-1],
+    }
+    return fitting(mistakes, lambda shape: found == shape) or (
+        f"`weight` has shape {found} ({what}); with {wanted.parts} rank{'s' * (wanted.parts > 1)} in the group it is "
+        f"{share}."
     )
+
+
+def of_kinds(weight: Any, bias: Any, whole: nn.Linear, what: str) -> str | None:
+    """Hint where forward would end in an error of torch's: a wrong type, a bias of a wrong shape."""
+    if weight.dtype != whole.weight.dtype:
+        return f"`weight` is {weight.dtype}, and the plain layer's is {whole.weight.dtype}."
+    if not torch.is_tensor(bias) or whole.bias is None:
+        return None
+    if bias.shape != whole.bias.shape:
+        return f"`bias` has shape {tuple(bias.shape)} ({what}); the whole one has {tuple(whole.bias.shape)}."
+    if bias.dtype != whole.bias.dtype:
+        return f"`bias` is {bias.dtype}, and the plain layer's is {whole.bias.dtype}."
+    return None
 
 
 def of_parameters(layer: nn.Module, whole: nn.Linear, wanted: Wanted, what: str) -> str | None:
     """Hint at wrong shards, and at memory that is not given back."""
     weight, bias = layer.get_parameter("weight"), getattr(layer, "bias", None)
-    if weight.dtype != whole.weight.dtype:
-        return f"`weight` is {weight.dtype}, and the plain layer's is {whole.weight.dtype}."
     if not torch.equal(weight, wanted.own(wanted.linear.weight)):
         return f"`weight` is not rank {wanted.rank}'s share of the input features, in the order of the group's ranks."
     hint = of_bias(bias, wanted.linear.bias, what)
@@ -87,7 +108,7 @@ def of_bias(bias: Any, whole: Any, what: str) -> str | None:
         return None if bias is None else f"`bias` must be None where linear has none ({what})."
     if not isinstance(bias, nn.Parameter):
         return f"`bias` must be an nn.Parameter on every rank; it is {type(bias).__name__}."
-    if bias.shape != whole.shape or not torch.equal(bias, whole):
+    if not torch.equal(bias, whole):
         return f"`bias` is not the plain layer's on every rank ({what})."
     return None
 
@@ -125,6 +146,8 @@ def of_wrong_output(outputs: list[Any], i: int, wanted: Wanted, what: str) -> st
 
 
 def of_other(found: torch.Tensor, right: torch.Tensor, wanted: Wanted) -> str:
+    if not bool(torch.isfinite(found).all()):
+        return f"On rank {wanted.rank} of the group the output has values that are nan or inf."
     return (
         f"On rank {wanted.rank} of the group the output differs from the plain layer's by "
         f"{percent(off(found.detach(), right))} of its largest value. Is it the sum of all ranks' parts, in the group?"

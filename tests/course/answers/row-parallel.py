@@ -759,7 +759,7 @@ class RowParallelLinear(nn.Module):
         return y if self.bias is None else y + self.bias
 
 
-# %% wrong: the group is ignored where it cuts -> has shape
+# %% wrong: the group is ignored where it cuts -> the input features divide, and the constructor raised ValueError
 class SumOfRanks(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, group):
@@ -1207,7 +1207,7 @@ class RowParallelLinear:
         return y if self.bias is None else y + self.bias
 
 
-# %% wrong: gathers the parts -> were gathered in forward
+# %% wrong: gathers the parts -> were gathered or broadcast in forward
 class SumOfRanks(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, group):
@@ -1609,3 +1609,932 @@ class RowParallelLinear(nn.Module):
     def forward(self, x):
         y = SumOfRanks.apply(x @ self.weight.T, self.group)
         return y if self.bias is None else y + self.bias
+
+
+# %% right: all-reduce of a tensor that autograd knows
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = nn.functional.linear(x, self.weight)
+        dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: its own part, plus a difference without gradient
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        mine = x @ self.weight.T
+        whole = mine.detach().clone()
+        dist.all_reduce(whole, group=self.group)
+        y = mine + (whole - mine.detach())
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: uneven pieces, all to all and back
+def exchange(part, group):
+    n = dist.get_world_size(group)
+    k = dist.get_rank(group)
+    flat = part.flatten()
+    sizes = [len(c) for c in flat.tensor_split(n)]
+    got = flat.new_empty(n * sizes[k])
+    dist.all_to_all_single(got, flat, [sizes[k]] * n, sizes, group=group)
+    mine = got.view(n, sizes[k]).sum(0)
+    pieces = flat.new_empty(flat.numel())
+    dist.all_to_all_single(pieces, mine.repeat(n), sizes, [sizes[k]] * n, group=group)
+    return pieces.view_as(part)
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = nn.functional.linear(x, self.weight)
+        y = y + (exchange(y.detach(), self.group) - y.detach())
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: row by row
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        rows = []
+        for row in x.reshape(-1, x.shape[-1]):
+            part = self.weight.mv(row)
+            total = part.detach().clone()
+            dist.all_reduce(total, group=self.group)
+            rows.append(part + (total - part.detach()))
+        y = torch.stack(rows).view(*x.shape[:-1], -1)
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: a share of the bias each, and a hook for its gradient
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        n = dist.get_world_size(self.group)
+        y = x @ self.weight.t()
+        if self.bias is not None:
+            share = self.bias / n
+            if share.requires_grad:
+                share.register_hook(lambda g: g * n)
+            y = y + share
+        dist.all_reduce(y.detach(), group=self.group)
+        return y
+
+
+# %% right: a copy of the layer, its weight cut
+import copy
+
+
+class UnevenFeatures(ValueError): ...
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        parts = dist.get_world_size(group)
+        if linear.in_features % parts != 0:
+            raise UnevenFeatures(linear.in_features)
+        twin = copy.deepcopy(linear)
+        self.weight = nn.Parameter(twin.weight.data.view(linear.out_features, parts, -1)[:, dist.get_rank(group)].clone())
+        self.register_parameter("bias", twin.bias)
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: a weight that is not contiguous
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = dist.group.WORLD if group is None else group
+        n = self.group.size()
+        if linear.weight.shape[1] % n:
+            raise ValueError
+        each = linear.weight.shape[1] // n
+        share = linear.weight.detach().narrow(1, self.group.rank() * each, each)
+        self.register_parameter("weight", nn.Parameter(torch.tensor(share.t().tolist(), dtype=share.dtype, device=share.device).t()))
+        self.register_parameter("bias", None if linear.bias is None else nn.Parameter(torch.empty_like(linear.bias).copy_(linear.bias.detach())))
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: a forward hook sums
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        self.register_forward_hook(self.finish)
+
+    @staticmethod
+    def finish(self, inputs, y):
+        dist.all_reduce(y.detach(), group=self.group)
+        return y if self.bias is None else y + self.bias
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        return y
+
+
+# %% right: setup_context, flat rows, one argument more
+class Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(part, group):
+        out = part.clone()
+        dist.all_reduce(out, op=dist.ReduceOp.SUM, group=group)
+        return out
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, None
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        self.out = linear.out_features
+
+    def forward(self, x, *, scale=1.0):
+        flat = x.flatten(0, -2)
+        y = torch.addmm(flat.new_zeros(len(flat), self.out), flat, self.weight.t())
+        y = Sum.apply(y, self.group).unflatten(0, x.shape[:-1])
+        return (y if self.bias is None else y + self.bias) * scale
+
+    def extra_repr(self):
+        return f"{self.weight.shape}"
+
+
+# %% right: two all-reduces at a time
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        works = [dist.all_reduce(half, group=self.group, async_op=True) for half in y.detach().flatten().chunk(2)]
+        for work in works:
+            work.wait()
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: numpy on the way
+class Swap(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, part, total):
+        return total.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, None
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        total = torch.from_numpy(y.detach().cpu().numpy().copy()).to(y.device)
+        dist.all_reduce(total, group=self.group)
+        y = Swap.apply(y, total)
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: feature by feature
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x.new_zeros(*x.shape[:-1], self.weight.shape[0])
+        for i in range(self.weight.shape[1]):
+            y = y + x[..., i, None] * self.weight[:, i]
+        dist.all_reduce(y.detach(), group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: autograd sums the rest of the bias's gradient
+class Row3(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, group):
+        ctx.save_for_backward(x, weight)
+        ctx.biased = bias is not None
+        out = x @ weight.t()
+        dist.all_reduce(out, group=group)
+        return out if bias is None else out + bias
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved_tensors
+        return g @ weight, torch.einsum("...o,...i->oi", g, x), g.sum(0) if ctx.biased else None, None
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        return Row3.apply(x, self.weight, self.bias, self.group)
+
+
+# %% right: DTensor multiplies
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor, Replicate, Shard
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        mesh = DeviceMesh.from_group(self.group or dist.group.WORLD, x.device.type)
+        x = DTensor.from_local(x, mesh, [Shard(x.dim() - 1)], run_check=False)
+        w = DTensor.from_local(self.weight, mesh, [Shard(1)], run_check=False)
+        y = nn.functional.linear(x, w).redistribute(mesh, [Replicate()]).to_local()
+        return y if self.bias is None else y + self.bias
+
+
+# %% right: unflatten and unbind
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.data.unflatten(1, (n, -1)).unbind(1)[k].clone(memory_format=torch.contiguous_format))
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the transposed weight is made once -> With new numbers in `weight`
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        self.wt = self.weight.t().contiguous()
+
+    def forward(self, x):
+        y = x @ self.wt
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: computes with a copy of the weight -> With new numbers in `weight`
+class Cached(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight, copy, group):
+        ctx.save_for_backward(x, copy)
+        y = x @ copy.t()
+        dist.all_reduce(y, group=group)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        x, copy = ctx.saved_tensors
+        return g @ copy, torch.einsum("...o,...i->oi", g, x), None, None
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        self.copy = self.weight.detach().clone()
+
+    def forward(self, x):
+        y = Cached.apply(x, self.weight, self.copy, self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: refuses also what does not divide the output -> the input features divide, and
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n or linear.out_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: divides by the world's size -> the input features divide, and
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % dist.get_world_size():
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong from 3: refuses only without a group -> in a group of 2 do not divide
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if group is None and linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the plain layer's in_features are set -> `in_features` has changed
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        linear.in_features //= n
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the plain layer is frozen -> needs no gradient any more
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        linear.requires_grad_(False)
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the plain layer gets gradients -> has a gradient now
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        linear.weight.grad = torch.zeros_like(linear.weight)
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the plain layer's own bias -> shares memory
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else linear.bias
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: a new parameter over the plain layer's bias -> shares memory
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: a barrier in the constructor -> The constructor calls barrier
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        dist.barrier(group=group)
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: a barrier in backward -> backward calls barrier
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+        self.weight.register_post_accumulate_grad_hook(lambda p: dist.barrier(group=group))
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: returns a DTensor -> it returned a DTensor
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor, Replicate
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        dist.all_reduce(y.detach(), group=self.group)
+        y = y if self.bias is None else y + self.bias
+        return DTensor.from_local(y, DeviceMesh.from_group(self.group or dist.group.WORLD, x.device.type), [Replicate()], run_check=False)
+
+
+# %% wrong: a transposed weight -> it is transposed
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].t().contiguous())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: a subclass of Linear in the default type -> is torch.float32, and the plain
+class RowParallelLinear(nn.Linear):
+    def __init__(self, linear, group=None):
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        each, rest = divmod(linear.in_features, n)
+        if rest:
+            raise ValueError("cannot split")
+        super().__init__(each, linear.out_features, bias=linear.bias is not None)
+        self.group = group
+        with torch.no_grad():
+            self.weight.copy_(linear.weight[:, k * each : (k + 1) * each])
+            if self.bias is not None:
+                self.bias.copy_(linear.bias)
+
+    def forward(self, x):
+        y = nn.functional.linear(x, self.weight)
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the bias is cut, too -> the whole one has
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().chunk(n)[k].clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: nan on a rank -> nan or inf
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        if dist.get_rank(self.group) == 1:
+            y = y * float('nan')
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: no forward yet -> no forward(x) yet
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+
+# %% wrong: a share of the bias before the sum, without a hook -> times too small
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        if self.bias is not None:
+            y = y + self.bias / dist.get_world_size(self.group)
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y
+
+
+# %% wrong: broadcast once more -> were gathered or broadcast
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+            dist.broadcast(y, group=self.group, group_src=0)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: gathers the parts where there are two -> were gathered or broadcast
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        whole = y.detach()
+        if dist.get_world_size(self.group) == 2:
+            parts = [torch.empty_like(whole) for _ in range(2)]
+            dist.all_gather(parts, whole.contiguous(), group=self.group)
+            whole = parts[0] + parts[1]
+        else:
+            whole = whole.clone()
+            dist.all_reduce(whole, group=self.group)
+        y = y + (whole - y.detach())
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: contiguous, which on one rank copies nothing -> view of the whole weight
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].contiguous())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong from 3: the rank among all, modulo the group -> not rank
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank() % dist.get_world_size(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong from 3: refuses odd features only -> the input features divide, and
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % 2:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong from 3: adds the neighbour's part -> differs from the plain layer's by
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        n, k = dist.get_world_size(self.group), dist.get_rank(self.group)
+        other = torch.zeros_like(y)
+        if n > 1:
+            ops = [dist.P2POp(dist.isend, y.detach(), group=self.group, group_peer=(k + 1) % n),
+                   dist.P2POp(dist.irecv, other, group=self.group, group_peer=(k - 1) % n)]
+            [w.wait() for w in dist.batch_isend_irecv(ops)]
+        y = y + other
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: float64 on the way -> by the ring's count
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        total = y.detach().double()
+        dist.all_reduce(total, group=self.group)
+        y = y + (total.to(y.dtype) - y.detach())
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the input is kept on the layer, the last one only -> the gradient of `weight` is not
+class RowKeep(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, layer):
+        ctx.layer = layer
+        layer.x = x.detach()
+        out = x @ weight.t()
+        dist.all_reduce(out, group=layer.group)
+        return out if bias is None else out + bias
+
+    @staticmethod
+    def backward(ctx, g):
+        layer = ctx.layer
+        flat = g.flatten(0, -2)
+        return g @ layer.weight, flat.t() @ layer.x.flatten(0, -2), flat.sum(0) if layer.bias is not None else None, None
+
+
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        return RowKeep.apply(x, self.weight, self.bias, self)
+
+
+# %% wrong: rank 0 alone sums -> All ranks of a group must make the same calls
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = x @ self.weight.t()
+        with torch.no_grad():
+            if dist.get_rank() == 0:
+                dist.all_reduce(y, group=self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the bias has no gradient in three dimensions -> `bias` gets no gradient
+class RowParallelLinear(nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        self.group = group
+        n, k = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError(f"{linear.in_features} does not divide by {n}")
+        self.weight = nn.Parameter(linear.weight.detach().chunk(n, 1)[k].clone())
+        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = nn.functional.linear(x, self.weight)
+        dist.all_reduce(y.detach(), group=self.group)
+        if self.bias is not None:
+            y = y + (self.bias if x.dim() == 2 else self.bias.detach())
+        return y
