@@ -131,6 +131,9 @@ def attempt(trial: Callable[[], str | None], meeting: Meeting) -> tuple[str | No
         how = f"raised {type(error).__name__}"
         if timed_out(error):
             return f"!rank {meeting.rank} waited {LIMIT.seconds} s for what no rank sent.", None
+        if "closed by peer" in str(error):  # gloo's words
+            told = f"lost its partner, which had waited {LIMIT.seconds} s for what no rank sent or had raised an error"
+            return f"rank {meeting.rank} {told}.", None
         return f"rank {meeting.rank} raised {type(error).__name__}: {str(error).partition(chr(10))[0]}", error
     else:
         how = "returned"
