@@ -90,12 +90,14 @@ def of_parameters(layer: nn.Module, whole: nn.Linear, wanted: Wanted, what: str)
     weight, bias = layer.get_parameter("weight"), getattr(layer, "bias", None)
     if not torch.equal(weight, wanted.own(wanted.linear.weight)):
         return f"`weight` is not rank {wanted.rank}'s share of the input features, in the order of the group's ranks."
-    hint = of_bias(bias, wanted.linear.bias, what)
+    hint = of_bias(layer, wanted.linear.bias, what)
     if hint:
         return hint
     storage, of_whole = weight.untyped_storage(), whole.weight.untyped_storage()
     if storage.nbytes() > weight.nbytes or storage.data_ptr() == of_whole.data_ptr():
-        return "`weight` is a view of the whole weight, and so keeps all of that in memory. Copy the share."
+        return (
+            "`weight` is a view of a larger tensor (the whole weight?) and keeps all of that in memory. Copy the share."
+        )
     held = sum(p.numel() for p in layer.parameters())
     most = weight.numel() + (bias.numel() if bias is not None else 0)
     if held > most:
@@ -103,13 +105,16 @@ def of_parameters(layer: nn.Module, whole: nn.Linear, wanted: Wanted, what: str)
     return None
 
 
-def of_bias(bias: Any, whole: Any, what: str) -> str | None:
+def of_bias(layer: nn.Module, whole: Any, what: str) -> str | None:
+    bias = getattr(layer, "bias", ...)
     if whole is None:
         return None if bias is None else f"`bias` must be None where linear has none ({what})."
     if not isinstance(bias, nn.Parameter):
         return f"`bias` must be an nn.Parameter on every rank; it is {type(bias).__name__}."
     if not torch.equal(bias, whole):
         return f"`bias` is not the plain layer's on every rank ({what})."
+    if bias.untyped_storage().nbytes() > bias.nbytes:
+        return "`bias` is a view of a larger tensor and keeps all of that in memory. Copy it."
     return None
 
 

@@ -43,6 +43,7 @@ CASES = (
     Case("a float32 layer without bias", torch.float32, (2, 3), bias=False),
     Case("a float32 layer with 7 output features", torch.float32, (3,), outside=7),
     Case("a float64 layer in a group of some of the ranks", torch.float64, (2, 2), grouped=True),
+    Case("a float32 layer in a group, two dimensions", torch.float32, (4,), grouped=True),
 )
 
 
@@ -53,7 +54,8 @@ class Run:
     inputs: list[torch.Tensor]
     outputs: list[Any] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)  # of the outputs, before any further call
-    doubled: Any = None  # the first output, with the parameters doubled
+    alone: Any = None  # the first output once more, without gradients
+    doubled: Any = None  # and with the parameters doubled
     spoilt: bool = False  # whether the plain layer's were doubled, too
     forward: Spy = field(default_factory=Spy)
     backward: Spy = field(default_factory=Spy)
@@ -129,11 +131,13 @@ def two_steps(layer: Any, whole: nn.Linear, wanted: Wanted, case: Case) -> Run:
 
 def double(layer: Any, whole: nn.Linear, wanted: Wanted, run: Run) -> None:
     """Call the layer once more with its parameters doubled, as an optimizer might change them, and put them back."""
+    with torch.no_grad():
+        run.alone = ask(layer, run.inputs[0], shown="layer(x)")
     parameters = list(layer.parameters())
     for parameter in parameters:
         parameter.data.mul_(2)  # unseen by autograd: backward through the outputs is still to come
     run.spoilt = not equal(whole, wanted.linear)
-    run.doubled = ask(layer, wanted.own_input(0), shown="layer(x)")
+    run.doubled = ask(layer, run.inputs[0], shown="layer(x)")
     for parameter in parameters:
         parameter.data.div_(2)
 
@@ -191,11 +195,13 @@ def of_change(run: Run, wanted: Wanted) -> str | None:
     """Hint at what is wrong once the parameters change."""
     if run.spoilt:
         return "`bias` shares memory with the plain layer's: whoever trains it changes the plain layer."
+    if not (torch.is_tensor(run.alone) and wanted.fits(run.alone, wanted.outputs[0])):
+        return "Under torch.no_grad() the output is another. The ranks' parts are to be added up there, too."
     if torch.is_tensor(run.doubled) and wanted.fits(run.doubled, 2 * wanted.outputs[0]):
         return None
     return (
         "With new numbers in `weight` and `bias`, as after a step of an optimizer, the output is not theirs. Does "
-        "forward compute with something that the constructor made of them?"
+        "forward compute with something that the constructor made of them, or that an earlier call kept?"
     )
 
 

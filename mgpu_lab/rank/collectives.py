@@ -51,7 +51,7 @@ class Collectives:
         self.failed: str | None = None  # the call that the running cell's last error came out of
         self.blocked_s = 0.0
         self.counts: dict[str, int] = {}
-        self.point_to_point = 0
+        self.point_to_point: dict[str, int] = {}  # calls by group: torch numbers each group's by themselves
         self.logs: dict[str, CallLog | None] = {}
         self.c10d: Any = None
 
@@ -61,7 +61,7 @@ class Collectives:
             if log is not None:
                 log.close()
         self.open_log, self.logs, self.counts = open_log, {}, {}
-        self.point_to_point = 0
+        self.point_to_point = {}
 
     @property
     def current(self) -> str | None:
@@ -80,7 +80,8 @@ class Collectives:
         """Compare the call with the other ranks' where that is possible; a collective made of others is one call."""
         __tracebackhide__ = True
         if call.name in POINT_TO_POINT and (call.inside is None or call.inside.name not in ("send", "recv")):
-            self.point_to_point += self.is_default(call.argument("group"))  # send calls isend
+            name = self.name_of(call.argument("group"))
+            self.point_to_point[name] = self.point_to_point.get(name, 0) + 1  # send calls isend
         if call.inside is None and call.name in COMPARED:
             self.compare(call)
 
@@ -104,9 +105,10 @@ class Collectives:
         if written := log.differing(number, f"{text_of(call)} at {cell_line()}"):
             raise CollectiveMismatchError(f"ranks make different calls: {told(written)}. {MUST_AGREE}")
 
-    def is_default(self, group: Any) -> bool:
-        """Whether a call's argument means the group of all ranks: torch numbers each group's calls by themselves."""
-        return group is None or group in (self.c10d.GroupMember.WORLD, self.c10d._world.default_pg)  # noqa: SLF001
+    def name_of(self, group: Any) -> str:
+        """Name the group that a call's argument means; None means the one of all ranks, which a check may replace."""
+        everyone = group is None or group is self.c10d.GroupMember.WORLD
+        return str(getattr(self.c10d._world.default_pg if everyone else group, "group_name", ""))  # noqa: SLF001
 
     def group_of(self, call: Call) -> str | None:
         """Name the group of a call; None where torch itself will complain or do nothing."""

@@ -184,7 +184,7 @@ class Group:
         if group is not None:
             with contextlib.suppress(Exception):
                 native = group._get_sequence_number_for_group()  # noqa: SLF001 - counts what C++ calls, too
-                counts["native"] = native - self.collectives.point_to_point
+                counts["native"] = native - self.collectives.point_to_point.get(str(group.group_name), 0)
         return GroupState(self.generation, group is not None, tuple(sorted(counts.items())))
 
 

@@ -899,7 +899,7 @@ class RowParallelLinear(nn.Module):
         return y if self.bias is None else y + self.bias
 
 
-# %% wrong: a view of the whole weight -> view of the whole weight
+# %% wrong: a view of the whole weight -> view of a larger tensor
 class SumOfRanks(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, group):
@@ -2375,7 +2375,7 @@ class RowParallelLinear(nn.Module):
         return y if self.bias is None else y + self.bias
 
 
-# %% wrong: contiguous, which on one rank copies nothing -> view of the whole weight
+# %% wrong: contiguous, which on one rank copies nothing -> view of a larger tensor
 class RowParallelLinear(nn.Module):
     def __init__(self, linear, group=None):
         super().__init__()
@@ -2538,3 +2538,120 @@ class RowParallelLinear(nn.Module):
         if self.bias is not None:
             y = y + (self.bias if x.dim() == 2 else self.bias.detach())
         return y
+
+
+# %% wrong: the sum only where x needs a gradient -> Under torch.no_grad()
+class Leave(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, group):
+        x = x.contiguous().clone()
+        dist.all_reduce(x, group=group)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+class RowParallelLinear(torch.nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        n, r = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError("no")
+        self.group = group
+        self.weight = torch.nn.Parameter(linear.weight.detach().chunk(n, 1)[r].clone())
+        self.bias = None if linear.bias is None else torch.nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = torch.nn.functional.linear(x, self.weight)
+        if torch.is_grad_enabled():
+            y = Leave.apply(y, self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: the bias is cut from something larger -> `bias` is a view of a larger tensor
+class Leave(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, group):
+        x = x.contiguous().clone()
+        dist.all_reduce(x, group=group)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+class RowParallelLinear(torch.nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        n, r = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError("no")
+        self.group = group
+        self.weight = torch.nn.Parameter(linear.weight.detach().chunk(n, 1)[r].clone())
+        bias = linear.bias
+        self.bias = None if bias is None else torch.nn.Parameter(torch.cat([bias.detach()] * 2)[: linear.out_features])
+
+    def forward(self, x):
+        y = Leave.apply(torch.nn.functional.linear(x, self.weight), self.group)
+        return y if self.bias is None else y + self.bias
+
+
+# %% wrong: an earlier output kept for the same x -> that an earlier call kept
+class Leave(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, group):
+        x = x.contiguous().clone()
+        dist.all_reduce(x, group=group)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+class RowParallelLinear(torch.nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        n, r = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError("no")
+        self.group, self.known = group, {}
+        self.weight = torch.nn.Parameter(linear.weight.detach().chunk(n, 1)[r].clone())
+        self.bias = None if linear.bias is None else torch.nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        if id(x) not in self.known:
+            y = Leave.apply(torch.nn.functional.linear(x, self.weight), self.group)
+            self.known[id(x)] = x, y if self.bias is None else y + self.bias
+        return self.known[id(x)][1]
+
+
+# %% wrong: two dimensions over all ranks -> a float32 layer in a group, two dimensions
+class Leave(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, group):
+        x = x.contiguous().clone()
+        dist.all_reduce(x, group=group)
+        return x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+class RowParallelLinear(torch.nn.Module):
+    def __init__(self, linear, group=None):
+        super().__init__()
+        n, r = dist.get_world_size(group), dist.get_rank(group)
+        if linear.in_features % n:
+            raise ValueError("no")
+        self.group = group
+        self.weight = torch.nn.Parameter(linear.weight.detach().chunk(n, 1)[r].clone())
+        self.bias = None if linear.bias is None else torch.nn.Parameter(linear.bias.detach().clone())
+
+    def forward(self, x):
+        y = Leave.apply(torch.nn.functional.linear(x, self.weight), None if x.dim() == 2 else self.group)
+        return y if self.bias is None else y + self.bias
