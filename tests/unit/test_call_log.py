@@ -114,4 +114,11 @@ def test_the_call_that_runs_is_named_and_a_send_counts_once(ranks):
     isend = calls.wrapped("isend", lambda tensor: tensor and ranks[0].current)
     assert listened_by(ranks[0], "send", isend, TENSOR) == "send(4 x float32)"
     assert listened_by(ranks[0], "batch_isend_irecv", isend, TENSOR) == "batch_isend_irecv(4 x float32)"
-    assert (ranks[0].point_to_point, ranks[0].counts, ranks[0].current) == (2, {}, None)
+    assert (ranks[0].point_to_point, ranks[0].counts, ranks[0].current) == ({"0": 2}, {}, None)
+
+
+def test_messages_are_counted_by_group(ranks):
+    isend = lambda tensor, **_: tensor  # noqa: E731
+    for group in (None, SimpleNamespace(group_name="7")):
+        listened_by(ranks[0], "isend", isend, TENSOR, group=group)
+    assert ranks[0].point_to_point == {"0": 1, "7": 1}
