@@ -70,8 +70,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Fail after the last cell of a notebook that took too much."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Fail after the last cell of a notebook that took too much, once its kernel has been stopped."""
+    yield
     watch = watches.get(item.path)
     if watch is None or (nextitem is not None and nextitem.path == item.path):
         return

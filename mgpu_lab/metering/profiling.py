@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -79,12 +81,19 @@ def mark(name: str) -> tuple[int, int]:
     return before_ns, time.time_ns()
 
 
-def exported(profiler: Any) -> dict[str, Any]:
-    """Return the profiler's trace."""
+def exported(profiler: Any) -> str:
+    """Return the profiler's trace as it writes it."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "trace.json")
         profiler.export_chrome_trace(str(path))
-        return parsed(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
+
+
+def let_go() -> None:
+    """Give memory back: a profiler is a circle of references and holds 15 MB for a step of 4,000 events."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # glibc keeps what is freed
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def parsed(text: str) -> dict[str, Any]:

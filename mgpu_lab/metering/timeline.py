@@ -24,7 +24,7 @@ from typing import Any, Self
 from mgpu_lab.metering.collectives import Heard, collectives_of, summed
 from mgpu_lab.metering.intervals import length
 from mgpu_lab.metering.perfetto import packed
-from mgpu_lab.metering.profiling import exported, mark, profiler_here, started, uncollected
+from mgpu_lab.metering.profiling import exported, let_go, mark, parsed, profiler_here, started, uncollected
 from mgpu_lab.metering.timeline_result import RankTimeline
 from mgpu_lab.metering.trace import BEGIN, END, events_of, spans_of, window
 from mgpu_lab.metering.underway import Calls, Noted, followed, settle
@@ -72,8 +72,13 @@ class Timeline:
             finish()
             marks.append(mark(END))
             calls.end()
+        text = exported(profiler)
+        del profiler, finish
+        let_go()
         with uncollected():
-            self._record = row_of(self.rank, steps, exported(profiler), calls.noted, marks)
+            self._record = row_of(self.rank, steps, parsed(text), calls.noted, marks)
+        del text
+        let_go()
 
     def record(self) -> RankTimeline:
         """Return this rank's row; one of zeros where nothing was recorded."""

@@ -306,3 +306,23 @@ def test_the_counter_hears_what_a_dtensor_sends_by_itself(ranks):
         calls = dict(seen.calls)"""
     assert ranks.run(source).ok
     assert ranks.pull("calls") == [{"all_reduce": 1}] * 2
+
+
+def test_a_block_gives_its_memory_back(ranks):
+    source = """
+        def private_mb():
+            lines = [line.split() for line in open("/proc/self/smaps_rollup")]
+            return sum(int(line[1]) for line in lines if line[0] in ("Private_Clean:", "Private_Dirty:")) / 1024
+
+        x = torch.ones(4)
+        def many_operators():
+            for _ in range(8000):
+                x + 1
+
+        with timeline(): many_operators()
+        before_mb = private_mb()
+        for _ in range(3):
+            with timeline(): many_operators()
+        grown_mb = private_mb() - before_mb"""
+    assert ranks.run(source).ok
+    assert max(ranks.pull("grown_mb")) < 20  # a profiler that nobody lets go holds more than that, each
