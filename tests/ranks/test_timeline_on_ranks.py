@@ -92,12 +92,15 @@ def test_the_straggler_is_idle_and_the_other_waits_in_communication(ranks):
 
 
 def test_communication_behind_backward_is_hidden(ranks):
-    rows = timeline_of(ranks, OVERLAP.format("")).ranks
-    for row in rows:
-        assert row.exposed_s < 0.4 * row.communication_s
-        backward = sum(ended - began for began, ended in row.spans["backward"])
-        assert backward > 0.6 * row.communication_s
-        assert makes_up_the_step(row)
+    """Of several tries the median: other programs may take the processor while the all-reduce goes on."""
+    tries = [timeline_of(ranks, OVERLAP.format("")).ranks for _ in range(5)]
+    assert all(makes_up_the_step(row) for rows in tries for row in rows)
+    for rank in (0, 1):
+        rows = [rows[rank] for rows in tries]
+        assert statistics.median(row.exposed_s / row.communication_s for row in rows) < 0.4
+        backward_s = [sum(ended - began for began, ended in row.spans["backward"]) for row in rows]
+        shares = [spent_s / row.communication_s for spent_s, row in zip(backward_s, rows, strict=True)]
+        assert statistics.median(shares) > 0.6
 
 
 def test_the_same_communication_with_nothing_behind_it_is_exposed(ranks):
