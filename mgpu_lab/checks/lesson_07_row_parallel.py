@@ -1,8 +1,8 @@
-"""The check of lesson 07's row-parallel linear: values, gradients, bytes, the shard's own memory, the group."""
+"""The check of lesson 07's row-parallel linear: its cases, how a layer is made and run, and what must be refused."""
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,11 +11,10 @@ from torch import nn
 
 from mgpu_lab.checks.calls import ask, must_take
 from mgpu_lab.checks.core import Wrong, refuse
-from mgpu_lab.checks.lesson_07_layers import Wanted, of_parameters, of_shapes, of_values
+from mgpu_lab.checks.lesson_07_layers import Wanted, of_shapes
+from mgpu_lab.checks.lesson_07_row_hints import Run, equal, of_output, of_plain, of_run
 from mgpu_lab.checks.on_ranks import device_here, on_each_size, sizes_text
-from mgpu_lab.checks.spy import Spy, of_waits
-
-SLACK_BYTES = 64
+from mgpu_lab.checks.spy import Spy
 
 
 @dataclass(frozen=True)
@@ -45,20 +44,6 @@ CASES = (
     Case("a float64 layer in a group of some of the ranks", torch.float64, (2, 2), grouped=True),
     Case("a float32 layer in a group, two dimensions", torch.float32, (4,), grouped=True),
 )
-
-
-@dataclass
-class Run:
-    """What a layer returned for two inputs, what it sent, and what it did after a change of its parameters."""
-
-    inputs: list[torch.Tensor]
-    outputs: list[Any] = field(default_factory=list)
-    values: list[Any] = field(default_factory=list)  # of the outputs, before any further call
-    alone: Any = None  # the first output once more, without gradients
-    doubled: Any = None  # and with the parameters doubled
-    spoilt: bool = False  # whether the plain layer's were doubled, too
-    forward: Spy = field(default_factory=Spy)
-    backward: Spy = field(default_factory=Spy)
 
 
 def row_parallel(answer: Any) -> str:
@@ -96,7 +81,7 @@ def one_case(answer: Any, case: Case, size: int) -> str | None:
             layer = made(answer, arguments, case, parts)
         refuse(of_shapes(layer, wanted, case.what))
         run = two_steps(layer, whole, wanted, case)
-        return of_plain(whole, run, wanted) or of_run(layer, whole, making, run, wanted, case)
+        return of_plain(whole, run, wanted) or of_run(layer, whole, making, run, wanted, case.what)
 
 
 def made(answer: Any, arguments: tuple[Any, ...], case: Case, parts: int) -> Any:
@@ -120,7 +105,7 @@ def two_steps(layer: Any, whole: nn.Linear, wanted: Wanted, case: Case) -> Run:
     run.values = [each.detach().clone() if torch.is_tensor(each) else each for each in run.outputs]
     double(layer, whole, wanted, run)  # now: a rank whose output is no tensor goes no further
     for output in run.outputs:
-        refuse(of_output(output, wanted, case))
+        refuse(of_output(output, wanted, case.what))
     loss = sum((output * scale).sum() for output, scale in zip(run.outputs, wanted.scales, strict=True))
     if not getattr(loss, "requires_grad", False):
         raise Wrong(f"The output needs no gradient ({case.what}): backward ends there. Is something detached?")
@@ -140,93 +125,6 @@ def double(layer: Any, whole: nn.Linear, wanted: Wanted, run: Run) -> None:
     run.doubled = ask(layer, run.inputs[0], shown="layer(x)")
     for parameter in parameters:
         parameter.data.div_(2)
-
-
-def equal(a: nn.Linear, b: nn.Linear) -> bool:
-    ours, theirs = dict(a.named_parameters()), dict(b.named_parameters())
-    return ours.keys() == theirs.keys() and all(torch.equal(each, theirs[name]) for name, each in ours.items())
-
-
-def of_output(output: Any, wanted: Wanted, case: Case) -> str | None:
-    shape = tuple(wanted.outputs[0].shape)
-    if not torch.is_tensor(output):
-        return f"forward must return a tensor; it returned {type(output).__name__}."
-    if hasattr(output, "placements"):
-        return "forward must return a plain tensor; it returned a DTensor. Its to_local() is one."
-    if tuple(output.shape) != shape:
-        return f"forward returned shape {tuple(output.shape)} where the plain layer has {shape} ({case.what})."
-    if output.dtype != case.dtype:
-        return f"forward returned {output.dtype} ({case.what})."
-    return None
-
-
-def of_run(  # noqa: PLR0913, PLR0917 - what there is to judge
-    layer: Any, whole: nn.Linear, making: Spy, run: Run, wanted: Wanted, case: Case
-) -> str | None:
-    hint = of_waits(making, run.forward, run.backward) or of_making(making)
-    hint = hint or of_parameters(layer, whole, wanted, case.what)
-    hint = hint or of_values(layer, run.inputs, run.values, wanted, case.what)
-    return hint or of_change(run, wanted) or of_bytes(run, wanted)
-
-
-def of_plain(whole: nn.Linear, run: Run, wanted: Wanted) -> str | None:
-    """Hint at a plain layer that has changed; its memory in the layer's parameters is looked at later."""
-    if not equal(whole, wanted.linear):
-        return "The plain layer's own weight or bias has changed. It is to stay as it is."
-    for name in ("in_features", "out_features"):
-        if getattr(whole, name) != getattr(wanted.linear, name):
-            return f"The plain layer's `{name}` has changed. It is to stay as it is."
-    for name, parameter in whole.named_parameters():
-        if not parameter.requires_grad:
-            return f"The plain layer's `{name}` has changed: it needs no gradient any more."
-        if parameter.grad is not None and not run.spoilt:
-            return f"The plain layer's `{name}` has a gradient now. It is to stay as it is."
-    return None
-
-
-def of_making(making: Spy) -> str | None:
-    if not making.events:
-        return None
-    sends = f"sends {making.sent_bytes} bytes" if making.sent_bytes else f"calls {making.events[0].name}"
-    return f"The constructor {sends}. Every rank has the whole linear: it need only cut its own share."
-
-
-def of_change(run: Run, wanted: Wanted) -> str | None:
-    """Hint at what is wrong once the parameters change."""
-    if run.spoilt:
-        return "`bias` shares memory with the plain layer's: whoever trains it changes the plain layer."
-    if not (torch.is_tensor(run.alone) and wanted.fits(run.alone, wanted.outputs[0])):
-        return "Under torch.no_grad() the output is another. The ranks' parts are to be added up there, too."
-    if torch.is_tensor(run.doubled) and wanted.fits(run.doubled, 2 * wanted.outputs[0]):
-        return None
-    return (
-        "With new numbers in `weight` and `bias`, as after a step of an optimizer, the output is not theirs. Does "
-        "forward compute with something that the constructor made of them, or that an earlier call kept?"
-    )
-
-
-def of_bytes(run: Run, wanted: Wanted) -> str | None:
-    outputs = sum(each.nbytes for each in wanted.outputs)
-    gathered = sum(event.input_bytes for event in run.forward.named("all_gather", "gather", "broadcast"))
-    ring = 2 * (wanted.parts - 1) / wanted.parts * outputs
-    if wanted.parts > 1 and gathered > outputs / wanted.parts + SLACK_BYTES:
-        return (
-            f"{gathered} bytes of a rank were gathered or broadcast in forward; its share of the outputs is "
-            f"{outputs / wanted.parts:.0f}. Add up the ranks' parts of the output on the way, as an all-reduce does."
-        )
-    if run.forward.wire_bytes > ring + SLACK_BYTES:
-        return (
-            f"Two forwards send {run.forward.wire_bytes:.0f} bytes from a rank, by the ring's count; all-reduces of "
-            f"their outputs send {ring:.0f}."
-        )
-    if not run.backward.events:
-        return None
-    name, sent = run.backward.events[0].name, run.backward.sent_bytes
-    sends = f"sends {sent} bytes" if sent else f"calls {name}"
-    return (
-        f"Output and gradients are right, but backward {sends}. Every rank has the whole gradient of the output "
-        "already."
-    )
 
 
 def of_refusal(answer: Any, size: int) -> str | None:

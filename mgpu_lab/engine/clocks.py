@@ -6,12 +6,19 @@ is measured stays within that error; then nothing is corrected.
 """
 
 import time
+from typing import Any
 
 from mgpu_lab.engine.asking import answers_of
 from mgpu_lab.engine.members import Members
 from mgpu_lab.wire import messages
 
 ASKED = 8  # times
+
+
+def on_our_clock(members: Members, ranks: list[int], recorder: str) -> list[Any]:
+    """Return what a recorder of these ranks has recorded, each record's times as this process's clock tells them."""
+    records = answers_of(members, ranks, messages.Record, recorder)
+    return [record.at(*ahead_of_us(members, rank)) for rank, record in zip(ranks, records, strict=True)]
 
 
 def ahead_of_us(members: Members, rank: int) -> tuple[float, float]:

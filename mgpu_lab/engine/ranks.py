@@ -11,7 +11,7 @@ from typing import Any, Self
 from mgpu_lab.engine.arguments import already_run, check_source, check_timeout, choose
 from mgpu_lab.engine.asking import HELP_TIMEOUT_S, answers_of, ask_first, asked, pick
 from mgpu_lab.engine.backends.local import local_backend
-from mgpu_lab.engine.clocks import ahead_of_us
+from mgpu_lab.engine.clocks import on_our_clock
 from mgpu_lab.engine.journal import Lost, Step, pushed
 from mgpu_lab.engine.member import Member
 from mgpu_lab.engine.members import Members
@@ -229,11 +229,8 @@ class Ranks:
         The ranks' clocks are compared with this process's, so that one rank's times can be read beside another's.
         """
         with self._alone():
-            everyone = pick(self.members, None)
-            records = answers_of(self.members, everyone, messages.Record, "timeline")
-            ahead = [ahead_of_us(self.members, rank) for rank in everyone]
-            rows = [record.at(*differs) for record, differs in zip(records, ahead, strict=True)]
-            return records[0].together(rows)
+            rows = on_our_clock(self.members, pick(self.members, None), "timeline")
+            return rows[0].together(rows)
 
     def samples(self) -> dict[int, tuple[messages.Sample, ...]]:
         """Return the live samples of each rank's last minutes, oldest first; ``sampling()`` has them taken."""

@@ -1,27 +1,19 @@
 """The plot of a meter result: throughput and metrics over steps."""
 
-import io
 from collections.abc import Mapping, Sequence
 
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from mgpu_lab.metering.figures import SpokenFigure
 
 LINES = ("-", "--", ":", "-.")  # colour is never the only sign
 
 
-class MeterFigure(Figure):
-    """A figure that shows itself without pyplot, and says in words what it shows."""
-
-    summary = ""
+class MeterFigure(SpokenFigure):
+    """The figure; it shows itself without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        out = io.BytesIO()
-        self.savefig(out, format="png", bbox_inches="tight")
-        return out.getvalue()
-
-    def __repr__(self) -> str:
-        """Stand in for the picture where none is shown."""
-        return self.summary
+        return self.png()
 
 
 def figure_of(panels: Sequence[tuple[str, Mapping[str, Sequence[tuple[float, float]]]]]) -> MeterFigure:

@@ -89,7 +89,7 @@ def exported(profiler: Any) -> str:
         return path.read_text(encoding="utf-8")
 
 
-def let_go() -> None:
+def give_memory_back() -> None:
     """Give memory back: a profiler is a circle of references and holds 15 MB for a step of 4,000 events."""
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # glibc keeps what is freed

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mgpu_lab.tables import Table
 from mgpu_lab.wire.errors import UsageError
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 WARMUP_STEPS = 3  # left out of every figure, a quarter of the steps at most, but the first step always
 HEAD = ("rank", "steps", "left out", "median ms", "p95 ms", "items/s", "unit")
+
+
+class OfRank(Protocol):
+    """What belongs to one rank."""
+
+    @property
+    def rank(self) -> int: ...
+
+
+R = TypeVar("R", bound=OfRank)
 
 
 @dataclass(frozen=True)
@@ -101,10 +111,7 @@ class MeterResult:
     records: tuple[MeterRecord, ...]
 
     def __getitem__(self, rank: int) -> MeterRecord:
-        for record in self.records:
-            if record.rank == rank:
-                return record
-        raise UsageError(f"Rank {rank} has no record. There are {[record.rank for record in self.records]}.")
+        return of_rank(self.records, rank, "record")
 
     @property
     def stepped(self) -> tuple[MeterRecord, ...]:
@@ -158,3 +165,11 @@ class MeterResult:
 
     def _repr_html_(self) -> str:
         return self.table().html() if self.stepped else f"<p>{escape(repr(self))}</p>"
+
+
+def of_rank(found: Sequence[R], rank: int, what: str) -> R:
+    """Return that of a rank; UsageError names those that there are."""
+    for one in found:
+        if one.rank == rank:
+            return one
+    raise UsageError(f"Rank {rank} has no {what}. There are {[one.rank for one in found]}.")

@@ -7,8 +7,8 @@
 >>> timeline.record().exposed_s  # doctest: +SKIP
 0.0123
 
-Nothing happens before the block begins, and nothing stays on after it: torch.profiler is not even imported. Within it
-each operator costs some microseconds more (``benchmarks/profiling.py`` says how much slower a step is).
+Nothing happens before the block begins, and nothing stays on after it. Within it each operator costs some microseconds
+more (``benchmarks/profiling.py`` says how much slower a step is).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Self
 from mgpu_lab.metering.collectives import Heard, collectives_of, summed
 from mgpu_lab.metering.intervals import length
 from mgpu_lab.metering.perfetto import packed
-from mgpu_lab.metering.profiling import exported, let_go, mark, parsed, profiler_here, started, uncollected
+from mgpu_lab.metering.profiling import exported, give_memory_back, mark, parsed, profiler_here, started, uncollected
 from mgpu_lab.metering.timeline_result import RankTimeline
 from mgpu_lab.metering.trace import BEGIN, END, events_of, spans_of, window
 from mgpu_lab.metering.underway import Calls, Noted, followed, settle
@@ -74,16 +74,20 @@ class Timeline:
             calls.end()
         text = exported(profiler)
         del profiler, finish
-        let_go()
+        give_memory_back()
         with uncollected():
             self._record = row_of(self.rank, steps, parsed(text), calls.noted, marks)
         del text
-        let_go()
+        give_memory_back()
 
     def record(self) -> RankTimeline:
         """Return this rank's row; one of zeros where nothing was recorded."""
         self._given_up()
         return self._record
+
+    def end_cell(self) -> None:
+        """Close a block that Ctrl-C has left open: its profiler would slow down the cells to come."""
+        self._given_up()
 
     def _given_up(self) -> bool:
         """Whether no block is open. One whose code has ended is closed here.
@@ -138,22 +142,23 @@ def row_of(
     calls, sizes = summed(collectives)
     computing, exposed = spans.computing, spans.exposed
     parts = {**spans.compute, "communication": spans.communication, "exposed": exposed}
+    looks = [((before - base_ns) / NS, (after - base_ns) / NS) for before, after in marks]
     return RankTimeline(
-        rank,
-        steps,
-        spans.window_s / steps,
-        length(computing) / steps,
-        length(spans.communication) / steps,
-        length(exposed) / steps,
-        length(spans.idle) / steps,
-        calls,
-        sizes,
-        collectives,
-        {name: tuple(part) for name, part in parts.items()},
-        spans.on_gpu,
-        when[0] + base_ns / NS,
-        clock_error_s(when, [((before - base_ns) / NS, (after - base_ns) / NS) for before, after in marks]),
-        packed(trace, 1e6 * when[0]),
+        rank=rank,
+        steps=steps,
+        step_s=spans.window_s / steps,
+        compute_s=length(computing) / steps,
+        communication_s=length(spans.communication) / steps,
+        exposed_s=length(exposed) / steps,
+        idle_s=length(spans.idle) / steps,
+        calls=calls,
+        bytes=sizes,
+        collectives=collectives,
+        spans={name: tuple(part) for name, part in parts.items()},
+        on_gpu=spans.on_gpu,
+        began_at=when[0] + base_ns / NS,
+        clock_error_s=clock_error_s(when, looks),
+        trace=packed(trace, 1e6 * when[0]),
     )
 
 

@@ -1,16 +1,15 @@
 """The picture of a timeline: a lane for each rank, compute above, communication below. Hatches tell what colours do."""
 
 import base64
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mgpu_lab.metering.collectives import Collective
+from mgpu_lab.metering.figures import SpokenFigure
 from mgpu_lab.metering.intervals import Interval, clipped, length, union
 
 STYLES = {  # colour, hatch
@@ -49,22 +48,14 @@ class Drawn(Protocol):
     def collectives(self) -> Sequence[Collective]: ...
 
 
-class TimelineFigure(Figure):
-    """A figure that shows itself with its alternative text; JupyterLab gives none to a plain image."""
-
-    summary = ""
+class TimelineFigure(SpokenFigure):
+    """The figure; it shows itself with its alternative text, and JupyterLab gives none to a plain image."""
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        out = io.BytesIO()
-        self.savefig(out, format="png", bbox_inches="tight")
-        image = f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+        image = f"data:image/png;base64,{base64.b64encode(self.png()).decode()}"
         style = "max-width:100%;background:#fff"
         html = f'<img class="mgpu-timeline" style="{style}" alt="{escape(self.summary)}" src="{image}">'
         return {"text/html": html, "text/plain": self.summary}
-
-    def __repr__(self) -> str:
-        """Stand in for the picture where none is shown."""
-        return self.summary
 
 
 def figure_of(rows: Sequence[Drawn], began: Mapping[int, float], title: str, summary: str) -> TimelineFigure:

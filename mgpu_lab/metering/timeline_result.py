@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from mgpu_lab.metering.collectives import Collective
 from mgpu_lab.metering.intervals import Interval
 from mgpu_lab.metering.perfetto import merged
+from mgpu_lab.metering.result import of_rank
 from mgpu_lab.tables import Table
 from mgpu_lab.wire.errors import UsageError
 
@@ -91,10 +92,7 @@ class TimelineResult:
     ranks: tuple[RankTimeline, ...]
 
     def __getitem__(self, rank: int) -> RankTimeline:
-        for row in self.ranks:
-            if row.rank == rank:
-                return row
-        raise UsageError(f"Rank {rank} has no timeline. There are {[row.rank for row in self.ranks]}.")
+        return of_rank(self.ranks, rank, "timeline")
 
     @property
     def clock_error_s(self) -> float:

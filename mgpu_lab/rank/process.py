@@ -141,7 +141,7 @@ class Rank:
             self.in_cell = False
             self.sampler.end_cell()
             with contextlib.suppress(Exception):
-                self.group.timeline.record()  # closes a block that Ctrl-C has left open
+                self.group.timeline.end_cell()
         if error is None:
             return None
         failure = self.shell.failure(error, released=self.cut_generation == self.group.generation)
