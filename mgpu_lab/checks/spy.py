@@ -13,7 +13,7 @@ seen as the tensors that it sends.
 from contextlib import AbstractContextManager
 from typing import Self
 
-from mgpu_lab.listening import groups
+from mgpu_lab.listening import groups, waits
 from mgpu_lab.listening.group_calls import GroupCall as Event
 
 
@@ -34,7 +34,7 @@ class Spy:
     def __exit__(self, *error: object) -> None:
         if self._listening is not None:
             self._listening.__exit__(None, None, None)
-        groups.forget(self.events)
+        waits.forget(self.events)
 
     def heard(self, call: Event) -> None:
         """Take down one call, before it is made."""

@@ -12,9 +12,10 @@ watched while a listener listens:
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
+from mgpu_lab.listening import waits
 from mgpu_lab.listening.group_calls import OPERATIONS, GroupCall, of_functional, of_group, of_operator
 
 FUNCTIONAL_SPACES = ("_c10d_functional", "_c10d_functional_autograd")
@@ -40,16 +41,23 @@ _installed = False
 
 
 @contextmanager
-def listening(listener: GroupListener, *, python_only: bool = False) -> Iterator[None]:
+def listening(
+    listener: GroupListener,
+    *,
+    python_only: bool = False,
+    waits_in: Callable[[], AbstractContextManager[Any]] | None = None,
+) -> Iterator[None]:
     """Tell ``listener`` of every call of any process group until the block ends.
 
     ``python_only``: C++'s calls need not be heard. To hear them every operator passes through Python, which a block
     whose time is measured would feel; calls from Python cost nothing more.
+    ``waits_in``: makes what each ``wait()`` for a handle is to happen within.
     """
     global _in_dispatcher  # noqa: PLW0603 - one for the process, like the listeners
     install()
     first = not _in_dispatcher and not python_only
     _listeners.append(listener)
+    waits.happen_in.extend([waits_in] if waits_in else [])
     try:
         if first:
             _in_dispatcher = True
@@ -59,6 +67,8 @@ def listening(listener: GroupListener, *, python_only: bool = False) -> Iterator
             yield
     finally:
         _listeners.remove(listener)
+        if waits_in:
+            waits.happen_in.remove(waits_in)
         _in_dispatcher = _in_dispatcher and not first
 
 
@@ -80,9 +90,7 @@ def install() -> None:
     for operation in OPERATIONS:
         if (original := getattr(ProcessGroup, operation, None)) is not None:
             setattr(ProcessGroup, operation, method(operation, original))
-    for name, note in WAITS.items():
-        if (original := getattr(dist.Work, name, None)) is not None:
-            setattr(dist.Work, name, noting(original, note))
+    waits.install(dist.Work)
 
 
 def method(operation: str, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,63 +110,12 @@ def method(operation: str, original: Callable[..., Any]) -> Callable[..., Any]:
         if work is None:
             call.ended_s = time.perf_counter()
         elif any(each.follows_work for each in _listeners):
-            call.work = work
-            _calls[id(work)] = call
+            waits.follow(call, work)
         return work
 
     heard.__name__ = heard.__qualname__ = operation
     heard.__doc__ = original.__doc__
     return heard
-
-
-_calls: dict[int, GroupCall] = {}  # id of a handle -> its call, which keeps the handle alive until `forget`
-
-
-def forget(calls: list[GroupCall]) -> None:
-    """Let go of the handles of these calls."""
-    for call in calls:
-        if call.work is not None:
-            _calls.pop(id(call.work), None)
-            call.work = None
-
-
-def has_waited(call: GroupCall, _: Any) -> None:
-    call.ended_s = call.ended_s or time.perf_counter()
-
-
-def may_have_waited(call: GroupCall, completed: Any) -> None:
-    if completed:
-        call.polled = call.polled or call.ended_s is None
-        has_waited(call, None)
-
-
-def will_wait(call: GroupCall, _: Any) -> None:
-    call.trusted = True
-
-
-WAITS: dict[str, Callable[[GroupCall, Any], None]] = {
-    "wait": has_waited,
-    "synchronize": has_waited,
-    "is_completed": may_have_waited,
-    "get_future": will_wait,
-    "get_future_result": will_wait,
-    "block_current_stream": will_wait,
-}
-
-
-def noting(original: Callable[..., Any], note: Callable[[GroupCall, Any], None]) -> Callable[..., Any]:
-    """Return a method of Work that notes what it means for the wait."""
-
-    def noted(work: Any, *args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        result = original(work, *args, **kwargs)
-        if (call := _calls.get(id(work))) is not None:
-            note(call, result)
-        return result
-
-    noted.__name__ = noted.__qualname__ = original.__name__
-    noted.__doc__ = original.__doc__
-    return noted
 
 
 def dispatch_mode() -> Any:

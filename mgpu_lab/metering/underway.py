@@ -10,12 +10,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mgpu_lab.listening import groups
+from mgpu_lab.listening import groups, waits
 from mgpu_lab.metering.trace import WAIT
 from mgpu_lab.wire.errors import UsageError
 
@@ -62,7 +61,7 @@ class Calls:
             noted.is_over = let_go(call, ask=True)
             if not noted.is_over:
                 _left.append((call.name, call.work))
-                groups.forget([call])
+                waits.forget([call])
         self._followed = []
 
 
@@ -73,7 +72,7 @@ def let_go(call: GroupCall, *, ask: bool) -> bool:
     """Let go of the handle of a call that is over; return whether it is. It was waited for, or says so when asked."""
     over = call.ended_s is not None or (ask and (call.work is None or bool(call.work.is_completed())))
     if over:
-        groups.forget([call])
+        waits.forget([call])
     return over
 
 
@@ -99,22 +98,8 @@ def settle() -> None:
         )
 
 
-@contextmanager
-def followed(calls: Calls) -> Iterator[None]:
+def followed(calls: Calls) -> AbstractContextManager[None]:
     """Have calls noted, and each wait for one put into the trace, while the block runs."""
-    import torch.distributed as dist
     from torch._C._profiler import _RecordFunctionFast as Span
 
-    with groups.listening(calls, python_only=True):
-        original: Any = dist.Work.wait
-
-        def waits(work: Any, *args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            with Span(WAIT):
-                return original(work, *args, **kwargs)
-
-        setattr(dist.Work, "wait", waits)  # noqa: B010 - what mypy takes for a method is set
-        try:
-            yield
-        finally:
-            setattr(dist.Work, "wait", original)  # noqa: B010
+    return groups.listening(calls, python_only=True, waits_in=lambda: Span(WAIT))
