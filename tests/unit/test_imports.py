@@ -18,15 +18,16 @@ import mgpu_lab
 
 PACKAGE = Path(mgpu_lab.__file__).parent
 MAY_IMPORT = {
-    "notebook": {"engine", "wire", "metering", "tables"},
+    "notebook": {"engine", "wire", "metering", "planner", "tables"},
     "engine": {"wire"},
     "wire": set(),
     "rank": {"wire", "metering", "ledger", "listening"},
     "listening": {"wire"},
     "metering": {"listening", "tables", "wire"},
     "ledger": {"tables", "wire"},
-    "checks": {"ledger", "verification", "wire", "listening"},
-    "course": {"listening", "ledger", "tables", "wire"},
+    "checks": {"ledger", "planner", "verification", "wire", "listening"},
+    "course": {"listening", "ledger", "planner", "tables", "wire"},
+    "planner": {"tables", "wire"},
     "verification": {"tables", "wire"},
     "tables": set(),
 }
@@ -34,8 +35,8 @@ DOORS = {"mgpu_lab", "__main__"}  # what a user imports and runs; they lead ever
 STARTED_BY_NAME = {"engine.backends.forkserver -> rank.template"}  # as a process of its own
 HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelerate"}
 MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening", "course"}
-TORCH_IN_A_CHILD = {"verification.torch_probe"}  # is run as a program
-IN_KERNEL = {"notebook", "engine", "wire", "verification", "tables", *DOORS}
+TORCH_IN_A_CHILD = {"verification.torch_probe", "planner.trace_child"}  # are run as programs
+IN_KERNEL = {"notebook", "engine", "wire", "verification", "planner", "tables", *DOORS}
 
 
 @dataclass(frozen=True)

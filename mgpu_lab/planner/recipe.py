@@ -1,0 +1,108 @@
+"""How a model is trained: method, dtypes, batch, checkpointing, and how the ranks are divided. Checked when made."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mgpu_lab.planner.shapes import ModelShape
+from mgpu_lab.wire.errors import UsageError
+
+Method = Literal["ddp", "zero1", "zero2", "zero3", "fsdp"]
+Checkpointing = Literal["none", "selective", "full"]
+CHOICES: Mapping[str, tuple[object, ...]] = {
+    "method": get_args(Method),
+    "adapter": (None, "lora", "qlora"),
+    "dtype": ("bf16", "fp16", "fp32"),
+    "master": ("fp32", None),
+    "checkpointing": get_args(Checkpointing),
+    "optimizer": ("adamw", "adamw8bit", "sgd"),
+    "offload": ("none", "cpu", "nvme"),
+}
+COUNTS = ("micro_batch", "seq_len", "accumulation", "lora_rank", "tensor_parallel", "pipeline_parallel", "world_size")
+BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train. `dtype` computes; `master` is what the optimizer updates: "fp32", or None for `dtype` itself.
+
+    - ddp, dtype bf16, master fp32: fp32 parameters under `torch.autocast`. master None: the model is bf16.
+    - zero1 to zero3: DeepSpeed's bf16 (fp16) engine, fp32 masters in the optimizer.
+    - fsdp: FSDP2, `MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32)` over shards in `master`.
+    - dtype fp32: no mixed precision.
+    - adapter "lora", "qlora": the base is frozen in `dtype` (in NF4 with double quantisation), the adapters are fp32.
+
+    `world_size` ranks are `data_parallel` x `tensor_parallel` x `pipeline_parallel`.
+    """
+
+    world_size: int
+    method: Method = "fsdp"
+    adapter: Literal["lora", "qlora"] | None = None
+    micro_batch: int = 1
+    seq_len: int = 8192
+    accumulation: int = 1
+    dtype: Literal["bf16", "fp16", "fp32"] = "bf16"
+    master: Literal["fp32"] | None = "fp32"
+    checkpointing: Checkpointing = "none"
+    optimizer: Literal["adamw", "adamw8bit", "sgd"] = "adamw"
+    lora_rank: int = 16
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    offload: Literal["none", "cpu", "nvme"] = "none"
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if (value := getattr(self, name)) not in choices:
+                raise UsageError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}.")
+        for name in COUNTS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UsageError(f"{name}={value!r} must be a whole number, 1 or more.")
+        if self.world_size % (self.tensor_parallel * self.pipeline_parallel):
+            raise UsageError(
+                f"tensor_parallel={self.tensor_parallel} x pipeline_parallel={self.pipeline_parallel} does not divide "
+                f"{self.world_size} GPUs."
+            )
+
+    @property
+    def data_parallel(self) -> int:
+        return self.world_size // (self.tensor_parallel * self.pipeline_parallel)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of one micro-batch."""
+        return self.micro_batch * self.seq_len
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens that all GPUs together handle in one optimizer step."""
+        return self.tokens * self.accumulation * self.data_parallel
+
+    @property
+    def shards(self) -> int:
+        """Over how many ranks FSDP and ZeRO divide."""
+        return self.data_parallel
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a number in `dtype`."""
+        return BYTES[self.dtype]
+
+    def layers_here(self, shape: ModelShape) -> int:
+        """Layers of the first pipeline stage, which has the most."""
+        return math.ceil(shape.layers / self.pipeline_parallel)
+
+
+def refuse_mismatch(shape: ModelShape, recipe: Recipe) -> None:
+    """Raise a UsageError where this model cannot be trained so."""
+    tensor, stages = recipe.tensor_parallel, recipe.pipeline_parallel
+    for what, number in (("heads", shape.heads), ("KV heads", shape.kv_heads), ("MLP features", shape.intermediate)):
+        if number % tensor:
+            raise UsageError(f"tensor_parallel={tensor} does not divide the {number} {what} of {shape.name}.")
+    if stages > shape.layers:
+        raise UsageError(f"pipeline_parallel={stages} is more than the {shape.layers} layers of {shape.name}.")
+    if shape.learned_positions and recipe.seq_len > shape.context:
+        raise UsageError(f"seq_len={recipe.seq_len} is more than the {shape.context} positions of {shape.name}.")
+    if recipe.offload != "none" and not recipe.method.startswith("zero") and recipe.method != "fsdp":
+        raise UsageError(f"offload={recipe.offload!r} needs a method that shards: zero1, zero2, zero3 or fsdp.")

@@ -1,0 +1,127 @@
+"""`plan_training`: what one GPU holds at the peak, what it sends, how long a step takes, and what limits it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mgpu_lab.planner.machines import Machine, machine
+from mgpu_lab.planner.memory import PlannedMemory, highest
+from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
+from mgpu_lab.planner.shapes import ModelShape, model_shape
+from mgpu_lab.planner.step_time import Assumptions, StepTime, step_time
+from mgpu_lab.planner.traffic import Call, training_calls
+from mgpu_lab.planner.training_memory import training_moments
+from mgpu_lab.wire.errors import UsageError
+
+GIB = 1 << 30
+SEQ_LEN = 8192
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """The plan of one optimizer step, for one GPU (the fullest one: the first pipeline stage's).
+
+    `memory` is the moment with the highest peak, `moments` are all of them. `calls` are the collectives of a step by
+    mesh dimension ("dp", "tp", "pp"), `time` the parts of a step with what was assumed.
+    """
+
+    shape: ModelShape
+    machine: Machine
+    recipe: Recipe
+    moments: tuple[PlannedMemory, ...]
+    calls: tuple[Call, ...]
+    time: StepTime
+
+    @property
+    def memory(self) -> PlannedMemory:
+        """Bytes by category at the moment that takes the most."""
+        return highest(self.moments)
+
+    @property
+    def peak_bytes(self) -> int:
+        """Tensors and overhead at the peak."""
+        return self.memory.peak_bytes
+
+    @property
+    def capacity_bytes(self) -> int | None:
+        """Memory of one card; None where the hardware table does not know it."""
+        return None if self.machine.card.memory_gib is None else int(self.machine.card.memory_gib * GIB)
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the peak fits one card; None where its memory is not known."""
+        return None if self.capacity_bytes is None else self.peak_bytes <= self.capacity_bytes
+
+    @property
+    def traffic(self) -> dict[str, tuple[int, int]]:
+        """Calls and bytes of one step by collective, for one GPU: {"all_gather": (65, 16060522496)}."""
+        names = dict.fromkeys(call.collective for call in self.calls)
+        return {
+            name: (
+                sum(call.calls for call in self.calls if call.collective == name),
+                sum(call.size_bytes for call in self.calls if call.collective == name),
+            )
+            for name in names
+        }
+
+    @property
+    def limits(self) -> str | None:
+        """What a step waits for most: "compute", "network" or "memory bandwidth"; None where nothing is known."""
+        return self.time.limits
+
+    @property
+    def step_s(self) -> float | None:
+        """Seconds of one optimizer step; None where the card's speed is not known."""
+        return self.time.step_s
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Tokens a second and GPU."""
+        return None if self.step_s is None else self.recipe.tokens_per_step / self.step_s / self.machine.count
+
+    @property
+    def watts(self) -> float | None:
+        """What the cards may draw together, as their maker rates them."""
+        return None if self.machine.card.watts is None else float(self.machine.card.watts * self.machine.count)
+
+    def usd(self, tokens: float, usd_per_gpu_hour: float) -> float | None:
+        """Return what training on so many tokens costs at this price."""
+        if self.tokens_per_s is None:
+            return None
+        return tokens / self.tokens_per_s / 3600 * usd_per_gpu_hour
+
+
+def plan_training(
+    model: Any,
+    machine_or_name: str | Machine,
+    *,
+    seq_len: int | None = None,
+    assumptions: Assumptions | Mapping[str, float] | None = None,
+    **recipe: Any,
+) -> TrainingPlan:
+    """Plan the training of `model` on a machine: pure arithmetic, no torch, a few milliseconds.
+
+    Args:
+        model: a preset ("llama-3.1-8b"), a folder with config.json, a dict, or a transformers config.
+        machine_or_name: "8x H100-SXM-80GB", or a `Machine`.
+        seq_len: tokens of a sequence; 8192, or all positions of a model that has fewer.
+        assumptions: what the time of a step rests on, see `Assumptions`; a dict changes single fields.
+        recipe: the fields of `Recipe`: method, adapter, micro_batch, accumulation, dtype, master, checkpointing,
+            optimizer, lora_rank, tensor_parallel, pipeline_parallel, offload.
+
+    Raises:
+        UsageError: an unknown model, machine or option, a size below 1, ranks that do not divide.
+    """
+    shape, where = model_shape(model), machine(machine_or_name)
+    if unknown := recipe.keys() - Recipe.__dataclass_fields__.keys() | recipe.keys() & {"world_size"}:
+        known = ", ".join(name for name in Recipe.__dataclass_fields__ if name != "world_size")
+        raise UsageError(f"plan_training has no option {', '.join(sorted(unknown))}. There are {known}.")
+    if seq_len is None:
+        seq_len = min(SEQ_LEN, shape.context) if shape.learned_positions else SEQ_LEN
+    how = Recipe(world_size=where.count, seq_len=seq_len, **recipe)
+    refuse_mismatch(shape, how)
+    calls = training_calls(shape, how)
+    assumed = assumptions if isinstance(assumptions, Assumptions) else Assumptions(**assumptions or {})
+    return TrainingPlan(
+        shape, where, how, training_moments(shape, how, where), calls, step_time(shape, how, where, calls, assumed)
+    )
