@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.ticker import MaxNLocator
 
-from mgpu_lab.metering.figures import SpokenFigure
+from mgpu_lab.figures import SpokenFigure
 
 LINES = ("-", "--", ":", "-.")  # colour is never the only sign
 
