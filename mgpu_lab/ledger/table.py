@@ -9,18 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 
+from mgpu_lab.bars import sign_box, stacked_bar, words
 from mgpu_lab.ledger.facts import CATEGORIES, Figures
 from mgpu_lab.tables import Cell, Table
 from mgpu_lab.wire.errors import UsageError
 
-SIGNS = dict(zip(CATEGORIES, "PGOBAX", strict=True))  # colour is never the only sign
-COLOURS = dict(zip(CATEGORIES, ("#8ecae6", "#ffb703", "#95d5b2", "#d0bfff", "#ffadad", "#d9d9d9"), strict=True))
 BAR_PX = (240, 120)  # the width of a full bar: up to two ranks, more ranks
-LEAST_PERCENT = 6  # a narrower part of a bar shows no letter
-BOX_STYLE = (
-    "display:inline-block;box-sizing:border-box;height:18px;line-height:18px;overflow:hidden;"
-    "text-align:center;vertical-align:top;color:#000;border-right:1px solid #000"
-)
 Row = list[str | Cell]
 
 
@@ -79,9 +73,8 @@ class LedgerTable:
         return replace(table, rows=[shares, *table.rows]).html()
 
     def _category(self, name: str) -> Row:
-        label = name.replace("_", " ")
-        box = f'<span style="background-color:{COLOURS[name]};color:#000;padding:0 4px">{SIGNS[name]}</span>'
-        return self._sums(Cell(label, f"{box} {label}", "font-weight:bold"), name)
+        label = words(name)
+        return self._sums(Cell(label, f"{sign_box(name)} {label}", "font-weight:bold"), name)
 
     def _sums(self, label: Cell, name: str) -> Row:
         """Bytes of a category on each rank, then what was expected."""
@@ -109,13 +102,4 @@ class LedgerTable:
         """One rank as a stacked bar; the rank with most is full, the letters are those of the rows."""
         full = max(1, *(one.total for one in self.ledgers))
         width = BAR_PX[len(self.ledgers) > 2]  # noqa: PLR2004
-        boxes = "".join(_box(name, 100 * getattr(ledger, name) / full) for name in CATEGORIES)
-        return f'<div style="width:{width}px;white-space:nowrap;font-size:11px;text-align:left">{boxes}</div>'
-
-
-def _box(name: str, percent: float) -> str:
-    if not percent:
-        return ""
-    sign = SIGNS[name] if percent >= LEAST_PERCENT else ""
-    style = f"width:{percent:.2f}%;background-color:{COLOURS[name]};{BOX_STYLE}"
-    return f'<span title="{name.replace("_", " ")}" style="{style}">{sign}</span>'
+        return stacked_bar({name: getattr(ledger, name) for name in CATEGORIES}, full, f"{width}px")

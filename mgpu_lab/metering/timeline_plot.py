@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from matplotlib.patches import Patch
 
-from mgpu_lab.metering.collectives import Collective
 from mgpu_lab.figures import SpokenFigure
+from mgpu_lab.metering.collectives import Collective
 from mgpu_lab.metering.intervals import Interval, clipped, length, union
 
 STYLES = {  # colour, hatch

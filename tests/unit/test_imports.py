@@ -24,20 +24,21 @@ MAY_IMPORT = {
     "rank": {"wire", "metering", "ledger", "listening"},
     "listening": {"wire"},
     "metering": {"figures", "listening", "tables", "wire"},
-    "ledger": {"tables", "wire"},
+    "ledger": {"bars", "tables", "wire"},
     "checks": {"ledger", "planner", "verification", "wire", "listening"},
     "course": {"listening", "ledger", "planner", "tables", "wire"},
-    "planner": {"figures", "tables", "wire"},
+    "planner": {"bars", "figures", "tables", "wire"},
     "verification": {"tables", "wire"},
     "tables": set(),
     "figures": set(),
+    "bars": set(),
 }
 DOORS = {"mgpu_lab", "__main__"}  # what a user imports and runs; they lead everywhere, and no wing leads back to them
 STARTED_BY_NAME = {"engine.backends.forkserver -> rank.template"}  # as a process of its own
 HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelerate"}
 MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening", "course"}
 TORCH_IN_A_CHILD = {"verification.torch_probe", "planner.trace_child"}  # are run as programs
-IN_KERNEL = {"notebook", "engine", "wire", "verification", "planner", "tables", "figures", *DOORS}
+IN_KERNEL = {"notebook", "engine", "wire", "verification", "planner", "tables", "figures", "bars", *DOORS}
 
 
 @dataclass(frozen=True)
