@@ -8,9 +8,10 @@ True
 'warn'
 """
 
+from mgpu_lab.reports import Row
 from mgpu_lab.verification.diagnose import diagnose
 from mgpu_lab.verification.machine import Machine, example, examples, load, read_machine
-from mgpu_lab.verification.report import Report, Row
+from mgpu_lab.verification.report import Report
 
 __all__ = ["Machine", "Report", "Row", "example", "examples", "load", "verify"]
 

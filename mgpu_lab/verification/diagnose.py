@@ -6,13 +6,14 @@ Nothing is a failure unless the course cannot run; what was not learned stays "u
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from mgpu_lab.verification.findings import Finding, Status, merge, name_gpus
+from mgpu_lab.reports import Row, Status
+from mgpu_lab.verification.findings import Finding, merge, name_gpus
 from mgpu_lab.verification.gpu_rows import gpu_questions
 from mgpu_lab.verification.host_rows import host_findings
 from mgpu_lab.verification.link_rows import link_findings
 from mgpu_lab.verification.machine import Machine
 from mgpu_lab.verification.rank_rows import default_ranks, rank_findings
-from mgpu_lab.verification.report import Report, Row
+from mgpu_lab.verification.report import Report
 from mgpu_lab.verification.software_rows import software_findings
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
-Status = Literal["ok", "warn", "fail", "unknown"]
+from mgpu_lab.reports import Status
+
 KIB = 1024
 MIB = 1024**2
 GIB = 1024**3

@@ -1,54 +1,17 @@
-"""The report of a setup verification: rows of data, shown as text in a terminal and as a table in a notebook.
+"""The report of a setup verification: rows of data, with the facts about the machine under them."""
 
-The status is a word in its own column; colour only repeats it, as a bar beside the word.
-"""
-
-import html
-import re
-import textwrap
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from typing import Any
 
-from mgpu_lab.tables import Band, Cell, Table
-from mgpu_lab.verification.findings import Status
+from mgpu_lab.reports import JudgedRows, Row
 from mgpu_lab.verification.machine import Machine
-
-_MARKS: dict[Status, str] = {"ok": "[ OK ]", "warn": "[WARN]", "fail": "[FAIL]", "unknown": "[ ?? ]"}
-_PLURALS: dict[Status, tuple[str, str]] = {
-    "ok": ("ok", "ok"),
-    "warn": ("warning", "warnings"),
-    "fail": ("failure", "failures"),
-    "unknown": ("unknown", "unknown"),
-}
-_HEAD = ("Status", "Checked", "Found", "Why, and what to do")
-_COLOURS: dict[Status, str] = {
-    "ok": "--jp-success-color1, #388e3c",
-    "warn": "--jp-warn-color1, #f57c00",
-    "fail": "--jp-error-color1, #d32f2f",
-    "unknown": "--jp-content-font-color2, #888",
-}
-_TOP = "vertical-align:top"
-_WIDTH = 110
-_NAME_WIDTH = 28
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the report: what was found, whether that is good, why, and what to do about it."""
-
-    section: str
-    name: str
-    found: str
-    status: Status
-    reason: str = ""
-    remedy: str = ""
 
 
 @dataclass(frozen=True, repr=False)
-class Report:
+class Report(JudgedRows):
     """All rows on one machine. Shows itself as a table in a notebook and as text in a terminal.
+
+    `ok`: nothing found keeps the course from running.
 
     >>> verify(example("torch_missing")).ok
     False
@@ -59,72 +22,11 @@ class Report:
     rows: tuple[Row, ...]
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing found keeps the course from running."""
-        return not self.of("fail")
-
-    @property
-    def summary(self) -> str:
-        """Count the rows by status: "12 ok, 1 warning, 0 failures, 2 unknown"."""
-        counts = {status: len(self.of(status)) for status in _PLURALS}
-        return ", ".join(f"{count} {_PLURALS[status][count != 1]}" for status, count in counts.items())
-
-    def of(self, status: Status) -> tuple[Row, ...]:
-        """Return the rows of one status."""
-        return tuple(row for row in self.rows if row.status == status)
-
-    def find(self, name: str) -> tuple[Row, ...]:
-        """Return the rows whose name begins so; several where GPUs differ: ``report.find("temperature")``."""
-        return tuple(row for row in self.rows if row.name.startswith(name))
+    def title(self) -> str:
+        """Say which machine."""
+        return f"Setup verification: {self.machine.label}"
 
     def to_data(self) -> dict[str, Any]:
         """Return the report and the facts under it as plain data, ready for JSON."""
         rows = [vars(row) for row in self.rows]
         return {"ok": self.ok, "headline": self.headline, "rows": rows, "machine": asdict(self.machine)}
-
-    def __repr__(self) -> str:
-        """Write the report as text, the same on every terminal."""
-        return "\n".join(self._lines())
-
-    def _repr_html_(self) -> str:
-        title = f"Setup verification: {self.machine.label}"
-        caption = f"<strong>{_markup(title)}</strong><br>{_markup(self.headline)}<br>{_markup(self.summary)}"
-        rows: list[tuple[Cell, ...] | Band] = []
-        for section, found in groupby(self.rows, key=lambda row: row.section):
-            rows += [Band(section, heading=True), *map(_cells, found)]
-        return Table(_HEAD, rows, caption=Cell(title, caption), heading=1).html()
-
-    def _lines(self) -> Iterator[str]:
-        yield f"Setup verification: {self.machine.label}"
-        yield from textwrap.wrap(self.headline, _WIDTH)
-        yield self.summary
-        for section, rows in groupby(self.rows, key=lambda row: row.section):
-            yield from ("", section)
-            for row in rows:
-                yield from _row_lines(row)
-
-
-def _row_lines(row: Row) -> Iterator[str]:
-    mark = _MARKS[row.status]
-    indent = " " * len(mark)
-    heads = (f"{mark} {row.name:<{_NAME_WIDTH}} ", f"{indent} why: ", f"{indent} do:  ")
-    for head, text in zip(heads, (row.found, row.reason, row.remedy), strict=True):
-        yield from textwrap.wrap(text, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
-
-
-def _cells(row: Row) -> tuple[Cell, ...]:
-    word = row.status.upper()
-    status = word if row.status == "ok" else f"<strong>{word}</strong>"
-    bar = f"{_TOP};border-left:6px solid var({_COLOURS[row.status]})"
-    advice = [_markup(row.reason), f"<strong>Do:</strong> {_markup(row.remedy)}" if row.remedy else ""]
-    return (
-        Cell(word, status, bar),
-        Cell(row.name, style=f"{_TOP};font-weight:normal;white-space:nowrap"),
-        Cell(row.found, _markup(row.found), _TOP),
-        Cell(row.reason, "<br>".join(filter(None, advice)), _TOP),
-    )
-
-
-def _markup(text: str) -> str:
-    """Escape the text; what stands in backquotes becomes code."""
-    return re.sub(r"`([^`]+)`", r'<code style="white-space:nowrap">\1</code>', html.escape(text))

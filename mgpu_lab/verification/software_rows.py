@@ -6,7 +6,8 @@ made for CUDA 12.2, "with limited feature-set", since 12.x asks for driver 525 o
 
 from collections.abc import Iterator
 
-from mgpu_lab.verification.findings import Finding, Status, unknown
+from mgpu_lab.reports import Status
+from mgpu_lab.verification.findings import Finding, unknown
 from mgpu_lab.verification.host import PURPOSES, Host
 from mgpu_lab.verification.machine import Machine
 from mgpu_lab.verification.torch_probe import TorchFacts

@@ -27,18 +27,19 @@ MAY_IMPORT = {
     "ledger": {"bars", "tables", "wire"},
     "checks": {"ledger", "planner", "verification", "wire", "listening"},
     "course": {"listening", "ledger", "planner", "tables", "wire"},
-    "planner": {"bars", "figures", "tables", "wire"},
-    "verification": {"tables", "wire"},
+    "planner": {"bars", "figures", "reports", "tables", "wire"},
+    "verification": {"reports", "wire"},
     "tables": set(),
     "figures": set(),
     "bars": set(),
+    "reports": {"tables"},
 }
 DOORS = {"mgpu_lab", "__main__"}  # what a user imports and runs; they lead everywhere, and no wing leads back to them
 STARTED_BY_NAME = {"engine.backends.forkserver -> rank.template"}  # as a process of its own
 HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelerate"}
 MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening", "course"}
 TORCH_IN_A_CHILD = {"verification.torch_probe", "planner.trace_child"}  # are run as programs
-IN_KERNEL = {"notebook", "engine", "wire", "verification", "planner", "tables", "figures", "bars", *DOORS}
+IN_KERNEL = {"notebook", "engine", "wire", "verification", "planner", "tables", "figures", "bars", "reports", *DOORS}
 
 
 @dataclass(frozen=True)
