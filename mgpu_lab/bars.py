@@ -49,14 +49,14 @@ def stacked_bar(parts: Mapping[str, float], full: float, width: str) -> str:
     return f'<div style="width:{width};white-space:nowrap;font-size:11px;text-align:left">{boxes}</div>'
 
 
-def ruler(label: str, size: float, full: float, width: str) -> str:
-    """Return a line below a bar of the same `full` and `width` that ends where `size` is, with its label."""
-    style = f"width:{100 * size / max(1, full):.2f}%;box-sizing:border-box;white-space:nowrap;text-align:right"
-    marks = "border-top:2px solid;border-right:2px solid;padding-right:4px;overflow:visible"
-    return (
-        f'<div style="width:{width};font-size:11px;line-height:16px">'
-        f'<div style="{style};{marks}">{html.escape(label)}</div></div>'
-    )
+def ruler(label: str, size: float | None, full: float, width: str) -> str:
+    """Return a line below a bar of the same `full` and `width` that ends where `size` is, with its label below."""
+    line = ""
+    if size is not None:
+        marks = "height:5px;border-top:2px solid;border-right:2px solid;box-sizing:border-box"
+        line = f'<div style="width:{100 * size / max(1, full):.2f}%;{marks}"></div>'
+    style = f"width:{width};font-size:11px;line-height:15px;text-align:left;white-space:nowrap"
+    return f'<div style="{style}">{line}{html.escape(label)}</div>'
 
 
 def _box(category: str, percent: float) -> str:
