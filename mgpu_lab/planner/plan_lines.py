@@ -19,7 +19,18 @@ from mgpu_lab.planner.amounts import (
     wire_text,
 )
 from mgpu_lab.planner.plans import Plan, Price, Serves, Trains, categories
+from mgpu_lab.planner.step_time import StepTime
 
+TIME_PARTS = {
+    "compute_s": "compute",
+    "memory_s": "of it, held up by memory bandwidth",
+    "communication_s": "communication",
+    "exposed_s": "of it, not hidden behind compute",
+    "bubble_s": "pipeline bubble",
+    "optimizer_s": "optimizer",
+    "offload_s": "copies to the host and its optimizer",
+}
+ALWAYS_TIMED = ("compute_s", "communication_s", "exposed_s", "optimizer_s")  # also where they are 0 or unknown
 Look = Literal["plain", "bold", "part"]
 WAYS = {"dp": "data parallel", "tp": "tensor parallel", "pp": "pipeline parallel"}
 
@@ -36,8 +47,8 @@ class Line:
 
 def lines(plan: Plan, price: Price, like_bytes: int) -> list[Line]:
     """Return all lines of a plan; memory in the unit that suits `like_bytes`."""
-    rest = (_training(plan), _training_bill(plan, price)) if isinstance(plan, Trains) else (_inference(plan, price),)
-    return [line for part in (_verdict(plan), _memory(plan, like_bytes), *rest) for line in part]
+    own = _training(plan) if isinstance(plan, Trains) else _inference(plan) if isinstance(plan, Serves) else ()
+    return [line for part in (_verdict(plan), _memory(plan, like_bytes), own, _cost(plan, price)) for line in part]
 
 
 def _verdict(plan: Plan) -> Iterator[Line]:
@@ -72,37 +83,46 @@ def _training(plan: Trains) -> Iterator[Line]:
         count, size = sum(call.calls for call in same), sum(call.size_bytes for call in same)
         yield Line("traffic", f"{WAYS.get(way, way)}: {name}", f"{count:,} calls, {wire_text(size)}", "part")
     yield Line("time", "time of a step", time_text(plan.step_s), "bold")
-    yield Line("time", "compute", time_text(plan.time.compute_s), "part")
-    yield Line("time", "communication", time_text(plan.time.communication_s), "part")
-    yield Line("time", "communication that nothing hides", time_text(plan.time.exposed_s), "part")
-    yield Line("time", "optimizer", time_text(plan.time.optimizer_s), "part")
-    total = None if plan.tokens_per_s is None else plan.tokens_per_s * plan.machine.count
+    yield from _time_parts(plan.time)
     yield Line("speed", "tokens/s of one GPU", rate_text(plan.tokens_per_s), "bold")
-    yield Line("speed", "tokens/s of all GPUs", rate_text(total))
+    yield Line("speed", "tokens/s of all GPUs", rate_text(tokens_per_s(plan)))
     yield Line("speed", "watts of all GPUs", UNKNOWN if plan.watts is None else f"{plan.watts:,.0f} W")
 
 
-def _training_bill(plan: Trains, price: Price) -> Iterator[Line]:
-    if price.usd_per_gpu_hour is None:
-        return
-    total = None if plan.tokens_per_s is None else plan.tokens_per_s * plan.machine.count
-    yield from _bill(price, plan.usd(price.tokens, price.usd_per_gpu_hour), total)
+def _time_parts(time: StepTime) -> Iterator[Line]:
+    for name, label in TIME_PARTS.items():
+        part_s = getattr(time, name, None)
+        if part_s or name in ALWAYS_TIMED:
+            yield Line("time", label, time_text(part_s), "part")
+    if (mfu := getattr(time, "mfu", None)) is not None:
+        yield Line("time", "share of the dense FLOP/s (MFU)", f"{mfu:.0%}", "part")
 
 
-def _inference(plan: Plan, price: Price) -> Iterator[Line]:
-    if not isinstance(plan, Serves):
-        return
+def _inference(plan: Serves) -> Iterator[Line]:
     yield Line("time", "time to first token", time_text(plan.time_to_first_token_s), "bold")
     yield Line("speed", "tokens/s of one request", rate_text(plan.tokens_per_s), "bold")
-    rate = plan.throughput_tokens_per_s
-    yield Line("speed", "tokens/s of all GPUs", rate_text(rate))
-    if price.usd_per_gpu_hour is not None:
-        per_token = price.usd_per_gpu_hour * plan.machine.count / 3600
-        yield from _bill(price, None if rate is None else price.tokens / rate * per_token, rate)
+    yield Line("speed", "tokens/s of all GPUs", rate_text(plan.throughput_tokens_per_s))
 
 
-def _bill(price: Price, usd: float | None, per_s: float | None) -> Iterator[Line]:
-    many = count_text(price.tokens)
-    yield Line("cost", f"cost of {many} tokens", usd_text(usd), "bold")
+def _cost(plan: Plan, price: Price) -> Iterator[Line]:
+    if price.usd_per_gpu_hour is None:
+        return
+    rate, many = tokens_per_s(plan), count_text(price.tokens)
+    yield Line("cost", f"cost of {many} tokens", usd_text(bill_of(plan, price)), "bold")
     yield Line("cost", "at, per GPU and hour", usd_text(price.usd_per_gpu_hour), "part")
-    yield Line("cost", f"time for {many} tokens", time_text(None if per_s is None else price.tokens / per_s), "part")
+    yield Line("cost", f"time for {many} tokens", time_text(None if rate is None else price.tokens / rate), "part")
+
+
+def tokens_per_s(plan: Plan) -> float | None:
+    """Return the tokens a second of all GPUs together."""
+    if isinstance(plan, Trains):
+        return None if plan.tokens_per_s is None else plan.tokens_per_s * plan.machine.count
+    return plan.throughput_tokens_per_s if isinstance(plan, Serves) else None
+
+
+def bill_of(plan: Plan, price: Price) -> float | None:
+    """Return what so many tokens cost in USD; None without a price or where the speed is not known."""
+    rate = tokens_per_s(plan)
+    if rate is None or price.usd_per_gpu_hour is None:
+        return None
+    return price.tokens / rate / 3600 * price.usd_per_gpu_hour * plan.machine.count

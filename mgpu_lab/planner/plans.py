@@ -66,7 +66,6 @@ class Trains(Plan, Protocol):
     def tokens_per_s(self) -> float | None: ...
     @property
     def watts(self) -> float | None: ...
-    def usd(self, tokens: float, usd_per_gpu_hour: float) -> float | None: ...
 
 
 @runtime_checkable
@@ -96,15 +95,18 @@ def title(plan: Plan) -> str:
 
 def settings(plan: Plan) -> dict[str, Any]:
     """Return the settings of a plan that matter: the usual ones of `ALWAYS`, and those that differ from the usual."""
-    given: Any = getattr(plan, "recipe", None) or getattr(plan, "serving", None)
-    if given is None:
-        return {}
+    found = given(plan)
     return {
-        each.name: getattr(given, each.name)
-        for each in fields(given)
+        each.name: getattr(found, each.name)
+        for each in (() if found is None else fields(found))
         if each.name != "world_size"
-        if each.name in ALWAYS or getattr(given, each.name) != each.default
+        if each.name in ALWAYS or getattr(found, each.name) != each.default
     }
+
+
+def given(plan: Plan) -> Any:
+    """Return the dataclass that holds a plan's settings: a `Recipe`, or what an inference plan has in its place."""
+    return getattr(plan, "recipe", None) or getattr(plan, "serving", None)
 
 
 def settings_text(values: Mapping[str, Any]) -> str:

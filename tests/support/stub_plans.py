@@ -1,9 +1,12 @@
 """Plans made by hand, so that what shows them can be tried without the arithmetic; and that arithmetic replaced."""
 
-from dataclasses import replace
+import sys
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
 
 from mgpu_lab.planner.hardware import HARDWARE
-from mgpu_lab.planner.machines import Machine
+from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory import PlannedMemory, PlannedRow
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import model_shape
@@ -44,8 +47,53 @@ def training_plan(card=H100, count=8, time=TIME, activations_gib=30.0, **recipe)
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Serving:
+    """Settings of a plan of inference."""
+
+    batch: int = 1
+    context: int = 4096
+    weights: str = "bf16"
+    tensor_parallel: int = 1
+    replicas: int = 1
+
+
+@dataclass(frozen=True)
+class InferencePlan:
+    """What a plan of inference tells, with figures made up."""
+
+    shape: Any
+    machine: Machine
+    serving: Serving
+    memory: PlannedMemory
+    time_to_first_token_s: float | None = 0.25
+    tokens_per_s: float | None = 20.0
+    throughput_tokens_per_s: float | None = 80.0
+    limits: str | None = "memory bandwidth"
+
+    @property
+    def peak_bytes(self) -> int:
+        return self.memory.peak_bytes
+
+    @property
+    def capacity_bytes(self) -> int | None:
+        return None if self.machine.card.memory_gib is None else int(self.machine.card.memory_gib * GIB)
+
+    @property
+    def fits(self) -> bool | None:
+        return None if self.capacity_bytes is None else self.peak_bytes <= self.capacity_bytes
+
+
+def inference_plan(model="llama-3.1-8b", where="2x RTX-4090", **serving):
+    rows = (PlannedRow("parameters", "weights", 16 * GIB), PlannedRow("kv_cache", "keys and values", 2 * GIB))
+    how = Serving(**serving)
+    memory = PlannedMemory("decode", (*rows, PlannedRow("activations", "logits", how.batch * GIB)))
+    return InferencePlan(model_shape(model), machine(where), how, memory)
+
+
 def replace_arithmetic(monkeypatch):
     """Have `plan_training` give these bytes, calls and times: activations grow with the batch."""
+    monkeypatch.setitem(sys.modules, "mgpu_lab.planner.inference", SimpleNamespace(plan_inference=inference_plan))
     home = "mgpu_lab.planner.training"
     monkeypatch.setattr(f"{home}.training_moments", lambda _, how, __: moments(how.tokens / 1024))
     monkeypatch.setattr(f"{home}.training_calls", lambda *_: CALLS)

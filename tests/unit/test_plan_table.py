@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from shown import Parsed
-from stub_plans import CPU, GIB, RTX, UNKNOWN_TIME, training_plan
+from stub_plans import CPU, GIB, RTX, UNKNOWN_TIME, inference_plan, training_plan
 
 from mgpu_lab.planner.memory import PlannedMemory
 from mgpu_lab.planner.plan_plot import HATCHES, plan_plot
@@ -52,7 +52,7 @@ traffic of a step, one GPU          226 calls, 40.12 GB
 time of a step                                   1.02 s
   compute                                        900 ms
   communication                                  500 ms
-  communication that nothing hides               100 ms
+  of it, not hidden behind compute               100 ms
   optimizer                                     20.0 ms
 tokens/s of one GPU                               8,031
 tokens/s of all GPUs                             64,251
@@ -81,7 +81,7 @@ def test_unknown_is_never_0():
     unknown = {label for label, texts in shown.items() if texts == ["unknown"]}
     assert unknown == {
         "fits", "what limits", "capacity of one GPU", "free", "time of a step", "compute", "communication",
-        "communication that nothing hides", "optimizer", "tokens/s of one GPU", "tokens/s of all GPUs",
+        "of it, not hidden behind compute", "optimizer", "tokens/s of one GPU", "tokens/s of all GPUs",
         "watts of all GPUs", "cost of 1 billion tokens", "time for 1 billion tokens",
     }  # fmt: skip
 
@@ -100,6 +100,20 @@ def test_titles_tell_plans_apart():
     assert PlanTable((training_plan(), training_plan(RTX))).titles()[1] == "llama-3.1-8b on 8x RTX-4090"
     alike = PlanTable((training_plan(micro_batch=1), training_plan(micro_batch=2, checkpointing="full")))
     assert alike.titles()[1] == "llama-3.1-8b on 8x H100-SXM-80GB, micro_batch=2, checkpointing=full"
+
+
+def test_a_plan_of_inference_has_lines_of_its_own():
+    table = plan_table(inference_plan(), training_plan(RTX, 2), usd_per_gpu_hour=0.5)
+    shown = lines(table)
+    assert shown["kv cache"] == ["2.00 GiB", "-"]
+    assert shown["gradients"] == ["-", "4.00 GiB"]
+    assert (shown["time to first token"], shown["tokens/s of one request"]) == (["250 ms", "-"], ["20.0", "-"])
+    assert shown["tokens/s of all GPUs"][0] == "80.0"
+    assert shown["cost of 1 billion tokens"][0] == "3,472 USD"
+    labels = list(shown)
+    assert (
+        labels.index("parameters") < labels.index("gradients") < labels.index("kv cache") < labels.index("activations")
+    )
 
 
 def test_small_plans_are_shown_in_their_unit():

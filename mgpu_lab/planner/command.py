@@ -1,0 +1,89 @@
+"""``python -m mgpu_lab plan MODEL MACHINE``: a plan's table in a terminal.
+
+Exit status: 0 where the plan fits, 1 where it does not or its card's memory is not known, 2 for what is not understood.
+"""
+
+import argparse
+import json
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+from mgpu_lab.planner.plan_data import plan_data
+from mgpu_lab.planner.plan_table import plan_table
+from mgpu_lab.planner.plans import Price
+from mgpu_lab.planner.recipe import CHOICES, COUNTS, Recipe
+from mgpu_lab.planner.shapes import presets
+from mgpu_lab.planner.training import plan_training
+from mgpu_lab.wire.errors import UsageError
+
+SERVING = {"weights": "number format of the weights: bf16, fp8, int8, nf4", "batch": "requests at once"}
+SERVING |= {"context": "tokens of a request, prompt and answer", "replicas": "independent copies of the model"}
+OURS = ("command", "run", "model", "machine", "inference", "json", "sources", "usd_per_gpu_hour", "tokens")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command `plan`, with every field of `Recipe` as an option."""
+    about = "say whether a model fits on a machine, how fast it is, what limits it and what it costs"
+    parser = commands.add_parser("plan", help=about, description=about, argument_default=argparse.SUPPRESS)
+    parser.add_argument("model", metavar="MODEL", help=f"a folder with config.json, or {', '.join(presets())}")
+    parser.add_argument("machine", metavar="MACHINE", help='"8x H100-SXM-80GB", "RTX-4090"')
+    parser.add_argument("--inference", action="store_true", default=False, help="plan serving instead of training")
+    parser.add_argument("--json", action="store_true", default=False, help="print the plan as JSON")
+    parser.add_argument("--sources", action="store_true", default=False, help="print what the plan rests on, too")
+    parser.add_argument("--usd-per-gpu-hour", type=float, default=None, metavar="USD", help="price, to print the cost")
+    parser.add_argument("--tokens", type=float, default=1e9, metavar="N", help="tokens that the cost is for (1e9)")
+    _add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Plan, print, and return the exit status."""
+    price = Price(options.usd_per_gpu_hour, options.tokens)
+    settings = _settings(options)
+    plan = _planner(inference=options.inference)(options.model, options.machine, **settings)
+    if options.json:
+        print(json.dumps(plan_data(plan, price), indent=1))
+    else:
+        table = plan_table(plan, usd_per_gpu_hour=price.usd_per_gpu_hour, tokens=price.tokens)
+        print(table, *([f"\n{table.assumptions()}"] if options.sources else []), sep="\n")
+    return 0 if plan.fits else 1
+
+
+def _planner(*, inference: bool) -> Any:
+    return import_module("mgpu_lab.planner.inference").plan_inference if inference else plan_training
+
+
+def _settings(options: argparse.Namespace) -> dict[str, object]:
+    """Return the settings that were given; those of the other kind of plan are refused."""
+    given = {name: _value(name, text) for name, text in vars(options).items() if name not in OURS}
+    known = {*SERVING, "tensor_parallel"} if options.inference else Recipe.__dataclass_fields__.keys() - {"world_size"}
+    if wrong := [_flag(name) for name in given if name not in known]:
+        kind = "inference" if options.inference else "training"
+        raise UsageError(f"a plan of {kind} has no {', '.join(wrong)}. It has {', '.join(map(_flag, sorted(known)))}.")
+    return given
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    training, serving = parser.add_argument_group("training"), parser.add_argument_group("inference")
+    for field in fields(Recipe):
+        if field.name != "world_size":
+            number = {"type": int, "metavar": "N"} if field.name in COUNTS else {"metavar": "WORD"}
+            training.add_argument(_flag(field.name), help=_help(field.name, field.default), **number)
+    for name, about in SERVING.items():
+        number = {"metavar": "WORD"} if name == "weights" else {"type": int, "metavar": "N"}
+        serving.add_argument(_flag(name), help=about, **number)
+
+
+def _help(name: str, usual: object) -> str:
+    words = ", ".join(str(choice).lower() for choice in CHOICES.get(name, ()))
+    return f"{words} (usual: {str(usual).lower()})" if words else f"usual: {usual}"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _value(name: str, given: object) -> object:
+    """Return an option's value: "none" of an adapter or a master means None; of an offload it is one of its words."""
+    return None if given == "none" and None in CHOICES.get(name, ()) else given
