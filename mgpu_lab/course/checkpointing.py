@@ -62,4 +62,6 @@ def selective_contexts() -> tuple[Any, Any]:
         kept = products % 2 == 1 if name in PRODUCTS else name in KEPT
         return CheckpointPolicy.MUST_SAVE if kept else CheckpointPolicy.PREFER_RECOMPUTE
 
-    return create_selective_checkpoint_contexts(policy)
+    contexts: Any = create_selective_checkpoint_contexts
+    first, again = contexts(policy)
+    return first, again

@@ -1,39 +1,70 @@
-"""One optimizer step of a Transformers decoder: the step that ranks run, that the ledger measures, that a trace follows.
+"""One optimizer step of a Transformers decoder: the one that ranks run, ledgers measure and traces follow.
 
 The loss is the model's own: Transformers takes the logits to fp32 and shifts the labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mgpu_lab.course.traffic import Traffic, traffic
+
+if TYPE_CHECKING:
+    from mgpu_lab.ledger.facts import LedgerRow
+
+MOMENTS = ("forward's end", "backward", "step")
+
+
+@dataclass(frozen=True)
+class FollowedStep:
+    """A step that was followed: a ledger's rows where each part of it held the most, and what it sent."""
+
+    moments: dict[str, list[LedgerRow]]
+    sent: Traffic
 
 
 def adamw(model: Any) -> Any:
     """Return AdamW over what is trained: fused, which needs no temporary memory, as the Transformers Trainer has it.
 
-    (Not fused, it takes one parameter more on a CPU, and on a GPU about one copy of all parameters: `foreach`.)
+    Not fused, it takes one parameter more on a CPU, and on a GPU about one copy of all parameters (`foreach`). Whole
+    parameters and those that tensor parallelism has cut are two groups: fused, AdamW does not take both at once.
     """
     import torch
 
-    return torch.optim.AdamW([each for each in model.parameters() if each.requires_grad], lr=1e-4, fused=True)
+    kinds: dict[type, list[Any]] = {}
+    for each in model.parameters():
+        if each.requires_grad:
+            kinds.setdefault(type(each.data), []).append(each)
+    return torch.optim.AdamW([{"params": group} for group in kinds.values()], lr=1e-4, fused=True)
 
 
-def optimizer_step(model: Any, optimizer: Any, micro_batches: Iterable[Any], autocast_dtype: Any = None) -> None:
+def optimizer_step(
+    model: Any,
+    optimizer: Any,
+    micro_batches: Iterable[Any],
+    autocast_dtype: Any = None,
+    told: Callable[[str], None] = lambda _: None,
+) -> None:
     """Run forward and backward of each micro-batch, then the optimizer, then drop the gradients.
 
     `micro_batches` are token ids, each [sequences, tokens]. `autocast_dtype` computes in a dtype that is not the
     parameters' (DDP's mixed precision). DDP averages its gradients in the last micro-batch's backward; FSDP scatters
-    them in each.
+    them in each. `told` is called after each part with its name, one of `MOMENTS`.
     """
     batches = list(micro_batches)
     for number, ids in enumerate(batches, 1):
-        loss = forward(model, ids, autocast_dtype) / len(batches)
-        with model.no_sync() if hasattr(model, "no_sync") and number < len(batches) else nullcontext():
+        apart = number < len(batches) and hasattr(model, "no_sync")
+        with model.no_sync() if apart else nullcontext():
+            loss = forward(model, ids, autocast_dtype) / len(batches)
+            told(MOMENTS[0])
             loss.backward()
+            told(MOMENTS[1])
         del loss
     optimizer.step()
+    told(MOMENTS[2])
     optimizer.zero_grad()
 
 
@@ -43,3 +74,32 @@ def forward(model: Any, ids: Any, autocast_dtype: Any = None) -> Any:
 
     with torch.autocast(ids.device.type, autocast_dtype) if autocast_dtype else nullcontext():
         return model(input_ids=ids, labels=ids, use_cache=False).loss
+
+
+def followed_step(
+    model: Any, optimizer: Any, micro_batches: Iterable[Any], autocast_dtype: Any = None
+) -> FollowedStep:
+    """Run `optimizer_step`, and return where each part of it held the most bytes and what it sent.
+
+    Follow the second step, not the first: the first makes the optimizer's state and DDP's final buckets.
+    """
+    from mgpu_lab.ledger.subject import Subject
+    from mgpu_lab.ledger.tracker import Tracker
+
+    moments: dict[str, list[LedgerRow]] = {}
+
+    def told(name: str) -> None:
+        rows = tracker.turn()
+        if name not in moments or total(rows) > total(moments[name]):
+            moments[name] = rows
+
+    with traffic() as sent:
+        tracker = Tracker(Subject(model, optimizer))
+        with tracker:
+            optimizer_step(model, optimizer, micro_batches, autocast_dtype, told)
+        tracker.close()
+    return FollowedStep(moments, sent)
+
+
+def total(rows: Iterable[LedgerRow]) -> int:
+    return sum(row.size_bytes for row in rows)

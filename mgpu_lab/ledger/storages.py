@@ -9,6 +9,7 @@ import gc
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from torch.nn.parameter import is_lazy
 from mgpu_lab.ledger.facts import LedgerRow
 
 YIELD_S = 0.001
+_counts_fakes = False
 
 
 class Key(NamedTuple):
@@ -25,9 +27,20 @@ class Key(NamedTuple):
     address: int
 
 
+@contextmanager
+def counting_fakes() -> Iterator[None]:
+    """Count fake tensors (FakeTensorMode) at the bytes they stand for, until the block ends; else they are nothing."""
+    global _counts_fakes  # noqa: PLW0603 - fake or not is one question for the process
+    _counts_fakes, before = True, _counts_fakes
+    try:
+        yield
+    finally:
+        _counts_fakes = before
+
+
 def storages_of(tensor: torch.Tensor) -> Iterator[torch.UntypedStorage]:
     """Yield the storages behind a tensor: one, or those of its parts for a DTensor or a sparse tensor."""
-    if type(tensor).__name__ == "FakeTensor" or is_lazy(tensor):
+    if (type(tensor).__name__ == "FakeTensor" and not _counts_fakes) or is_lazy(tensor):
         return
     flatten = getattr(type(tensor), "__tensor_flatten__", None)
     if flatten is not None:
@@ -50,6 +63,8 @@ def storages_of(tensor: torch.Tensor) -> Iterator[torch.UntypedStorage]:
 
 def key_of(storage: torch.UntypedStorage) -> Key | None:
     """The storage's key, or None where it holds no memory (meta, fake, freed)."""
+    if _counts_fakes and storage.device.type == "meta":
+        return Key("meta", storage._cdata) if storage.nbytes() else None  # noqa: SLF001 - it has no address
     try:
         address = storage.data_ptr()
     except RuntimeError:

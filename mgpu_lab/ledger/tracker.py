@@ -89,6 +89,13 @@ class Tracker(TorchDispatchMode):
         self.find_owners(self.subject.owners())
         return self.most.rows()
 
+    def turn(self) -> list[LedgerRow]:
+        """Return the rows of the largest moment so far, and look for the next one from here on."""
+        self.find_owners(self.subject.owners())
+        rows, self.most_bytes = self.most.rows(), -1
+        self.measure()
+        return rows
+
     def note_gradient(self, parameter: torch.Tensor) -> None:
         """Name a gradient as soon as it is complete: it may be dropped before another operation runs."""
         for storage in _storages(parameter.grad):
