@@ -1,11 +1,51 @@
 """What a GPU holds in training, at forward's end, in backward and in the optimizer's step."""
 
+import importlib
+
+from mgpu_lab.planner.backward import Backward
 from mgpu_lab.planner.machines import Machine
-from mgpu_lab.planner.memory import PlannedMemory
+from mgpu_lab.planner.memory import PlannedMemory, highest
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
+from mgpu_lab.planner.tape import KEPT, Tape
+from mgpu_lab.planner.weights import Sharded, Stage, Whole
+
+Moments = tuple[PlannedMemory, ...]
 
 
-def training_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> tuple[PlannedMemory, ...]:
-    """Return the planned bytes of the fullest GPU at each moment of a step."""
-    raise NotImplementedError
+def training_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:
+    """Return the planned bytes of the fullest GPU at each moment of a step.
+
+    The fullest GPU of a pipeline is its first stage or its last.
+    """
+    if recipe.adapter or recipe.method.startswith("zero"):
+        room = importlib.import_module(f"mgpu_lab.planner.{'adapters' if recipe.adapter else 'zero'}")
+        return tuple(room.training_moments(shape, recipe, where))
+    ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
+    stages = [Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last) for first, last in ends]
+    return max((play(stage, shape, recipe) for stage in stages), key=lambda moments: highest(moments).total)
+
+
+def play(stage: Stage, shape: ModelShape, recipe: Recipe) -> Moments:
+    """Play one step of one stage on a tape."""
+    tape = Tape()
+    weights = (Sharded if recipe.method == "fsdp" else Whole)(stage, recipe)
+    weights.hold(tape)
+    backward = Backward(shape, recipe, weights, tape)
+    in_flight = min(recipe.pipeline_parallel, recipe.accumulation) if stage.first else 1
+    size = sum(one.size_bytes(recipe.tokens) for one in backward.kept) * stage.layers
+    tape.put("other micro-batches", (in_flight - 1) * size, KEPT)
+    best: dict[str, PlannedMemory] = {}
+    for _ in range(min(2, recipe.accumulation)):
+        tape.start()
+        backward.forward(stage.layers, head=stage.last)
+        forward = tape.memory("forward's end")
+        tape.start()
+        backward.run(stage.layers, head=stage.last, embedding=stage.first)
+        weights.finish(tape)
+        for moment in (forward, tape.memory("backward")):
+            best[moment.moment] = highest([moment, best.get(moment.moment, moment)])
+    tape.free("other micro-batches")
+    tape.start()
+    weights.step(tape)
+    return (*best.values(), tape.memory("step"))

@@ -1,0 +1,180 @@
+"""What DDP and FSDP2 hold and do with weights and gradients, as a backward on paper calls them."""
+
+from mgpu_lab.planner.activations import WIDE, autocast
+from mgpu_lab.planner.backward import layer_weights
+from mgpu_lab.planner.optimizers import state_bytes
+from mgpu_lab.planner.recipe import Recipe
+from mgpu_lab.planner.shapes import ModelShape
+from mgpu_lab.planner.tape import SENT, STEPPING, WORKING, Row, Tape
+
+NAMES = {4: "fp32", 2: "bf16"}
+GATHERED: Row = ("parameters", "gathered weights, bf16")
+
+
+class Stage:
+    """The weights of one pipeline stage on one GPU: numbers of each, by unit."""
+
+    def __init__(
+        self, shape: ModelShape, recipe: Recipe, layers: int, *, first: bool = True, last: bool = True
+    ) -> None:
+        self.shape, self.recipe, self.layers, self.first, self.last = shape, recipe, layers, first, last
+        one = {name: numbers for name, numbers in layer_weights(shape, recipe).items() if numbers}
+        root = {"embedding": shape.embedding, "positions": shape.positions} if first else {}
+        root |= {"last norm": shape.norm, "head": shape.head if first else shape.embedding} if last else {}
+        self.units = {str(layer): one for layer in range(layers)}
+        self.units["root"] = {name: numbers for name, numbers in root.items() if numbers}
+        self.tied = shape.tied and first and last
+
+    def numbers(self, unit: str) -> float:
+        return sum(self.units[unit].values())
+
+    @property
+    def parameters(self) -> float:
+        return sum(sum(unit.values()) for unit in self.units.values())
+
+    @property
+    def tensors(self) -> int:
+        return sum(len(unit) for unit in self.units.values())
+
+    def sizes(self) -> list[float]:
+        return [numbers for unit in self.units.values() for numbers in unit.values()]
+
+
+class Whole:
+    """Every rank holds all weights of its stage: a single process, or DDP with its buckets.
+
+    Gradients have the weights' dtype. Under autocast each matrix's bf16 copy waits in the graph, and in autocast's
+    cache until the forward's block ends; its gradient is made in bf16 first.
+    """
+
+    def __init__(self, stage: Stage, recipe: Recipe) -> None:
+        self.stage, self.recipe = stage, recipe
+        self.each = WIDE if recipe.master == "fp32" or recipe.dtype == "fp32" else recipe.bytes
+        self.cast = autocast(recipe)
+        self.dtype = NAMES[self.each] if recipe.dtype != "fp16" or self.each == WIDE else "fp16"
+        self.held_over = False  # whether gradients of an earlier micro-batch are there
+
+    def hold(self, tape: Tape) -> None:
+        tensor = self.recipe.tensor_parallel > 1
+        tape.put(
+            "weights",
+            self.stage.parameters * self.each,
+            ("parameters", f"{'shard' if tensor else 'weights'}, {self.dtype}"),
+        )
+        for name, size in state_bytes(self.stage.sizes(), self.each, self.recipe.optimizer).items():
+            tape.put(name, size, ("optimizer_state", name))
+        if not self.stage.shape.learned_positions:
+            tape.put("rotary", 2 * self.stage.shape.head_size // 2 * WIDE, ("buffers", "buffers, fp32"))
+        if self.recipe.method == "ddp" and self.recipe.data_parallel > 1:
+            tape.put("buckets", self.stage.parameters * self.each, ("other", "DDP buckets"))
+
+    def forward(self, tape: Tape) -> None:
+        if self.cast:
+            for unit, weights in self.stage.units.items():
+                for name, numbers in weights.items():
+                    if is_matrix(name):
+                        tape.put(f"copy of {unit} {name}", numbers * self.recipe.bytes)
+            if self.stage.tied:
+                tape.put("copy of root head", self.stage.shape.embedding * self.recipe.bytes)
+
+    def forward_over(self, tape: Tape) -> None:
+        if self.cast and self.recipe.checkpointing != "none":
+            tape.free(*[name for name in tape.live if name.startswith("copy of") and "root" not in name])
+
+    def before(self, tape: Tape, unit: str) -> None:
+        if self.cast and self.recipe.checkpointing != "none":
+            for name, numbers in self.stage.units[unit].items():
+                if is_matrix(name):
+                    tape.put(f"copy of {unit} {name}", numbers * self.recipe.bytes)
+
+    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+        if self.cast and is_matrix(weight):
+            tape.make("weight gradient, narrow", numbers * self.recipe.bytes)
+        elif self.stage.tied and weight == "head":
+            tape.make("head gradient", numbers * self.each, ("gradients", f"gradients, {self.dtype}"))
+        elif self.held_over:
+            tape.make("weight gradient", numbers * self.each)
+            tape.free("weight gradient")
+        else:
+            tape.add("gradients", numbers * self.each, ("gradients", f"gradients, {self.dtype}"))
+
+    def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+        if not (self.cast and is_matrix(weight)):
+            return
+        tape.free(f"copy of {unit} {weight}")
+        if self.held_over:
+            tape.make("weight gradient", numbers * self.each)
+            tape.free("weight gradient")
+        else:
+            tape.add("gradients", numbers * self.each, ("gradients", f"gradients, {self.dtype}"))
+        tape.free("weight gradient, narrow")
+
+    def after(self, tape: Tape, unit: str) -> None:
+        if unit == "root" and "head gradient" in tape.live:
+            tape.free("head gradient")
+
+    def finish(self, tape: Tape) -> None:
+        self.held_over = True
+
+    def step(self, tape: Tape) -> None:
+        """A fused optimizer makes nothing."""
+
+
+class Sharded(Whole):
+    """FSDP2: shards of each unit, gathered in the dtype of compute for its forward and backward.
+
+    While a layer's backward runs, the next one is gathered. Its gradients stay unsharded until all are there; then
+    they are copied into one fp32 buffer, which the reduce-scatter reads.
+    """
+
+    def hold(self, tape: Tape) -> None:
+        shards, each = self.recipe.shards, self.each
+        tape.put("weights", self.stage.parameters * each / shards, ("parameters", f"shard, {self.dtype}"))
+        for name, size in state_bytes(
+            [one / shards for one in self.stage.sizes()], each, self.recipe.optimizer
+        ).items():
+            tape.put(name, size, ("optimizer_state", name))
+        if not self.stage.shape.learned_positions:
+            tape.put("rotary", 2 * self.stage.shape.head_size // 2 * WIDE, ("buffers", "buffers, fp32"))
+
+    def gathered(self, unit: str) -> float:
+        return self.stage.numbers(unit) * self.recipe.bytes
+
+    def forward(self, tape: Tape) -> None:
+        tape.put("gathered root", self.gathered("root"), GATHERED)
+
+    def forward_over(self, tape: Tape) -> None:
+        """The root stays gathered from forward to backward."""
+
+    def before(self, tape: Tape, unit: str) -> None:
+        for one in (unit, str(int(unit) - 1)):
+            if one in self.stage.units and f"gathered {one}" not in tape.live:
+                tape.make(f"gathered {one}", self.gathered(one), GATHERED)
+
+    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+        tape.add(f"gradients of {unit}", numbers * self.recipe.bytes, WORKING)
+
+    def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+        """Nothing: gradients wait for the others of their unit."""
+
+    def after(self, tape: Tape, unit: str) -> None:
+        tape.free(f"gathered {unit}")
+        if "reduced" in tape.live:
+            tape.free("reduced")
+        tape.make("reduced", self.stage.numbers(unit) * WIDE, SENT)
+        tape.free(f"gradients of {unit}")
+        if not self.held_over:
+            size = self.stage.numbers(unit) * self.each / self.recipe.shards
+            tape.add("gradients", size, ("gradients", f"gradients, {self.dtype}"))
+
+    def finish(self, tape: Tape) -> None:
+        tape.free("reduced")
+        self.held_over = True
+
+
+def is_matrix(weight: str) -> bool:
+    """Whether autocast casts it: matrices of linear layers."""
+    return "norm" not in weight and weight not in ("embedding", "positions")
+
+
+__all__ = ["STEPPING", "Sharded", "Stage", "Whole"]
