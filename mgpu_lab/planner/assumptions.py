@@ -1,0 +1,128 @@
+"""What a plan's time rests on: numbers with a source, each of which you may replace."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+
+from mgpu_lab.planner.compute_time import Rates
+from mgpu_lab.planner.efficiency import Share, attention_share, matmul_share, memory_share
+from mgpu_lab.planner.link_time import Path, in_host, network
+from mgpu_lab.planner.machines import Machine
+from mgpu_lab.wire.errors import UsageError
+
+FITTED = "fitted to this project's calibration runs, see docs; 2026-11-28"
+YOURS = "your assumption"
+OVERLAP = Share("communication that can hide, share that does", 0.9, FITTED)
+PASSES = Share("passes of activations through memory, times PyTorch's own", 1.0, "compute_time.py counts them")
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What a step's time rests on: every field may be replaced; None is the sourced number that `assumed` names.
+
+    `mfu` replaces the roofline by one number: the share of the dense FLOP/s that forward and backward reach,
+    recomputed work included. `matmul` and `attention` are shares of the dense FLOP/s, `memory` and `link` shares of
+    the rated bandwidths, `overlap` that of the communication that can hide that does. `latency_us` is a hop's.
+    `passes` is how often activations move through memory, over the least that fused kernels need. `host_adam` is
+    parameters a second that the cores of a host update.
+    """
+
+    mfu: float | None = None
+    overlap: float | None = None
+    matmul: float | None = None
+    attention: float | None = None
+    memory: float | None = None
+    link: float | None = None
+    latency_us: float | None = None
+    passes: float | None = None
+    host_adam: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+                raise UsageError(f"assumptions: {field.name}={value!r} must be a number, 0 or more.")
+            if value == 0 and field.name not in ("overlap", "latency_us", "passes"):
+                raise UsageError(f"assumptions: {field.name}=0 would take forever.")
+        if self.overlap is not None and self.overlap > 1:
+            raise UsageError(f"assumptions: overlap={self.overlap!r} is a share, 1 at most.")
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """The numbers that a plan takes, yours or sourced. `stated` are rows of what, how much, source."""
+
+    matmul: Share
+    attention: Share
+    memory: Share
+    overlap: Share
+    passes: Share
+    inside: Path | None
+    between: Path
+
+    @property
+    def stated(self) -> tuple[tuple[str, float, str], ...]:
+        return rows((self.matmul, self.attention, self.memory, self.passes, self.overlap))
+
+
+def rows(shares: Iterable[Share]) -> tuple[tuple[str, float, str], ...]:
+    return tuple((share.what, share.share, share.source) for share in shares)
+
+
+def path_rows(path: Path | None) -> tuple[tuple[str, float, str], ...]:
+    """State a link: the share of its rate that is reached, and what a hop takes."""
+    if path is None:
+        return ()
+    share = f"{path.name}, share of {path.gbps:.4g} GB/s", path.efficiency, path.source
+    return share, (f"{path.name}, microseconds of a hop", path.latency_us, path.source)
+
+
+def assume(where: Machine, dtype: str, given: Assumptions) -> Assumed:
+    """Return the numbers for a machine and a dtype: those given, else the sourced ones."""
+    inside = in_host(where)
+    return Assumed(
+        matmul=_or(given.matmul, matmul_share(where.card, dtype)),
+        attention=_or(given.attention, attention_share(where.card)),
+        memory=_or(given.memory, memory_share(where.card)),
+        overlap=_or(given.overlap, OVERLAP),
+        passes=_or(given.passes, PASSES),
+        inside=None if inside is None else _path_or(given, inside),
+        between=_path_or(given, network(where)),
+    )
+
+
+def _or(given: float | None, known: Share) -> Share:
+    return known if given is None else Share(known.what, given, YOURS)
+
+
+def _path_or(given: Assumptions, known: Path) -> Path:
+    if given.link is not None:
+        known = replace(known, efficiency=given.link, source=YOURS)
+    return known if given.latency_us is None else replace(known, latency_us=given.latency_us, source=YOURS)
+
+
+def dense_flops(where: Machine, dtype: str) -> float | None:
+    """Return operations a second that the card is rated for; fp16 counts as bf16 where only one is known."""
+    if where.tflops is not None:
+        return where.tflops * 1e12
+    known = where.card.tflops
+    found = known.get(dtype) or known.get({"fp16": "bf16", "bf16": "fp16"}.get(dtype, ""))
+    return None if found is None else found * 1e12
+
+
+def memory_bytes_per_s(where: Machine) -> float | None:
+    """Return the rated memory bandwidth, yours where the machine has one."""
+    gbps = where.card.memory_gbps if where.memory_gbps is None else where.memory_gbps
+    return None if gbps is None else gbps * 1e9
+
+
+def rates(where: Machine, dtype: str, assumed: Assumed) -> Rates | None:
+    """Return what kernels reach on one card; None where its figures are not known."""
+    flops, memory = dense_flops(where, dtype), memory_bytes_per_s(where)
+    if flops is None or memory is None:
+        return None
+    return Rates(
+        flops * assumed.matmul.share,
+        flops * assumed.attention.share,
+        memory * assumed.memory.share,
+        assumed.passes.share,
+    )

@@ -1,0 +1,105 @@
+"""What share of a card's rated figures real kernels reach, as somebody measured it: products, attention, memory.
+
+Rows are looked up by the beginning of a card's name; the longest that fits counts. Where no row fits, the share is that
+of the H100, and `Share.source` says so. `Assumptions` takes any other number in their place.
+"""
+
+from dataclasses import dataclass
+
+from mgpu_lab.planner.hardware import Card
+
+ML_ENGINEERING = (
+    "github.com/stas00/ml-engineering compute/accelerator/README.md@b9e29720, Maximum Achievable Matmul FLOPS, "
+    "read 2026-11-28"
+)
+TORCH_MATMUL = "a table of torch.matmul by card that its readers fill (A100 264.5, H100 789, B200 1696, RTX 4090 162, "
+TORCH_MATMUL += "RTX 3090 76.5, RTX 5090 236 bf16 TFLOP/s; fp32: 19.2, -, 66, 54.7, 24.8, 69.2), read 2026-11-28"
+FLASH_4090 = "github.com/apache/tvm tl_doc/flash_perf.md: 151 forward, 99 backward of 165.2, causal, 128 wide; read "
+FLASH_4090 += "2026-11-28"
+FLASH_A100 = "github.com/liangan1/GPU_travel performance/flash-attn/README.md: 185 of 312 forward, read 2026-11-28"
+FLASH_5090 = "a README on attention kernels: F.sdpa 185 of 209.5 forward, backward as on the RTX 4090; read 2026-11-28"
+BABELSTREAM = (
+    "BabelStream 5.0 on an H100 NVL: triad 3304 of 3938 GB/s; mikamirai.com/blog/gpu-memory-bandwidth: 84% of "
+)
+BABELSTREAM += "an H100's for streamed reads; read 2026-11-28"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What was measured over what the hardware table rates; `source` says who measured."""
+
+    what: str
+    share: float
+    source: str
+
+
+# beginning of the card's name -> share of the dense FLOP/s of bf16 and fp16 that large matrix products reach
+HALF = {
+    "A100": (0.85, TORCH_MATMUL),
+    "A100-PCIe": (0.811, ML_ENGINEERING),
+    "H100": (0.803, ML_ENGINEERING),
+    "H200": (0.803, ML_ENGINEERING + " (the same processor as the H100)"),
+    "GH200": (0.836, ML_ENGINEERING),
+    "B200": (0.754, TORCH_MATMUL),
+    "GB200": (0.754, TORCH_MATMUL + " (as the B200)"),
+    "MI300X": (0.514, ML_ENGINEERING),
+    "RTX-3090": (1.07, TORCH_MATMUL + " (its boost clock is above the rated one)"),
+    "RTX-4090": (0.98, TORCH_MATMUL),
+    "RTX-5090": (1.12, TORCH_MATMUL + " (its boost clock is above the rated one)"),
+    "L40": (
+        0.95,
+        "github.com/DefTruth/CUDA-Learn-Notes hgemm/README.md: cuBLAS 105-115 of 119.5 on an L20; 2026-11-28",
+    ),
+    "L4": (0.95, "github.com/DefTruth/CUDA-Learn-Notes hgemm/README.md: cuBLAS 105-115 of 119.5 on an L20; 2026-11-28"),
+}
+SINGLE = {
+    "A100": (0.98, TORCH_MATMUL),
+    "RTX-3090": (0.69, TORCH_MATMUL),
+    "RTX-4090": (0.66, TORCH_MATMUL),
+    "RTX-5090": (0.66, TORCH_MATMUL),
+    "B200": (0.83, TORCH_MATMUL),
+}
+EIGHT_BITS = {"H100": (0.709, ML_ENGINEERING), "GH200": (0.776, ML_ENGINEERING)}
+# causal attention, forward and backward together: of the dense FLOP/s of bf16, counting what the kernel computes
+ATTENTION = {
+    "A100": (0.59, FLASH_A100),
+    "RTX-3090": (0.66, FLASH_4090 + " (as the RTX 4090)"),
+    "RTX-4090": (0.66, FLASH_4090),
+    "RTX-5090": (0.70, FLASH_5090),
+    "H100": (
+        0.35,
+        "huggingface.co/papers/2407.08608 (FlashAttention-3, abstract): FlashAttention-2 reaches 35% on an H100",
+    ),
+}
+MEMORY = {"H100": (0.84, BABELSTREAM)}
+# What training sustains of the best product's rate: shapes are not the best ones, and the power limit lowers the clock.
+CALIBRATED = "what training sustains of it is fitted to this project's calibration runs (docs), 2026-11-28"
+SUSTAINED = {"A100": 0.86, "H": 0.60, "GH": 0.60, "B": 0.60, "GB": 0.60, "MI": 0.60, "RTX-3090": 0.86, "": 0.77}
+
+
+def matmul_share(card: Card, dtype: str) -> Share:
+    """Return what a model's matrix products reach of a card's dense FLOP/s in this dtype, hour after hour."""
+    table = {"fp32": SINGLE, "fp8": EIGHT_BITS, "int8": EIGHT_BITS}.get(dtype, HALF)
+    best = _find(f"matrix products, share of the dense {dtype} FLOP/s", table, card)
+    sustained = SUSTAINED[max((name for name in SUSTAINED if card.name.startswith(name)), key=len)]
+    source = f"{best.share:.3g} at the best shape ({best.source}); x {sustained:.3g}: {CALIBRATED}"
+    return Share(best.what, best.share * sustained, source)
+
+
+def attention_share(card: Card) -> Share:
+    """Return what FlashAttention-2, forward and backward, reaches of the dense FLOP/s."""
+    return _find("attention, share of the dense FLOP/s", ATTENTION, card)
+
+
+def memory_share(card: Card) -> Share:
+    """Return what streaming kernels reach of the rated memory bandwidth."""
+    return _find("memory, share of its bandwidth", MEMORY, card)
+
+
+def _find(what: str, table: dict[str, tuple[float, str]], card: Card) -> Share:
+    name = card.name.casefold()
+    fitting = [known for known in table if name.startswith(known.casefold())]
+    if fitting:
+        return Share(what, *table[max(fitting, key=len)])
+    known = "H100" if "H100" in table else next(iter(table))
+    return Share(what, table[known][0], f"not known for the {card.name}, as the {known}: {table[known][1]}")
