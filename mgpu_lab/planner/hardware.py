@@ -3,121 +3,44 @@
 What no source says is None here. Bandwidths are 1e9 bytes a second in one direction; FLOP/s are dense.
 """
 
-import datetime as dt
+import dataclasses
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mgpu_lab.planner.hardware_rows import Board, Card, Link, Outlet, Price, Supply
 from mgpu_lab.wire.errors import UsageError
+
+__all__ = [
+    "HARDWARE",
+    "Board",
+    "Card",
+    "Hardware",
+    "Link",
+    "Outlet",
+    "Price",
+    "Supply",
+    "link_rate_gbps",
+    "load",
+    "look_up",
+]
 
 FILE = Path(__file__).with_name("hardware.toml")
 Row = TypeVar("Row")
-
-
-@dataclass(frozen=True)
-class Card:
-    """A GPU. `tflops` are dense 1e12 operations a second by dtype; None is unknown.
-
-    `nvlink_gbps` is what one GPU can send over NVLink, all its links together; None where it has none. `peer_access`
-    says whether its driver lets cards of this kind read each other's memory over PCIe.
-    """
-
-    name: str
-    source: str
-    checked: dt.date
-    memory_gib: float | None = None
-    memory_gbps: float | None = None
-    tflops: Mapping[str, float] = field(default_factory=dict)
-    nvlink_gbps: float | None = None
-    nvlink_cards: int = 0  # how many cards one NVLink domain holds: 2 with a bridge, 8 with an NVSwitch; 0: no NVLink
-    pcie_generation: int | None = None
-    pcie_lanes: int | None = None
-    peer_access: bool | None = None
-    watts: int | None = None  # of the whole card, as its maker rates it
-    transient_watts: int | None = None  # the highest short peak that somebody measured
-    cooling: str | None = None  # "open" (own fans), "blower", "passive" (needs a server's air), "liquid"
-    slots: float | None = None  # PCIe slots it is wide
-    notes: str = ""
-
-
-@dataclass(frozen=True)
-class Link:
-    """What a collective reaches on a kind of link: a share of the rate in one direction, and a time for each call.
-
-    `efficiency` is bus bandwidth as nccl-tests counts it, for large messages, over the link's rate.
-    """
-
-    name: str
-    source: str
-    checked: dt.date
-    efficiency: float | None = None
-    latency_us: float | None = None  # of one hop
-    notes: str = ""
-
-
-@dataclass(frozen=True)
-class Board:
-    """A motherboard: for each number of cards the lanes that every slot then has: `lanes[2] == (8, 8)`."""
-
-    name: str
-    source: str
-    checked: dt.date
-    pcie_generation: int | None = None
-    lanes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    cpu_lanes: int | None = None
-    slot_spacing: tuple[float, ...] = ()  # places from one x16-size slot to the next
-    form: str | None = None  # "ATX", "SSI-CEB", ...
-    notes: str = ""
-
-
-@dataclass(frozen=True)
-class Supply:
-    """A power supply: what it delivers all the time, and for how long how much more (ATX 3.x: 200% for 0.1 ms)."""
-
-    name: str
-    source: str
-    checked: dt.date
-    watts: int | None = None
-    excursion: float | None = None  # times its rated power that it stands for a moment
-    efficiency: float | None = None  # at full load
-    connectors_12v2x6: int | None = None
-    notes: str = ""
-
-
-@dataclass(frozen=True)
-class Outlet:
-    """A wall socket: volts, amperes, and the share that may be drawn for hours (80% in the USA)."""
-
-    name: str
-    source: str
-    checked: dt.date
-    volts: float | None = None
-    amperes: float | None = None
-    continuous: float | None = None
-    notes: str = ""
-
-    @property
-    def watts(self) -> float | None:
-        """What may be drawn for hours."""
-        if self.volts is None or self.amperes is None:
-            return None
-        return self.volts * self.amperes * (1.0 if self.continuous is None else self.continuous)
-
-
-@dataclass(frozen=True)
-class Price:
-    """A price that somebody asked on a day: `kind` "rent" (USD an hour and GPU) or "buy" (USD a card)."""
-
-    name: str
-    source: str
-    checked: dt.date
-    card: str = ""
-    kind: str = ""
-    usd: float | None = None
-    notes: str = ""
+KINDS: dict[str, Any] = {
+    "cards": Card,
+    "links": Link,
+    "boards": Board,
+    "supplies": Supply,
+    "outlets": Outlet,
+    "prices": Price,
+}
+MOST_LANES = 16  # of a slot
+PCIE_GBPS = {3: 0.985, 4: 1.969, 5: 3.938}  # a lane, one direction, after the 128b/130b code
 
 
 @dataclass(frozen=True)
@@ -148,24 +71,89 @@ class Hardware:
         return len(self.cards)
 
     def asked(self, card: str, kind: str) -> tuple[Price, ...]:
-        """Return the prices of a card, "rent" or "buy", cheapest first."""
+        """Return the prices of a card, "rent" or "buy", cheapest first; `asked("", "electricity")` those of a kWh."""
         found = [row for row in self.prices.values() if (row.card, row.kind) == (card, kind) and row.usd is not None]
         return tuple(sorted(found, key=lambda row: row.usd or 0.0))
 
 
 def look_up(rows: Mapping[str, Row], name: str, what: str) -> Row:
-    """Return a row by its name, in any case; else a UsageError that lists the known ones."""
-    by_name = {known.casefold(): row for known, row in rows.items()}
-    if isinstance(name, str) and name.casefold() in by_name:
-        return by_name[name.casefold()]
-    close = difflib.get_close_matches(str(name).casefold(), by_name, n=1, cutoff=0.6)
-    real = {known.casefold(): known for known in rows}
-    meant = f"Did you mean {real[close[0]]!r}? " if close else ""
-    raise UsageError(f"There is no {what} {name!r} in the hardware table. {meant}There are {', '.join(rows)}.")
+    """Return a row by its name, in any case, with spaces or dashes.
+
+    Raises:
+        UsageError: there is none; the message has the names that were probably meant, and all others.
+    """
+    known = {_plain_name(each): each for each in rows}
+    given = _plain_name(name) if isinstance(name, str) else ""
+    if given in known:
+        return rows[known[given]]
+    meant = [known[each] for each in _close(given, known)]
+    hint = f"Did you mean {_either(meant)}? " if meant else ""
+    raise UsageError(f"There is no {what} {name!r} in the hardware table. {hint}There are {', '.join(rows)}.")
 
 
-def _rows(kind: Callable[..., Row], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Row]:
-    return {name: kind(name=name, **{key: _plain(value) for key, value in row.items()}) for name, row in rows.items()}
+def _plain_name(name: str) -> str:
+    return re.sub(r"[\s_-]+", "-", name.strip().casefold())
+
+
+def _close(given: str, known: Mapping[str, str]) -> list[str]:
+    """Names that hold what was given ("H100" for all kinds of H100), else the one spelled most alike."""
+    holding = [each for each in known if len(given) > 1 and given in each]
+    return holding or difflib.get_close_matches(given, known, n=1, cutoff=0.6)
+
+
+def _either(names: list[str]) -> str:
+    said = [repr(name) for name in names]
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} or {said[-1]}"
+
+
+def link_rate_gbps(generation: int, lanes: int) -> float:
+    """Return what PCIe lanes carry in one direction, in 1e9 bytes a second: 31.5 for generation 4 with 16 lanes.
+
+    Source: PCI Express 3.0, 4.0 and 5.0 transfer 8, 16 and 32 GT/s a lane, coded 128b/130b; packet headers and flow
+    control, which take more, are in the links' efficiency. https://hpc-notes.pages.dev/reference/pcie
+
+    Raises:
+        UsageError: no such generation, or lanes not between 1 and 16.
+    """
+    if generation not in PCIE_GBPS:
+        raise UsageError(f"PCIe generations here are 3, 4 and 5; not {generation!r}.")
+    if isinstance(lanes, bool) or not isinstance(lanes, int) or not 1 <= lanes <= MOST_LANES:
+        raise UsageError(f"A PCIe slot has 1 to {MOST_LANES} lanes; not {lanes!r}.")
+    return PCIE_GBPS[generation] * lanes
+
+
+def load(file: Path = FILE) -> Hardware:
+    """Read a hardware table.
+
+    Raises:
+        UsageError: the file is no TOML, or has a section or a key that rows do not have, or a row without a source.
+    """
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"The hardware table {file.name} cannot be read: {error}") from None
+    _refuse_unknown(data, KINDS, file.name)
+    return Hardware(**{key: _rows(kind, data.get(key, {}), f"{file.name}, {key}") for key, kind in KINDS.items()})
+
+
+def _rows(kind: Callable[..., Row], rows: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, Row]:
+    return {name: _row(kind, name, row, f"{where}, {name}") for name, row in rows.items()}
+
+
+def _row(kind: Any, name: str, row: Mapping[str, Any], where: str) -> Any:
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    _refuse_unknown(row, [key for key in fields if key != "name"], where)
+    if missing := [key for key in ("source", "checked") if not row.get(key)]:
+        raise UsageError(f"The row {where} has no {missing[0]}: every number here says where and when it was found.")
+    return kind(name=name, **{key: _plain(value) for key, value in row.items()})
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: Any, where: str) -> None:
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean {close[0]!r}? " if close else ""
+            raise UsageError(f"{where}: {key!r} is not known. {hint}Known are {', '.join(known)}.")
 
 
 def _plain(value: Any) -> Any:
@@ -173,13 +161,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {int(key) if key.isdigit() else key: _plain(each) for key, each in value.items()}
     return tuple(value) if isinstance(value, list) else value
-
-
-def load(file: Path = FILE) -> Hardware:
-    """Read a hardware table."""
-    data = tomllib.loads(file.read_text(encoding="utf-8"))
-    kinds = {"cards": Card, "links": Link, "boards": Board, "supplies": Supply, "outlets": Outlet, "prices": Price}
-    return Hardware(**{key: _rows(kind, data.get(key, {})) for key, kind in kinds.items()})
 
 
 HARDWARE = load()
