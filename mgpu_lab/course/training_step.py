@@ -5,7 +5,7 @@ The loss is the model's own: Transformers takes the logits to fp32 and shifts th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,14 @@ MOMENTS = ("forward's end", "backward", "step")
 
 @dataclass(frozen=True)
 class FollowedStep:
-    """A step that was followed: a ledger's rows where each part of it held the most, and what it sent."""
+    """A step that was followed: a ledger's rows where each part of it held the most, and what it sent.
+
+    `numbers` are those of the operations after which it held the most.
+    """
 
     moments: dict[str, list[LedgerRow]]
     sent: Traffic
+    numbers: frozenset[int] = frozenset()
 
 
 def adamw(model: Any) -> Any:
@@ -77,29 +81,32 @@ def forward(model: Any, ids: Any, autocast_dtype: Any = None) -> Any:
 
 
 def followed_step(
-    model: Any, optimizer: Any, micro_batches: Iterable[Any], autocast_dtype: Any = None
+    model: Any,
+    optimizer: Any,
+    micro_batches: Iterable[Any],
+    autocast_dtype: Any = None,
+    asked_at: Collection[int] | None = None,
 ) -> FollowedStep:
     """Run `optimizer_step`, and return where each part of it held the most bytes and what it sent.
 
-    Follow the second step, not the first: the first makes the optimizer's state and DDP's final buckets.
+    Follow the second step, not the first: the first makes the optimizer's state and DDP's final buckets. `asked_at`:
+    see the ledger's `Tracker`.
     """
     from mgpu_lab.ledger.subject import Subject
     from mgpu_lab.ledger.tracker import Tracker
 
     moments: dict[str, list[LedgerRow]] = {}
+    largest: dict[str, tuple[int, int]] = {}  # bytes, number of the operation
 
     def told(name: str) -> None:
+        reached = (tracker.most_bytes, tracker.most_at)
         rows = tracker.turn()
-        if name not in moments or total(rows) > total(moments[name]):
-            moments[name] = rows
+        if reached[0] > largest.get(name, (-1, 0))[0]:
+            largest[name], moments[name] = reached, rows
 
     with traffic() as sent:
-        tracker = Tracker(Subject(model, optimizer))
+        tracker = Tracker(Subject(model, optimizer), asked_at)
         with tracker:
             optimizer_step(model, optimizer, micro_batches, autocast_dtype, told)
         tracker.close()
-    return FollowedStep(moments, sent)
-
-
-def total(rows: Iterable[LedgerRow]) -> int:
-    return sum(row.size_bytes for row in rows)
+    return FollowedStep(moments, sent, frozenset(number for _, number in largest.values()))

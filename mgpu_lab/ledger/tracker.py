@@ -8,6 +8,7 @@ other. On a GPU the maximum is the GPU's. What torch.compile makes inside a regi
 
 import inspect
 import weakref
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -38,6 +39,7 @@ class Tracked:
     storage: weakref.ref[torch.UntypedStorage]
     counts: bool  # whether it lies on the device whose maximum is sought
     fallback: Owner
+    size_bytes: int  # when last seen
     owner: Owner | None = None
 
 
@@ -59,15 +61,23 @@ class Snapshot:
 
 
 class Tracker(TorchDispatchMode):
-    """Follow all storages from operation to operation and keep the largest moment."""
+    """Follow all storages from operation to operation and keep the largest moment.
 
-    def __init__(self, subject: Subject) -> None:
+    To ask who owns what takes long where there are many parameters. Where a block can be run again, operation for
+    operation, follow it first with `asked_at` empty: that gives `most_at`, the number of the operation with the
+    largest total, and asks nothing. Then follow it again and ask after those operations only.
+    """
+
+    def __init__(self, subject: Subject, asked_at: Collection[int] | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.subject = subject
+        self.asked_at = asked_at  # None: at every new maximum
+        self.number = self.most_at = 0
         self.steps = step_codes(subject)
         self.on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         self.tracked: dict[int, Tracked] = {}
         self.most_bytes = -1
+        self.at_most = 0  # the total now is no more than this
         self.most = Snapshot([], [])
         self.since = 0  # operations since then
         self.bucket_sizes = subject.bucket_sizes()  # DDP cannot be asked again while it runs
@@ -116,14 +126,19 @@ class Tracker(TorchDispatchMode):
             self.adopt(storage, phase)
         if func.namespace == "c10d":
             self.mark_sent(args)
-        self.measure()
+        self.number += 1
+        if not getattr(func, "is_view", False):  # a view takes nothing
+            self.measure()
         return out
 
     def adopt(self, storage: torch.UntypedStorage, fallback: Owner) -> None:
-        known = self.tracked.get(id(storage))
+        known, size = self.tracked.get(id(storage)), storage.nbytes()
         if (known is None or known.storage() is not storage) and key_of(storage) is not None:
             counts = not self.on_gpu or storage.device.type == "cuda"
-            self.tracked[id(storage)] = Tracked(weakref.ref(storage), counts, fallback)
+            known = self.tracked[id(storage)] = Tracked(weakref.ref(storage), counts, fallback, 0)
+        if known is not None:
+            self.at_most += max(0, size - known.size_bytes)  # FSDP's storages shrink to nothing and grow again
+            known.size_bytes = size
 
     def phase(self) -> Owner:
         """What a storage made now counts as, unless it finds an owner."""
@@ -149,21 +164,34 @@ class Tracker(TorchDispatchMode):
                 one.owner = bucket if backward and self.subject.is_ddp else None
 
     def measure(self, owners: Owners | None = None) -> None:
-        """Add up what is alive; at a new maximum remember it."""
+        """Add up what is alive, if it may be more than ever; at a new maximum remember it."""
+        total = self.total() if self.at_most > self.most_bytes else 0
+        if total > self.most_bytes:
+            self.most_bytes, self.most_at, self.since = total, self.number, 0
+            if self.asks:
+                self.most = self.snapshot(owners or self.subject.owners())
+            return
+        self.since += 1
+        if self.asks and self.since & (self.since - 1) == 0:  # owners turn up late: ask after 1, 2, 4, 8 ... operations
+            self.find_owners(self.subject.owners())
+
+    def total(self) -> int:
+        """Add up what is alive, and let go of what is not."""
         total = 0
         for ident, one in list(self.tracked.items()):
             storage = one.storage()
             if storage is None:
                 del self.tracked[ident]
-            elif one.counts:
-                total += storage.nbytes()
-        if total > self.most_bytes:
-            self.most_bytes, self.since = total, 0
-            self.most = self.snapshot(owners or self.subject.owners())
-            return
-        self.since += 1
-        if self.since & (self.since - 1) == 0:  # owners turn up late: ask after 1, 2, 4, 8 ... operations
-            self.find_owners(self.subject.owners())
+                continue
+            one.size_bytes = storage.nbytes()
+            total += one.size_bytes * one.counts
+        self.at_most = total
+        return total
+
+    @property
+    def asks(self) -> bool:
+        """Whether the largest moment so far is one of those whose owners are wanted."""
+        return self.asked_at is None or self.most_at in self.asked_at
 
     def snapshot(self, owners: Owners) -> Snapshot:
         self.find_owners(owners)
