@@ -55,6 +55,10 @@ LESSONS = {
     "lesson_07_vocab": "vocab-parallel",
     "lesson_07_schedule": "schedule-1f1b",
     "lesson_07_mesh": "choose-mesh",
+    "lesson_09_fit": "fit-70b",
+    "lesson_09_rig": "rig-faults",
+    "lesson_09_break_even": "break-even",
+    "lesson_09_refute": "refute",
 }
 HOMES = {name: module for module, names in LESSONS.items() for name in names.split()}
 LINE_WIDTH = 100  # beyond it a notebook breaks lines in the middle of words
@@ -64,6 +68,9 @@ VALUES = {
     "small-shm",
     "device-zero",
     "choose-mesh",
+    "fit-70b",
+    "rig-faults",
+    "refute",
 }  # the others' answers are functions or classes
 PASSED, WRONG, TO_DO = "passed", "not yet", "to do"
 EMPTY_BODY = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE", "RETURN_GENERATOR"}

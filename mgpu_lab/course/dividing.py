@@ -56,7 +56,10 @@ def with_tensor_parallel(model: Any, mesh: Any) -> Any:
     }
     for layer in model.model.layers:
         parallelize_module(layer, mesh, plan)
-    ends = {"model.embed_tokens": RowwiseParallel(input_layouts=whole), "lm_head": ColwiseParallel(output_layouts=whole)}
+    ends = {
+        "model.embed_tokens": RowwiseParallel(input_layouts=whole),
+        "lm_head": ColwiseParallel(output_layouts=whole),
+    }
     parallelize_module(model, mesh, ends)
     if model.config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
