@@ -1,6 +1,9 @@
 """A figure that needs no pyplot, and says in words what it shows."""
 
+import base64
 import io
+from html import escape
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -19,3 +22,16 @@ class SpokenFigure(Figure):
     def __repr__(self) -> str:
         """Stand in for the picture where none is shown."""
         return self.summary
+
+
+class DescribedFigure(SpokenFigure):
+    """The figure; it shows itself with its alternative text, and JupyterLab gives none to a plain image."""
+
+    css_class = ""
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        image = f"data:image/png;base64,{base64.b64encode(self.png()).decode()}"
+        style = "max-width:100%;background:#fff"
+        named = f' class="{self.css_class}"' if self.css_class else ""
+        html = f'<img{named} style="{style}" alt="{escape(self.summary)}" src="{image}">'
+        return {"text/html": html, "text/plain": self.summary}

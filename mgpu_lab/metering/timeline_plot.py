@@ -1,14 +1,12 @@
 """The picture of a timeline: a lane for each rank, compute above, communication below. Hatches tell what colours do."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Protocol
 
 from matplotlib.patches import Patch
 
-from mgpu_lab.figures import SpokenFigure
+from mgpu_lab.figures import DescribedFigure
 from mgpu_lab.metering.collectives import Collective
 from mgpu_lab.metering.intervals import Interval, clipped, length, union
 
@@ -48,14 +46,10 @@ class Drawn(Protocol):
     def collectives(self) -> Sequence[Collective]: ...
 
 
-class TimelineFigure(SpokenFigure):
-    """The figure; it shows itself with its alternative text, and JupyterLab gives none to a plain image."""
+class TimelineFigure(DescribedFigure):
+    """The figure; it shows itself with its alternative text."""
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        image = f"data:image/png;base64,{base64.b64encode(self.png()).decode()}"
-        style = "max-width:100%;background:#fff"
-        html = f'<img class="mgpu-timeline" style="{style}" alt="{escape(self.summary)}" src="{image}">'
-        return {"text/html": html, "text/plain": self.summary}
+    css_class = "mgpu-timeline"
 
 
 def figure_of(rows: Sequence[Drawn], began: Mapping[int, float], title: str, summary: str) -> TimelineFigure:

@@ -48,7 +48,7 @@ def _peer_access(kind: Machine) -> Row:
     name = f"peer access, {kind.card.name}"
     if kind.card.peer_access is None:
         reason = "no source says whether this card's driver allows it"
-        return Row(SECTION, name, "unknown", "unknown", reason, "Ask a machine that has it: `mgpu_lab.verify()`.")
+        return Row(SECTION, name, "unknown", "unknown", reason, "Ask a machine that has it: `verify()` there.")
     if kind.card.peer_access:
         return Row(SECTION, name, "the cards read each other's memory over PCIe", "ok")
     remedy = "Plan with less than the link's rate; DDP with accumulation suffers least, tensor parallel most."

@@ -164,6 +164,13 @@ def test_a_card_without_fans_wants_a_server():
         assert only(check_rig(machine(SERVER), **{**GOOD, "case": case}), "cooling").status == status
 
 
+def test_a_card_that_its_slot_feeds_needs_no_cable():
+    small = replace(GAMER, watts=72, transient_watts=72)
+    no_sockets = replace(SUPPLY, connectors_12v2x6=0)
+    assert only(check_rig(machine(small), **{**GOOD, "supply": no_sockets}), "power cables").status == "ok"
+    assert only(check_rig(machine(small)), "power cables").status == "ok"
+
+
 def test_modules_of_a_baseboard_take_no_slot():
     alone = check_rig(machine(MODULE, 8), case="server")
     assert statuses(alone)["slots"] == "ok"
@@ -176,7 +183,9 @@ def test_modules_of_a_baseboard_take_no_slot():
 def test_a_bridge_joins_two_cards_and_not_four():
     bridged = replace(GAMER, nvlink_gbps=56.0, nvlink_cards=2)
     assert only(check_rig(machine(bridged)), "NVLink").status == "ok"
+    assert not check_rig(machine(bridged)).find("peer access")
     assert only(check_rig(machine(bridged, 4)), "NVLink").status == "warn"
+    assert only(check_rig(machine(bridged, 4)), "peer access").status == "warn"
     assert only(check_rig(machine(bridged, nvlink=False)), "NVLink").found.startswith("none")
     assert only(check_rig(machine(replace(bridged, nvlink_cards=0))), "NVLink").status == "unknown"
 
