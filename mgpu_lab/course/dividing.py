@@ -2,9 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from mgpu_lab.course.checkpointing import Mode, checkpoint_layers
+from mgpu_lab.course.training_step import adamw
 from mgpu_lab.wire.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Training:
+    """A model that is divided, its optimizer, and the dtype for `torch.autocast` where DDP trains mixed."""
+
+    model: Any
+    optimizer: Any
+    autocast_dtype: Any = None
+
+
+def trained(
+    make_model: Callable[[Any], Any],
+    method: str,
+    *,
+    data_mesh: Any = None,
+    tensor_mesh: Any = None,
+    dtype: str = "bf16",
+    master: str | None = "fp32",
+    checkpointing: Mode = "none",
+    ddp: Callable[[Any, Any], Any] | None = None,
+) -> Training:
+    """Make a model and divide it: tensor parallelism first, where there is a mesh for it, then "ddp" or "fsdp".
+
+    `make_model(dtype)` returns a Transformers decoder. `dtype` ("bf16", "fp16", "fp32") computes, `master` ("fp32", or
+    None for `dtype`) is what the optimizer updates. A mesh of one rank, or None, divides nothing; FSDP is applied all
+    the same, for its mixed precision. `ddp` takes the place of `with_ddp`.
+    """
+    import torch
+
+    dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    computed, updated = dtypes[dtype], dtypes[master or dtype]
+    model = make_model(updated).train()
+    checkpoint_layers(model, checkpointing)
+    if tensor_mesh is not None and tensor_mesh.size() > 1:
+        model = with_tensor_parallel(model, tensor_mesh)
+    if method == "fsdp":
+        model = with_fsdp(model, data_mesh, *((computed, torch.float32) if dtype != "fp32" else ()))
+    elif data_mesh is not None and data_mesh.size() > 1:
+        model = (ddp or with_ddp)(model, data_mesh.get_group())
+    return Training(model, adamw(model), computed if method == "ddp" and computed != updated else None)
 
 
 def with_ddp(model: Any, group: Any = None) -> Any:
@@ -22,7 +67,7 @@ def with_fsdp(model: Any, mesh: Any, param_dtype: Any = None, reduce_dtype: Any 
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     policy = MixedPrecisionPolicy(param_dtype=param_dtype, reduce_dtype=reduce_dtype)
-    for layer in model.model.layers:
+    for layer in layers_of(model):
         fully_shard(layer, mesh=mesh, mp_policy=policy)
     return fully_shard(model, mesh=mesh, mp_policy=policy)
 
@@ -64,6 +109,11 @@ def with_tensor_parallel(model: Any, mesh: Any) -> Any:
     if model.config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
     return model
+
+
+def layers_of(model: Any) -> Any:
+    """Return a decoder's layers: `model.layers` of a Llama, `transformer.h` of a GPT-2."""
+    return getattr(model.base_model, "layers", None) or model.base_model.h
 
 
 def refuse_uneven(config: Any, ranks: int) -> None:
