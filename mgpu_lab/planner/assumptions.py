@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 from mgpu_lab.planner.compute_time import Rates
 from mgpu_lab.planner.efficiency import Share, attention_share, matmul_share, memory_share
-from mgpu_lab.planner.link_time import Path, in_host, network
+from mgpu_lab.planner.link_time import Group, Path, group
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.wire.errors import UsageError
 
@@ -56,8 +56,8 @@ class Assumed:
     memory: Share
     overlap: Share
     passes: Share
-    inside: Path | None
-    between: Path
+    link: float | None
+    latency_us: float | None
 
     @property
     def stated(self) -> tuple[tuple[str, float, str], ...]:
@@ -69,24 +69,26 @@ def rows(shares: Iterable[Share]) -> tuple[tuple[str, float, str], ...]:
 
 
 def path_rows(path: Path | None) -> tuple[tuple[str, float, str], ...]:
-    """State a link: the share of its rate that is reached, and what a hop takes."""
+    """State a link: 1e9 bytes a second that are reached, microseconds of a call and of each step of it."""
     if path is None:
         return ()
-    share = f"{path.name}, share of {path.gbps:.4g} GB/s", path.efficiency, path.source
-    return share, (f"{path.name}, microseconds of a hop", path.latency_us, path.source)
+    return (
+        (f"{path.name}, 1e9 bytes/s reached", path.rate / 1e9, path.source),
+        (f"{path.name}, microseconds of a call", path.call_s[0] * 1e6, path.source),
+        (f"{path.name}, microseconds of a step", path.step_s[0] * 1e6, path.source),
+    )
 
 
 def assume(where: Machine, dtype: str, given: Assumptions) -> Assumed:
     """Return the numbers for a machine and a dtype: those given, else the sourced ones."""
-    inside = in_host(where)
     return Assumed(
         matmul=_or(given.matmul, matmul_share(where.card, dtype)),
         attention=_or(given.attention, attention_share(where.card)),
         memory=_or(given.memory, memory_share(where.card)),
         overlap=_or(given.overlap, OVERLAP),
         passes=_or(given.passes, PASSES),
-        inside=None if inside is None else _path_or(given, inside),
-        between=_path_or(given, network(where)),
+        link=given.link,
+        latency_us=given.latency_us,
     )
 
 
@@ -94,10 +96,20 @@ def _or(given: float | None, known: Share) -> Share:
     return known if given is None else Share(known.what, given, YOURS)
 
 
-def _path_or(given: Assumptions, known: Path) -> Path:
-    if given.link is not None:
-        known = replace(known, efficiency=given.link, source=YOURS)
-    return known if given.latency_us is None else replace(known, latency_us=given.latency_us, source=YOURS)
+def assumed_group(where: Machine, size: int, stride: int, assumed: Assumed) -> Group:
+    """Return the ranks of one mesh dimension, with your own links where you assumed any."""
+    ranks = group(where, size, stride)
+    inside = _yours(ranks.inside, where.link.rate_gbps, assumed)
+    return replace(ranks, inside=inside, between=_yours(ranks.between, where.between_hosts.rate_gbps, assumed))
+
+
+def _yours(known: Path | None, rated_gbps: float | None, assumed: Assumed) -> Path | None:
+    if known is not None and assumed.link is not None and rated_gbps is not None:
+        rate = assumed.link * rated_gbps * 1e9
+        known = replace(known, rate=rate, all_reduce_rate=rate, source=YOURS)
+    if known is not None and assumed.latency_us is not None:
+        known = replace(known, step_s=(assumed.latency_us * 1e-6,) * 2, source=YOURS)
+    return known
 
 
 def dense_flops(where: Machine, dtype: str) -> float | None:
@@ -120,9 +132,10 @@ def rates(where: Machine, dtype: str, assumed: Assumed) -> Rates | None:
     flops, memory = dense_flops(where, dtype), memory_bytes_per_s(where)
     if flops is None or memory is None:
         return None
+    half = dense_flops(where, "bf16") if dtype in ("fp8", "int8") else flops  # attention stays in 16 bits
     return Rates(
         flops * assumed.matmul.share,
-        flops * assumed.attention.share,
+        (half or flops) * assumed.attention.share,
         memory * assumed.memory.share,
         assumed.passes.share,
     )

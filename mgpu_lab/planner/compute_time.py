@@ -19,11 +19,13 @@ RMS_NORM, LAYER_NORM = (36, 72), (4, 10)
 RESIDUAL = (6, 6)
 ROTARY = (20, 24)
 GATE, ACTIVATION = (10, 18), (4, 6)
+# the same in the kernels of serving engines, forward alone: norm and sum read two and write two, the rest once each
+FUSED_NORM, FUSED_ROTARY, FUSED_GATE = 8, 4, 6
 # what a product takes however small it is: fits XLA's table of products measured on an H100 within a few microseconds
 # (tensorflow/tensorflow third_party/xla/xla/service/gpu/model/matmul_interpolator_data.h, read 2026-11-28): 1024 x 1024
 # x 1024 runs 8.7 us where 2.7 would do, 4096 x 2048 x 4096 runs 90 where 86 would
 PRODUCT_S = 6e-6
-ADAPTER_PASSES = 12  # bytes for each feature that goes into or comes out of an adapted product
+ADAPTER_PASSES = 8  # bytes for each feature in or out of an adapted product: cast, scale, add (fitted, see docs)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Layer:
     rates: Rates
     bytes: int = 2
     weight_bytes: float = 2.0
+    start_s: float = PRODUCT_S
 
     def product(self, inner: float, outer: float, *, experts: bool = False) -> Work:
         """Return the time of tokens x inner x outer; that of the chosen experts where there are several."""
@@ -85,7 +88,7 @@ class Layer:
             weights *= distinct_experts(self.shape, self.tokens)
         moved = (rows * (inner + outer) * self.bytes + weights * self.weight_bytes) / self.rates.bytes
         busy = 2 * rows * inner * outer / self.rates.flops
-        return Work(products_s=busy + PRODUCT_S) if busy >= moved else Work(product_bytes_s=moved + PRODUCT_S)
+        return Work(products_s=busy + self.start_s) if busy >= moved else Work(product_bytes_s=moved + self.start_s)
 
     @property
     def queries(self) -> float:
@@ -135,6 +138,13 @@ class Layer:
     def _moved(self, bytes_of_bf16: float) -> Work:
         moved = self.tokens * bytes_of_bf16 * self.bytes / 2 * self.rates.passes
         return Work(elementwise_s=moved / self.rates.bytes)
+
+    def fused(self) -> Work:
+        """What forward moves besides in the fused kernels of a serving engine."""
+        chosen = self.shape.experts_per_token if self.shape.experts else 1
+        rotated = 0.0 if self.shape.learned_positions else self.queries + self.keys
+        mlp = (FUSED_GATE if self.shape.gated else ACTIVATION[0]) * self.features * chosen
+        return self._moved(2 * FUSED_NORM * self.shape.width + FUSED_ROTARY * rotated + mlp)
 
     def forward(self) -> Work:
         return self.products() + self.attention() + self.elementwise()[0]

@@ -22,6 +22,8 @@ BABELSTREAM = (
     "BabelStream 5.0 on an H100 NVL: triad 3304 of 3938 GB/s; mikamirai.com/blog/gpu-memory-bandwidth: 84% of "
 )
 BABELSTREAM += "an H100's for streamed reads; read 2026-11-28"
+NVBENCH = "github.com/xytpai/nvbench README.md: 921 of 1008 GB/s on an RTX 4090, 1379 of 1555 on an A100-40GB, read "
+NVBENCH += "2026-11-28"
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,21 @@ ATTENTION = {
     "RTX-3090": (0.66, FLASH_4090 + " (as the RTX 4090)"),
     "RTX-4090": (0.66, FLASH_4090),
     "RTX-5090": (0.70, FLASH_5090),
+    "RTX": (0.66, FLASH_4090 + " (as the RTX 4090)"),
+    "L4": (0.66, FLASH_4090 + " (as the RTX 4090)"),
     "H100": (
         0.35,
         "huggingface.co/papers/2407.08608 (FlashAttention-3, abstract): FlashAttention-2 reaches 35% on an H100",
     ),
 }
-MEMORY = {"H100": (0.84, BABELSTREAM)}
+MEMORY = {
+    "H100": (0.84, BABELSTREAM),
+    "A100": (0.887, NVBENCH),
+    "RTX": (0.914, NVBENCH),
+    "L4": (0.914, NVBENCH + " (as the RTX 4090)"),
+    "A10": (0.914, NVBENCH + " (as the RTX 4090)"),
+    "T4": (0.914, NVBENCH + " (as the RTX 4090)"),
+}
 # What training sustains of the best product's rate: shapes are not the best ones, and the power limit lowers the clock.
 CALIBRATED = "what training sustains of it is fitted to this project's calibration runs (docs), 2026-11-28"
 SUSTAINED = {"A100": 0.86, "H": 0.60, "GH": 0.60, "B": 0.60, "GB": 0.60, "MI": 0.60, "RTX-3090": 0.86, "": 0.77}
@@ -79,8 +90,12 @@ SUSTAINED = {"A100": 0.86, "H": 0.60, "GH": 0.60, "B": 0.60, "GB": 0.60, "MI": 0
 
 def matmul_share(card: Card, dtype: str) -> Share:
     """Return what a model's matrix products reach of a card's dense FLOP/s in this dtype, hour after hour."""
-    table = {"fp32": SINGLE, "fp8": EIGHT_BITS, "int8": EIGHT_BITS}.get(dtype, HALF)
-    best = _find(f"matrix products, share of the dense {dtype} FLOP/s", table, card)
+    what = f"matrix products, share of the dense {dtype} FLOP/s"
+    best = _find(what, {"fp32": SINGLE, "fp8": EIGHT_BITS, "int8": EIGHT_BITS}.get(dtype, HALF), card)
+    if dtype in ("fp8", "int8") and not _fitting(EIGHT_BITS, card):
+        half = _find(what, HALF, card)
+        ratio = EIGHT_BITS["H100"][0] / HALF["H100"][0]
+        best = Share(what, half.share * ratio, f"in 16 bits: {half.source}; in 8 as on the H100 {ratio:.2f} of that")
     sustained = SUSTAINED[max((name for name in SUSTAINED if card.name.startswith(name)), key=len)]
     source = f"{best.share:.3g} at the best shape ({best.source}); x {sustained:.3g}: {CALIBRATED}"
     return Share(best.what, best.share * sustained, source)
@@ -97,9 +112,11 @@ def memory_share(card: Card) -> Share:
 
 
 def _find(what: str, table: dict[str, tuple[float, str]], card: Card) -> Share:
-    name = card.name.casefold()
-    fitting = [known for known in table if name.startswith(known.casefold())]
-    if fitting:
+    if fitting := _fitting(table, card):
         return Share(what, *table[max(fitting, key=len)])
     known = "H100" if "H100" in table else next(iter(table))
     return Share(what, table[known][0], f"not known for the {card.name}, as the {known}: {table[known][1]}")
+
+
+def _fitting(table: dict[str, tuple[float, str]], card: Card) -> list[str]:
+    return [known for known in table if card.name.casefold().startswith(known.casefold())]

@@ -1,94 +1,61 @@
-"""Seconds of collectives: a time for each call that grows with its hops, and bytes over what the slowest link reaches.
+"""Seconds of collectives: a time for each call that grows with its steps, and bytes over what the slowest link reaches.
 
-The alpha-beta model, with NCCL's own constants where the hardware table has none.
+This is NCCL's own model of itself (github.com/NVIDIA/nccl src/graph/tuning.cc@b6475625, read 2026-11-28) with its
+constants and the measured rates of the hardware table: a call takes the shorter of two protocols, one for large
+messages and one for small ones, which starts sooner and moves a quarter of the bytes in the same time.
 """
 
 import math
 from dataclasses import dataclass
 
-from mgpu_lab.planner.hardware import HARDWARE, Link
-from mgpu_lab.planner.machines import Machine
+from mgpu_lab.planner.machines import Interconnect, Machine
 from mgpu_lab.planner.traffic import Call
 
-NCCL = "github.com/NVIDIA/nccl src/graph/tuning.cc@b6475625 (ring and tree, LL), read 2026-11-28"
-CALL_US = 6.6  # a call's start: `baseLat` of that file
-PCIE_HOPS = "github.com/haohervchb/sglang-V100/pull/2: 19.4 us for 4 kB on 4 GPUs, read 2026-11-28"
-NETWORK_HOP_US = 5.0  # a tree's hop between hosts, the same file
+SMALL_RATE = 1 / 4  # the protocol for small messages ("LL"), over the rate of large ones: the same file
+SWITCHED = 8  # cards from which an NVSwitch adds up (github.com/NVIDIA/nccl/issues/1455: not with 4 of 8 H100)
 
 
 @dataclass(frozen=True)
 class Path:
-    """How one GPU reaches another: rate in one direction (1e9 bytes/s), the share reached, microseconds of a hop."""
+    """How one GPU reaches another: bytes a second of a ring, of an all-reduce, and seconds of a call and of a step.
+
+    Both times are pairs: large messages', small ones'.
+    """
 
     name: str
-    gbps: float
-    efficiency: float
-    latency_us: float
+    rate: float
+    all_reduce_rate: float
+    call_s: tuple[float, float]
+    step_s: tuple[float, float]
     source: str
 
-    @property
-    def reached(self) -> float:
-        """Bytes a second."""
-        return self.gbps * 1e9 * self.efficiency
 
-
-# what the hardware table's rows on links take the place of: name -> share reached, microseconds of a hop, source
-SOURCED: dict[str, tuple[float, float, str]] = {
-    "NVLink": (0.81, 0.6, f"github.com/NVIDIA/nccl/issues/1455: a ring on 8 H100 365-370 of 450 GB/s; hops: {NCCL}"),
-    "PCIe": (
-        0.70,
-        2.1,
-        f"github.com/NVIDIA/nccl/issues/1202: 22 of 31.5 GB/s on 4 L40S; hops: {PCIE_HOPS}",
-    ),
-    "network": (
-        0.94,
-        NETWORK_HOP_US,
-        f"github.com/NVIDIA/nccl-tests/issues/290 (NVIDIA): 46-48 of 50 GB/s for each port; hops: {NCCL}",
-    ),
-}
-
-
-def in_host(where: Machine) -> Path | None:
-    """Return how the cards of one host reach each other; None where the table does not say."""
-    card = where.card
-    if card.nvlink_gbps and where.nvlink is not False:
-        return _path("NVLink", card.nvlink_gbps)
-    rate = pcie_gbps(where)
-    return None if rate is None else _path("PCIe" if card.peer_access else "PCIe without peer access", rate)
-
-
-def network(where: Machine) -> Path:
-    """Return how hosts reach each other."""
-    return _path("network", where.network_gbps)
-
-
-def pcie_gbps(where: Machine) -> float | None:
-    """Return a slot's rate in one direction: 8 GT/s a lane in generation 3, twice that in each later one, 128b/130b."""
-    generation, lanes = where.card.pcie_generation, where.lanes or where.card.pcie_lanes
-    if generation is None or lanes is None:
+def path(link: Interconnect) -> Path | None:
+    """Return a link of a machine as a path; None where the table lacks its rate or what of it is reached."""
+    row, rate, best = link.link, link.bus_gbps, link.all_reduce_gbps
+    if row is None or rate is None or best is None:
         return None
-    return lanes * 2.0 ** (generation - 3) * 128 / 130
+    calls = row.call_us, row.small_call_us
+    steps = row.latency_us, row.small_latency_us
+    return Path(row.name, rate * 1e9, best * 1e9, _seconds(calls), _seconds(steps), row.source)
 
 
-def _path(name: str, gbps: float) -> Path:
-    row: Link | None = HARDWARE.links.get(name)
-    efficiency, latency_us, source = SOURCED.get(name, SOURCED["PCIe"])
-    if row is not None and row.efficiency is not None:
-        efficiency, source = row.efficiency, row.source
-    if row is not None and row.latency_us is not None:
-        latency_us = row.latency_us
-    return Path(name, gbps, efficiency, latency_us, source)
+def _seconds(pair: tuple[float | None, float | None]) -> tuple[float, float]:
+    """Microseconds, large and small; one that no source says is the other's, and 0 where there is none."""
+    large, small = pair
+    known = large if large is not None else small or 0.0
+    return known * 1e-6, (known if small is None else small) * 1e-6
 
 
 @dataclass(frozen=True)
 class Group:
-    """The ranks of one mesh dimension: `size` of them, every `stride`-th, on a machine."""
+    """The ranks of one mesh dimension: `size` of them, every `stride`-th, on hosts of `per_host` cards."""
 
     size: int
     stride: int
-    in_host: Path | None
-    network: Path
     per_host: int
+    inside: Path | None
+    between: Path | None
 
     @property
     def together(self) -> int:
@@ -100,22 +67,43 @@ class Group:
         return math.ceil(self.size / self.together)
 
     @property
-    def rate(self) -> float | None:
-        """Bytes a second of a ring, per GPU: each member in a host brings its own share of the network (a rail)."""
-        across = self.network.reached * self.together
-        if self.hosts == 1:
-            return None if self.in_host is None else self.in_host.reached
-        if self.together == 1:
-            return across
-        return None if self.in_host is None else min(self.in_host.reached, across)
+    def known(self) -> bool:
+        """Whether the table has the links that this group uses."""
+        crossing = self.hosts == 1 or self.between is not None
+        return crossing and (self.together == 1 or self.inside is not None)
 
-    def hops_s(self, collective: str) -> float:
-        """Seconds that one call takes however little it moves."""
-        inside = 0.0 if self.in_host is None else self.in_host.latency_us
-        once = (self.together - 1) * inside + math.log2(self.hosts) * self.network.latency_us
-        if collective in ("send", "recv"):
-            once = self.network.latency_us if self.hosts > 1 else inside
-        return (CALL_US + (2 if collective == "all_reduce" else 1) * once) * 1e-6
+    def rate(self, collective: str) -> float:
+        """Bytes a second of a ring, for each GPU: each member in a host brings its own port of the network."""
+        rates = []
+        if self.inside is not None and self.together > 1:
+            adds_up = collective == "all_reduce" and self.hosts == 1 and self.together >= SWITCHED
+            rates.append(self.inside.all_reduce_rate if adds_up else self.inside.rate)
+        if self.between is not None and self.hosts > 1:
+            rates.append(self.between.rate * self.together)
+        return min(rates)
+
+    def steps_s(self, collective: str, small: int) -> float:
+        """Seconds that one call takes however little it moves (`small`: 1 for the protocol of small messages).
+
+        A ring takes as many steps as it has ranks less one, an all-reduce twice as many. Over hosts all-reduce may
+        take a tree: down and up through a host's cards and log2 of the hosts.
+        """
+        inside = 0.0 if self.inside is None else self.inside.step_s[small]
+        between = 0.0 if self.between is None else self.between.step_s[small]
+        start = (self.inside or self.between).call_s[small] if self.inside or self.between else 0.0  # type: ignore[union-attr]
+        if collective in ("send", "broadcast"):
+            return start + (between if self.hosts > 1 else inside)
+        ring = (self.size - self.hosts) * inside + (self.hosts - 1) * between
+        if collective != "all_reduce":
+            return start + ring
+        tree = (self.together - 1) * inside + math.ceil(math.log2(self.hosts)) * between
+        return start + 2 * min(ring, tree)
+
+    def one_s(self, collective: str, size_bytes: float) -> float:
+        """Seconds of one call that moves so many bytes, as `traffic()` counts them."""
+        moved_s = ring_share(collective, self.size) * size_bytes / self.rate(collective)
+        large, small = self.steps_s(collective, 0), self.steps_s(collective, 1)
+        return min(large + moved_s, small + moved_s / SMALL_RATE)
 
 
 def ring_share(collective: str, ranks: int) -> float:
@@ -123,19 +111,18 @@ def ring_share(collective: str, ranks: int) -> float:
 
     Source: https://github.com/NVIDIA/nccl-tests, doc/PERFORMANCE.md.
     """
-    if collective == "recv" or (ranks < 2 and collective != "send"):  # noqa: PLR2004 - alone
-        return 0.0
     if collective in ("send", "broadcast"):
         return 1.0
     return (2 if collective == "all_reduce" else 1) * (ranks - 1) / ranks
 
 
-def call_s(call: Call, group: Group) -> float | None:
-    """Return the seconds of these calls together; None where the link's rate is not known."""
-    if (group.size < 2 and call.collective != "send") or not call.calls or call.collective == "recv":  # noqa: PLR2004
+def group(where: Machine, size: int, stride: int) -> Group:
+    """Return the ranks of one mesh dimension on a machine."""
+    return Group(size, stride, where.per_host, path(where.link), path(where.between_hosts))
+
+
+def call_s(call: Call, ranks: Group) -> float | None:
+    """Return the seconds of these calls together; None where a link's rate is not known. A recv is in its send."""
+    if ranks.size < 2 or not call.calls or call.collective == "recv":  # noqa: PLR2004 - alone
         return 0.0
-    if not group.rate:
-        return None
-    return call.calls * group.hops_s(call.collective) + ring_share(call.collective, group.size) * (
-        call.size_bytes / group.rate
-    )
+    return call.calls * ranks.one_s(call.collective, call.size_bytes / call.calls) if ranks.known else None

@@ -51,6 +51,11 @@ class PlannedMemory:
         return self.of("activations")
 
     @property
+    def kv_cache(self) -> int:
+        """Keys and values of the requests being served; training has none."""
+        return self.of("kv_cache")
+
+    @property
     def other(self) -> int:
         return self.of("other")
 

@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mgpu_lab.planner.assumptions import Assumed, Assumptions, assume, dense_flops, memory_bytes_per_s, path_rows, rates
+from mgpu_lab.planner.assumptions import (
+    Assumed,
+    Assumptions,
+    assume,
+    assumed_group,
+    dense_flops,
+    memory_bytes_per_s,
+    path_rows,
+    rates,
+)
 from mgpu_lab.planner.compute_time import micro_batch
 from mgpu_lab.planner.flops import model_flops, step_flops
 from mgpu_lab.planner.link_time import Group, call_s
@@ -123,9 +132,7 @@ def _groups(recipe: Recipe, where: Machine, taken: Assumed) -> dict[str, Group]:
     """Ranks of tensor parallelism are neighbours, those of data parallelism come next, pipeline stages lie farthest."""
     tensor, data = recipe.tensor_parallel, recipe.data_parallel
     sizes = {"tp": (tensor, 1), "dp": (data, tensor), "pp": (recipe.pipeline_parallel, tensor * data)}
-    return {
-        name: Group(size, stride, taken.inside, taken.between, where.per_host) for name, (size, stride) in sizes.items()
-    }
+    return {name: assumed_group(where, size, stride, taken) for name, (size, stride) in sizes.items()}
 
 
 def _communication(recipe: Recipe, where: Machine, calls: Sequence[Call], taken: Assumed) -> Communication | None:
@@ -194,8 +201,7 @@ def _stated(recipe: Recipe, where: Machine, taken: Assumed, given: Assumptions) 
     stated = taken.stated
     if given.mfu is not None:
         stated = (("share of the dense FLOP/s that compute reaches", given.mfu, "your assumption"), *stated[-1:])
-    if where.count > 1:
-        stated += path_rows(taken.inside)
-    if where.hosts > 1:
-        stated += path_rows(taken.between)
+    everyone = assumed_group(where, where.count, 1, taken)
+    stated += path_rows(everyone.inside) if where.count > 1 else ()
+    stated += path_rows(everyone.between) if where.hosts > 1 else ()
     return stated + update_rows(recipe, given.host_adam)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mgpu_lab.planner.link_time import pcie_gbps
+from mgpu_lab.planner.hardware import link_rate_gbps
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
@@ -16,6 +16,14 @@ CPU_ADAM_SOURCE = (
 )
 PCIE_COPY = 0.85
 PCIE_COPY_SOURCE = "a pinned copy on PCIe 4.0 x16 reaches 25 to 27 of 31.5 GB/s (pcie_bw.cu's comment; read 2026-11-28)"
+
+
+def pcie_gbps(where: Machine) -> float | None:
+    """Return what a card's slot can carry in one direction, 1e9 bytes a second."""
+    lanes = [each for each in (where.lanes, where.card.pcie_lanes) if each is not None]
+    if where.card.pcie_generation is None or not lanes:
+        return None
+    return link_rate_gbps(where.card.pcie_generation, min(lanes))
 
 
 @dataclass(frozen=True)
