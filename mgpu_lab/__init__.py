@@ -31,6 +31,11 @@ _HOMES = {
     "verify": "verification",
     "watch": "notebook.watch",
     "check": "checks.core",
+    "plan_training": "planner.training",
+    "plan_table": "planner.plan_table",
+    "plan_view": "notebook.planner_view",
+    "HARDWARE": "planner.hardware",
+    "Machine": "planner.machines",
 }
 __all__ = [*_HOMES, "load_ipython_extension", "unload_ipython_extension"]  # noqa: PLE0604 - names, from the table
 

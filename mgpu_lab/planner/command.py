@@ -11,7 +11,7 @@ from typing import Any
 
 from mgpu_lab.planner.plan_data import plan_data
 from mgpu_lab.planner.plan_table import plan_table
-from mgpu_lab.planner.plans import Price
+from mgpu_lab.planner.plans import Price, setting
 from mgpu_lab.planner.recipe import CHOICES, COUNTS, Recipe
 from mgpu_lab.planner.shapes import presets
 from mgpu_lab.planner.training import plan_training
@@ -56,7 +56,7 @@ def _planner(*, inference: bool) -> Any:
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:
     """Return the settings that were given; those of the other kind of plan are refused."""
-    given = {name: _value(name, text) for name, text in vars(options).items() if name not in OURS}
+    given = {name: setting(name, text) for name, text in vars(options).items() if name not in OURS}
     known = {*SERVING, "tensor_parallel"} if options.inference else Recipe.__dataclass_fields__.keys() - {"world_size"}
     if wrong := [_flag(name) for name in given if name not in known]:
         kind = "inference" if options.inference else "training"
@@ -82,8 +82,3 @@ def _help(name: str, usual: object) -> str:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def _value(name: str, given: object) -> object:
-    """Return an option's value: "none" of an adapter or a master means None; of an offload it is one of its words."""
-    return None if given == "none" and None in CHOICES.get(name, ()) else given

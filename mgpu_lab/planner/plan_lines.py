@@ -109,7 +109,7 @@ def _cost(plan: Plan, price: Price) -> Iterator[Line]:
         return
     rate, many = tokens_per_s(plan), count_text(price.tokens)
     yield Line("cost", f"cost of {many} tokens", usd_text(bill_of(plan, price)), "bold")
-    yield Line("cost", "at, per GPU and hour", usd_text(price.usd_per_gpu_hour), "part")
+    yield Line("cost", "price of a GPU hour", usd_text(price.usd_per_gpu_hour), "part")
     yield Line("cost", f"time for {many} tokens", time_text(None if rate is None else price.tokens / rate), "part")
 
 

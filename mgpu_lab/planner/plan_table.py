@@ -50,6 +50,7 @@ class PlanTable:
     plans: tuple[Plan, ...]
     names: tuple[str, ...] = ()
     price: Price = field(default_factory=Price)
+    details: bool = True  # whether named parts have rows of their own
 
     def titles(self) -> list[str]:
         """Name each plan: as told, or model, machine and, where these are the same, what differs."""
@@ -66,7 +67,9 @@ class PlanTable:
         columns = [lines(plan, self.price, biggest) for plan in self.plans]
         texts = [{(line.group, line.label): line.text for line in column} for column in columns]
         rows: list[Sequence[str | Cell] | Band] = [
-            [_label(line), *(text.get((line.group, line.label), ABSENT) for text in texts)] for line in _all(columns)
+            [_label(line), *(text.get((line.group, line.label), ABSENT) for text in texts)]
+            for line in _all(columns)
+            if self.details or line.look != "part"
         ]
         return Table(["", *self._heads()], rows, self._caption(), numbers=range(1, len(self.plans) + 1))
 

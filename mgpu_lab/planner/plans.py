@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.memory import CATEGORIES, PlannedRow
-from mgpu_lab.planner.recipe import Recipe
+from mgpu_lab.planner.recipe import CHOICES, Recipe
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.planner.step_time import StepTime
 from mgpu_lab.planner.traffic import Call
@@ -123,3 +123,8 @@ def categories(plans: Iterable[Plan]) -> list[str]:
 def parts(plan: Plan) -> dict[str, int]:
     """Return bytes by category, and what lies outside tensors: what a bar shows."""
     return {**{name: plan.memory.of(name) for name in categories([plan])}, "overhead": plan.memory.overhead}
+
+
+def setting(name: str, word: object) -> object:
+    """Return a recipe's setting from a word: "none" of an adapter or a master is None, of an offload itself."""
+    return None if word == "none" and None in CHOICES.get(name, ()) else word

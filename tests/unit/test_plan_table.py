@@ -58,7 +58,7 @@ tokens/s of one GPU                               8,031
 tokens/s of all GPUs                             64,251
 watts of all GPUs                               5,600 W
 cost of 1 billion tokens                      69.17 USD
-  at, per GPU and hour                         2.00 USD
+  price of a GPU hour                          2.00 USD
   time for 1 billion tokens                  4.32 hours"""
     )
 
@@ -68,7 +68,7 @@ def test_a_plan_shows_itself_and_its_cost_only_at_a_price():
     assert repr(plan) == repr(plan.table())
     assert plan._repr_html_() == plan.table()._repr_html_()
     assert "USD" not in repr(plan)
-    assert "  at, per GPU and hour" in repr(plan.table(usd_per_gpu_hour=0.0))  # a machine of one's own
+    assert "  price of a GPU hour" in repr(plan.table(usd_per_gpu_hour=0.0))  # a machine of one's own
 
 
 def test_what_does_not_fit_says_how_much_is_missing():

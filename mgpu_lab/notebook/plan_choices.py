@@ -1,0 +1,152 @@
+"""What can be chosen in `plan_view()`: each control's name, words and choices; and the plan that choices mean."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any
+
+from mgpu_lab.planner.hardware import HARDWARE
+from mgpu_lab.planner.machines import Machine
+from mgpu_lab.planner.plans import Plan, Price, setting
+from mgpu_lab.planner.recipe import CHOICES, COUNTS, Recipe
+from mgpu_lab.planner.training import plan_training
+from mgpu_lab.wire.errors import UsageError
+
+JOBS = ("training", "inference")
+LENGTHS = tuple(1 << power for power in range(9, 18))
+WEIGHTS = ("bf16", "fp8", "int8", "nf4")
+MOST = 1 << 20  # what a number field takes
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control: a list where there are choices, else a field for a whole number."""
+
+    name: str
+    label: str
+    usual: Any
+    choices: tuple[Any, ...] = ()
+
+    def value(self, given: Any) -> Any:
+        """Return what the control shows for a given value.
+
+        Raises:
+            UsageError: it is no choice of this control, or no whole number of 1 or more.
+        """
+        shown = "none" if given is None else given
+        if self.choices and shown not in self.choices and not self.takes_other(shown):
+            raise UsageError(f"{self.name}={given!r} is not one of {', '.join(map(repr, self.choices))}.")
+        if not self.choices and (isinstance(shown, bool) or not isinstance(shown, int) or not 1 <= shown <= MOST):
+            raise UsageError(f"{self.name}={given!r} must be a whole number, 1 or more.")
+        return shown
+
+    def takes_other(self, shown: Any) -> bool:
+        """Whether the list may be made longer by this value: a length that is no power of two."""
+        return self.choices == LENGTHS and isinstance(shown, int) and not isinstance(shown, bool) and shown > 0
+
+
+LABELS = {
+    "method": "method",
+    "adapter": "adapter",
+    "checkpointing": "checkpointing",
+    "dtype": "computes in",
+    "master": "master weights",
+    "optimizer": "optimizer",
+    "micro_batch": "micro-batch",
+    "seq_len": "sequence length",
+    "accumulation": "accumulation",
+    "tensor_parallel": "tensor parallel",
+    "pipeline_parallel": "pipeline parallel",
+    "lora_rank": "LoRA rank",
+    "offload": "offload",
+}
+_USUAL = {field.name: field.default for field in fields(Recipe)}
+
+
+def _training(name: str) -> Control:
+    words = LENGTHS if name == "seq_len" else () if name in COUNTS else tuple(map(_word, CHOICES[name]))
+    return Control(name, LABELS[name], _word(_USUAL[name]), words)
+
+
+def _word(value: object) -> object:
+    return "none" if value is None else value
+
+
+TRAINING = tuple(_training(name) for name in LABELS)
+INFERENCE = (
+    Control("weights", "weights", "bf16", WEIGHTS),
+    Control("batch", "requests at once", 1),
+    Control("context", "context", 4096, LENGTHS),
+    Control("tensor_parallel", "tensor parallel", 1),
+    Control("replicas", "replicas", 1),
+)
+
+
+def controls_of(job: str) -> tuple[Control, ...]:
+    """Return the settings that a job has."""
+    return TRAINING if job == "training" else INFERENCE
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the controls say. `base` is a machine that was given; it is kept as long as its card is chosen."""
+
+    job: str
+    model: Any
+    card: str
+    count: int
+    settings: Mapping[str, Any]
+    usd: str = ""
+    tokens: str = "1e9"
+    base: Machine | None = None
+
+    def machine(self) -> Machine:
+        """Return the machine: `count` cards."""
+        if self.base is None or self.base.card.name != self.card:
+            return Machine(HARDWARE[self.card], self.count)
+        return self.base if self.base.count == self.count else self.base.with_(count=self.count, name="")
+
+    def plan(self) -> Plan:
+        """Return the plan of these choices.
+
+        Raises:
+            UsageError: the choices do not go together.
+        """
+        settings: dict[str, Any] = {name: setting(name, value) for name, value in self.settings.items()}
+        if self.job == "training":
+            return plan_training(self.model, self.machine(), **settings)
+        found: Plan = import_module("mgpu_lab.planner.inference").plan_inference(self.model, self.machine(), **settings)
+        return found
+
+    def price(self) -> Price:
+        """Return the price; an empty field is one that nobody gave.
+
+        Raises:
+            UsageError: what stands in a field is no number.
+        """
+        usd = number("USD per GPU hour", self.usd) if self.usd.strip() else None
+        tokens = number("tokens", self.tokens)
+        if tokens <= 0:
+            raise UsageError(f"tokens: {self.tokens!r} must be above 0.")
+        return Price(usd, tokens)
+
+
+def number(what: str, text: str) -> float:
+    """Return the number in a field: "1e9", "2.10", "1,000".
+
+    Raises:
+        UsageError: it is no number, or below 0.
+    """
+    try:
+        found = float(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        raise UsageError(f"{what}: {text!r} is not a number.") from None
+    if not 0 <= found < float("inf"):
+        raise UsageError(f"{what}: {text!r} must be 0 or more.")
+    return found
+
+
+def asked(card: str) -> tuple[str, str]:
+    """Return the lowest rent that the hardware table has for a card, and who asked it; empty where it has none."""
+    rents = HARDWARE.asked(card, "rent")
+    return (f"{rents[0].usd:g}", f"{rents[0].source}, {rents[0].checked}") if rents else ("", "")
