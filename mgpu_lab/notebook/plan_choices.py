@@ -1,6 +1,6 @@
 """What can be chosen in `plan_view()`: each control's name, words and choices; and the plan that choices mean."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Any
@@ -14,18 +14,39 @@ from mgpu_lab.wire.errors import UsageError
 
 JOBS = ("training", "inference")
 LENGTHS = tuple(1 << power for power in range(9, 18))
-WEIGHTS = ("bf16", "fp8", "int8", "nf4")
+WEIGHTS = ("bf16", "fp16", "fp32", "fp8", "int8", "nf4", "int4")
+CACHES = ("bf16", "fp16", "fp32", "fp8")
+RANKS = (1, 2, 4, 8, 16, 32)
 MOST = 1 << 20  # what a number field takes
 
 
 @dataclass(frozen=True)
 class Control:
-    """One control: a list where there are choices, else a field for a whole number."""
+    """One control: a list where there are choices, else a field for a whole number; `usual` is what it begins with.
+
+    With `auto`, the first choice is these words, and the setting is then left to the plan.
+    """
 
     name: str
     label: str
-    usual: Any
+    usual: Any = None
     choices: tuple[Any, ...] = ()
+    auto: str = ""
+
+    @property
+    def begins(self) -> Any:
+        """What the control shows where nothing is given."""
+        return self.auto or self.usual
+
+    def all_choices(self, shown: Any) -> list[Any]:
+        """Return the choices, with a number among them that is shown and no usual one."""
+        numbers = sorted({*self.choices, shown} - {self.auto}) if self.counts else self.choices
+        return [*([self.auto] if self.auto else []), *numbers]
+
+    @property
+    def counts(self) -> bool:
+        """Whether the setting is a whole number."""
+        return not self.choices or isinstance(self.choices[0], int)
 
     def value(self, given: Any) -> Any:
         """Return what the control shows for a given value.
@@ -34,15 +55,13 @@ class Control:
             UsageError: it is no choice of this control, or no whole number of 1 or more.
         """
         shown = "none" if given is None else given
-        if self.choices and shown not in self.choices and not self.takes_other(shown):
-            raise UsageError(f"{self.name}={given!r} is not one of {', '.join(map(repr, self.choices))}.")
-        if not self.choices and (isinstance(shown, bool) or not isinstance(shown, int) or not 1 <= shown <= MOST):
+        if self.auto and shown in (self.auto, "none"):
+            return self.auto
+        if self.counts and (isinstance(shown, bool) or not isinstance(shown, int) or not 1 <= shown <= MOST):
             raise UsageError(f"{self.name}={given!r} must be a whole number, 1 or more.")
+        if not self.counts and shown not in self.choices:
+            raise UsageError(f"{self.name}={given!r} is not one of {', '.join(map(repr, self.choices))}.")
         return shown
-
-    def takes_other(self, shown: Any) -> bool:
-        """Whether the list may be made longer by this value: a length that is no power of two."""
-        return self.choices == LENGTHS and isinstance(shown, int) and not isinstance(shown, bool) and shown > 0
 
 
 LABELS = {
@@ -77,8 +96,11 @@ INFERENCE = (
     Control("weights", "weights", "bf16", WEIGHTS),
     Control("batch", "requests at once", 1),
     Control("context", "context", 4096, LENGTHS),
-    Control("tensor_parallel", "tensor parallel", 1),
+    Control("prompt", "of it, prompt", choices=LENGTHS, auto="all of it"),
+    Control("tensor_parallel", "tensor parallel", choices=RANKS, auto="all that is left"),
+    Control("pipeline_parallel", "pipeline parallel", 1),
     Control("replicas", "replicas", 1),
+    Control("kv", "KV cache in", choices=CACHES, auto="as the weights"),
 )
 
 
@@ -98,6 +120,7 @@ class Chosen:
     settings: Mapping[str, Any]
     usd: str = ""
     tokens: str = "1e9"
+    usd_source: str = ""
     base: Machine | None = None
 
     def machine(self) -> Machine:
@@ -112,7 +135,7 @@ class Chosen:
         Raises:
             UsageError: the choices do not go together.
         """
-        settings: dict[str, Any] = {name: setting(name, value) for name, value in self.settings.items()}
+        settings: dict[str, Any] = {name: setting(name, value) for name, value in self._given()}
         if self.job == "training":
             return plan_training(self.model, self.machine(), **settings)
         found: Plan = import_module("mgpu_lab.planner.inference").plan_inference(self.model, self.machine(), **settings)
@@ -128,7 +151,11 @@ class Chosen:
         tokens = number("tokens", self.tokens)
         if tokens <= 0:
             raise UsageError(f"tokens: {self.tokens!r} must be above 0.")
-        return Price(usd, tokens)
+        return Price(usd, tokens, self.usd_source)
+
+    def _given(self) -> Iterator[tuple[str, Any]]:
+        autos = {control.name: control.auto for control in controls_of(self.job) if control.auto}
+        return ((name, value) for name, value in self.settings.items() if value != autos.get(name))
 
 
 def number(what: str, text: str) -> float:
@@ -149,4 +176,4 @@ def number(what: str, text: str) -> float:
 def asked(card: str) -> tuple[str, str]:
     """Return the lowest rent that the hardware table has for a card, and who asked it; empty where it has none."""
     rents = HARDWARE.asked(card, "rent")
-    return (f"{rents[0].usd:g}", f"{rents[0].source}, {rents[0].checked}") if rents else ("", "")
+    return (f"{rents[0].usd:g}", f"{rents[0].name}: {rents[0].source}, read {rents[0].checked}") if rents else ("", "")

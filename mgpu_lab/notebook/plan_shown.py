@@ -20,7 +20,6 @@ class PlanShown:
     error: str = ""
     kept: tuple[Plan, ...] = ()
     price: Price = field(default_factory=Price)
-    price_source: str = ""
     details: bool = False
 
     def table(self) -> PlanTable | None:
@@ -72,8 +71,8 @@ class PlanShown:
         usd, rate = bill_of(self.plan, self.price), tokens_per_s(self.plan)
         if usd is None or rate is None:
             return "What it costs is unknown."
-        took, source = time_text(self.price.tokens / rate), f" ({self.price_source})" if self.price_source else ""
-        price = f"{usd_text(self.price.usd_per_gpu_hour)} per GPU hour{source}"
+        took, source = time_text(self.price.tokens / rate), self.price.source.partition(":")[0]
+        price = f"{usd_text(self.price.usd_per_gpu_hour)} per GPU hour{f' ({source})' if source else ''}"
         return f"{count_text(self.price.tokens)} tokens take {took} and cost {usd_text(usd)} at {price}."
 
 

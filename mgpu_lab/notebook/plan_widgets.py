@@ -66,15 +66,15 @@ def _shared(job: str, shape: ModelShape, where: Machine) -> dict[str, Any]:
 
 def _own(job: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     controls = TRAINING if job == "training" else INFERENCE
-    return {control.name: _widget(control, settings.get(control.name, control.usual)) for control in controls}
+    return {control.name: _widget(control, settings.get(control.name, control.begins)) for control in controls}
 
 
 def _widget(control: Control, given: Any) -> Any:
     value = control.value(given)
     if not control.choices:
         return _number(control.label, value)
-    choices = sorted({*control.choices, value}) if isinstance(value, int) else control.choices
-    return _list(control.label, [(f"{each:,}" if isinstance(each, int) else each, each) for each in choices], value)
+    choices = [(f"{each:,}" if isinstance(each, int) else each, each) for each in control.all_choices(value)]
+    return _list(control.label, choices, value)
 
 
 def _look(label: str) -> dict[str, Any]:

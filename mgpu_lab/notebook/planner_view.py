@@ -121,9 +121,9 @@ class PlanView:
         """Return what the controls say."""
         widgets = self.widgets
         shared = {name: widget.value for name, widget in widgets.shared.items()}
-        return Chosen(
-            settings={name: each.value for name, each in widgets.own[widgets.job].items()}, base=self.base, **shared
-        )
+        settings = {name: each.value for name, each in widgets.own[widgets.job].items()}
+        source = self.price_source if shared["usd"] == self.asked else ""
+        return Chosen(settings=settings, base=self.base, usd_source=source, **shared)
 
     def _changed(self, change: Mapping[str, Any] | None = None) -> None:
         """Plan again, and show it."""
@@ -149,8 +149,7 @@ class PlanView:
             price, plan = chosen.price(), chosen.plan()
         except UsageError as error:
             return PlanShown(error=str(error), **about)
-        source = self.price_source if chosen.usd == self.asked else ""
-        return PlanShown(plan, price=price, price_source=source, **{**about, "kept": self._kept_beside(plan)})
+        return PlanShown(plan, price=price, **{**about, "kept": self._kept_beside(plan)})
 
     def _kept_beside(self, plan: Plan | None) -> tuple[Plan, ...]:
         """Return the kept plans but this one, which is shown anyway."""

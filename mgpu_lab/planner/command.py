@@ -17,8 +17,15 @@ from mgpu_lab.planner.shapes import presets
 from mgpu_lab.planner.training import plan_training
 from mgpu_lab.wire.errors import UsageError
 
-SERVING = {"weights": "number format of the weights: bf16, fp8, int8, nf4", "batch": "requests at once"}
-SERVING |= {"context": "tokens of a request, prompt and answer", "replicas": "independent copies of the model"}
+SERVING = {
+    "weights": "number format of the weights: bf16, fp16, fp32, fp8, int8, nf4, int4",
+    "kv": "number format of keys and values: bf16, fp16, fp32, fp8 (usual: as the weights, or bf16)",
+    "batch": "requests that a replica generates at once",
+    "context": "tokens of each request in the cache",
+    "prompt": "of these, the tokens of the prompt",
+    "replicas": "copies of the model",
+}
+BOTH = ("tensor_parallel", "pipeline_parallel")
 OURS = ("command", "run", "model", "machine", "inference", "json", "sources", "usd_per_gpu_hour", "tokens")
 
 
@@ -57,7 +64,7 @@ def _planner(*, inference: bool) -> Any:
 def _settings(options: argparse.Namespace) -> dict[str, object]:
     """Return the settings that were given; those of the other kind of plan are refused."""
     given = {name: setting(name, text) for name, text in vars(options).items() if name not in OURS}
-    known = {*SERVING, "tensor_parallel"} if options.inference else Recipe.__dataclass_fields__.keys() - {"world_size"}
+    known = {*SERVING, *BOTH} if options.inference else Recipe.__dataclass_fields__.keys() - {"world_size"}
     if wrong := [_flag(name) for name in given if name not in known]:
         kind = "inference" if options.inference else "training"
         raise UsageError(f"a plan of {kind} has no {', '.join(wrong)}. It has {', '.join(map(_flag, sorted(known)))}.")
@@ -71,7 +78,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             number = {"type": int, "metavar": "N"} if field.name in COUNTS else {"metavar": "WORD"}
             training.add_argument(_flag(field.name), help=_help(field.name, field.default), **number)
     for name, about in SERVING.items():
-        number = {"metavar": "WORD"} if name == "weights" else {"type": int, "metavar": "N"}
+        number = {"metavar": "WORD"} if name in ("weights", "kv") else {"type": int, "metavar": "N"}
         serving.add_argument(_flag(name), help=about, **number)
 
 

@@ -48,7 +48,11 @@ class Line:
 def lines(plan: Plan, price: Price, like_bytes: int) -> list[Line]:
     """Return all lines of a plan; memory in the unit that suits `like_bytes`."""
     own = _training(plan) if isinstance(plan, Trains) else _inference(plan) if isinstance(plan, Serves) else ()
-    return [line for part in (_verdict(plan), _memory(plan, like_bytes), own, _cost(plan, price)) for line in part]
+    return [
+        line
+        for part in (_verdict(plan), _memory(plan, like_bytes), own, _power(plan), _cost(plan, price))
+        for line in part
+    ]
 
 
 def _verdict(plan: Plan) -> Iterator[Line]:
@@ -86,7 +90,6 @@ def _training(plan: Trains) -> Iterator[Line]:
     yield from _time_parts(plan.time)
     yield Line("speed", "tokens/s of one GPU", rate_text(plan.tokens_per_s), "bold")
     yield Line("speed", "tokens/s of all GPUs", rate_text(tokens_per_s(plan)))
-    yield Line("speed", "watts of all GPUs", UNKNOWN if plan.watts is None else f"{plan.watts:,.0f} W")
 
 
 def _time_parts(time: StepTime) -> Iterator[Line]:
@@ -102,6 +105,12 @@ def _inference(plan: Serves) -> Iterator[Line]:
     yield Line("time", "time to first token", time_text(plan.time_to_first_token_s), "bold")
     yield Line("speed", "tokens/s of one request", rate_text(plan.tokens_per_s), "bold")
     yield Line("speed", "tokens/s of all GPUs", rate_text(plan.throughput_tokens_per_s))
+    room = plan.max_tokens_in_cache
+    yield Line("speed", "tokens that the KV cache can hold", UNKNOWN if room is None else f"{room:,}")
+
+
+def _power(plan: Plan) -> Iterator[Line]:
+    yield Line("speed", "watts of all GPUs", UNKNOWN if plan.watts is None else f"{plan.watts:,.0f} W")
 
 
 def _cost(plan: Plan, price: Price) -> Iterator[Line]:

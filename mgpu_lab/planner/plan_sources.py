@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mgpu_lab.planner.amounts import UNKNOWN, memory_text
-from mgpu_lab.planner.plans import Plan, Trains
+from mgpu_lab.planner.plans import Plan, Serves, Trains, given
 
 HEAD = ("what", "value", "source")
 Source = tuple[str, str, str]
@@ -16,15 +16,15 @@ def sources(plan: Plan) -> list[Source]:
 
 
 def _assumed(plan: Plan) -> Iterator[Source]:
-    given = plan.time.assumed if isinstance(plan, Trains) else getattr(plan, "assumed", ())
-    yield from ((what, f"{value:g}", source) for what, value, source in given)
+    stated = plan.time.assumed if isinstance(plan, Trains) else plan.assumed if isinstance(plan, Serves) else ()
+    yield from ((what, f"{value:g}", source) for what, value, source in stated)
 
 
 def _card(plan: Plan) -> Iterator[Source]:
     card = plan.machine.card
     source = f"{card.source} (read {card.checked})"
     yield f"memory of {card.name}", UNKNOWN if card.memory_gib is None else f"{card.memory_gib:g} GiB", source
-    dtype = plan.recipe.dtype if isinstance(plan, Trains) else "bf16"
+    dtype = plan.recipe.dtype if isinstance(plan, Trains) else getattr(given(plan), "computes_in", "bf16")
     if plan.machine.tflops is not None:
         yield f"{dtype} of {card.name}, dense", f"{plan.machine.tflops:g} TFLOP/s", "as you measured it"
     else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 
 from mgpu_lab.bars import COLOURS, ruler, sign_box, stacked_bar
-from mgpu_lab.planner.amounts import memory_text
+from mgpu_lab.planner.amounts import memory_text, usd_text
 from mgpu_lab.planner.plan_lines import Line, lines
 from mgpu_lab.planner.plan_sources import HEAD, sources
 from mgpu_lab.planner.plans import ORDER, Plan, Price, parts, settings, settings_text, title
@@ -82,6 +82,10 @@ class PlanTable:
                 [what, Cell(value, style="white-space:nowrap"), Cell(source, _linked(source))]
                 for what, value, source in sources(plan)
             ]
+        if self.price.usd_per_gpu_hour is not None:
+            source = self.price.source or "yours"
+            price = usd_text(self.price.usd_per_gpu_hour)
+            rows.append(["price of a GPU hour", price, Cell(source, _linked(source))])
         return Table(HEAD, rows, "What the plan rests on")
 
     def __repr__(self) -> str:

@@ -48,6 +48,8 @@ class Plan(Protocol):
     def fits(self) -> bool | None: ...
     @property
     def limits(self) -> str | None: ...
+    @property
+    def watts(self) -> float | None: ...
 
 
 @runtime_checkable
@@ -64,8 +66,6 @@ class Trains(Plan, Protocol):
     def step_s(self) -> float | None: ...
     @property
     def tokens_per_s(self) -> float | None: ...
-    @property
-    def watts(self) -> float | None: ...
 
 
 @runtime_checkable
@@ -78,6 +78,10 @@ class Serves(Plan, Protocol):
     def tokens_per_s(self) -> float | None: ...
     @property
     def throughput_tokens_per_s(self) -> float | None: ...
+    @property
+    def max_tokens_in_cache(self) -> int | None: ...
+    @property
+    def assumed(self) -> Sequence[tuple[str, float, str]]: ...
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Price:
 
     usd_per_gpu_hour: float | None = None
     tokens: float = 1e9
+    source: str = ""  # who asked it, and when
 
 
 def title(plan: Plan) -> str:

@@ -1,11 +1,12 @@
 """Plans made by hand, so that what shows them can be tried without the arithmetic; and that arithmetic replaced."""
 
+import datetime as dt
 import sys
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from mgpu_lab.planner.hardware import HARDWARE
+from mgpu_lab.planner.hardware import HARDWARE, Card
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory import PlannedMemory, PlannedRow
 from mgpu_lab.planner.recipe import Recipe
@@ -15,7 +16,17 @@ from mgpu_lab.planner.traffic import Call
 from mgpu_lab.planner.training import TrainingPlan
 
 GIB = 1 << 30
-H100, RTX, CPU = (HARDWARE[name] for name in ("H100-SXM-80GB", "RTX-4090", "CPU"))
+FACTS = {"H100-SXM-80GB": (80.0, 3350.0, 989.5, 700), "RTX-4090": (24.0, 1008.0, 165.2, 450), "CPU": ()}
+
+
+def card(name, memory_gib=None, memory_gbps=None, bf16=None, watts=None):
+    """A card whose figures stay what they are here, whatever the hardware table says."""
+    facts = {"memory_gib": memory_gib, "memory_gbps": memory_gbps, "watts": watts}
+    tflops = {} if bf16 is None else {"bf16": bf16}
+    return Card(name, "a test", dt.date(2026, 11, 28), tflops=tflops, **facts)
+
+
+H100, RTX, CPU = CARDS = tuple(card(name, *facts) for name, facts in FACTS.items())
 CALLS = (
     Call("dp", "all_gather", 65, 16_060_522_496, source="FSDP2 gathers each layer twice"),
     Call("dp", "reduce_scatter", 33, 16_060_522_496),
@@ -40,9 +51,9 @@ def moments(activations_gib=30.0):
     return (PlannedMemory("forward's end", rows, outside), PlannedMemory("step", rows[:3], outside))
 
 
-def training_plan(card=H100, count=8, time=TIME, activations_gib=30.0, **recipe):
+def training_plan(where=H100, count=8, time=TIME, activations_gib=30.0, **recipe):
     return TrainingPlan(
-        model_shape("llama-3.1-8b"), Machine(card, count), Recipe(world_size=count, **recipe),
+        model_shape("llama-3.1-8b"), Machine(where, count), Recipe(world_size=count, **recipe),
         moments(activations_gib), CALLS, time,
     )  # fmt: skip
 
@@ -54,7 +65,10 @@ class Serving:
     batch: int = 1
     context: int = 4096
     weights: str = "bf16"
-    tensor_parallel: int = 1
+    tensor_parallel: int = 2
+    pipeline_parallel: int = 1
+    prompt: int = 4096
+    kv: str = "bf16"
     replicas: int = 1
 
 
@@ -70,6 +84,9 @@ class InferencePlan:
     tokens_per_s: float | None = 20.0
     throughput_tokens_per_s: float | None = 80.0
     limits: str | None = "memory bandwidth"
+    max_tokens_in_cache: int | None = 30_000
+    watts: float | None = 900.0
+    assumed: tuple[tuple[str, float, str], ...] = (("share of the bandwidth", 0.8, "a test"),)
 
     @property
     def peak_bytes(self) -> int:
@@ -84,15 +101,17 @@ class InferencePlan:
         return None if self.capacity_bytes is None else self.peak_bytes <= self.capacity_bytes
 
 
-def inference_plan(model="llama-3.1-8b", where="2x RTX-4090", **serving):
+def inference_plan(model="llama-3.1-8b", where=None, **serving):
     rows = (PlannedRow("parameters", "weights", 16 * GIB), PlannedRow("kv_cache", "keys and values", 2 * GIB))
     how = Serving(**serving)
     memory = PlannedMemory("decode", (*rows, PlannedRow("activations", "logits", how.batch * GIB)))
-    return InferencePlan(model_shape(model), machine(where), how, memory)
+    return InferencePlan(model_shape(model), Machine(RTX, 2) if where is None else machine(where), how, memory)
 
 
 def replace_arithmetic(monkeypatch):
     """Have `plan_training` give these bytes, calls and times: activations grow with the batch."""
+    monkeypatch.setitem(vars(HARDWARE), "cards", {each.name: each for each in CARDS})
+    monkeypatch.setitem(vars(HARDWARE), "prices", {})
     monkeypatch.setitem(sys.modules, "mgpu_lab.planner.inference", SimpleNamespace(plan_inference=inference_plan))
     home = "mgpu_lab.planner.training"
     monkeypatch.setattr(f"{home}.training_moments", lambda _, how, __: moments(how.tokens / 1024))

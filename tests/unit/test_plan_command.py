@@ -74,10 +74,30 @@ def test_every_setting_of_a_recipe_can_be_given(capsys):
 
 
 def test_inference_has_settings_of_its_own(capsys):
-    words = ("--batch", "4", "--context", "1024", "--weights", "nf4", "--replicas", "2", "--tensor-parallel", "1")
+    words = (
+        "--batch",
+        "4",
+        "--context",
+        "1024",
+        "--weights",
+        "nf4",
+        "--replicas",
+        "2",
+        "--kv",
+        "fp8",
+        "--prompt",
+        "512",
+        "--tensor-parallel",
+        "1",
+        "--pipeline-parallel",
+        "1",
+    )
     status, out, _ = run(capsys, "llama-3.1-8b", "2x RTX-4090", "--inference", *words)
     assert status == 0
-    assert out.startswith("plan: llama-3.1-8b on 2x RTX-4090, batch=4, context=1024, weights=nf4, replicas=2\n")
+    assert out.startswith(
+        "plan: llama-3.1-8b on 2x RTX-4090, batch=4, context=1024, weights=nf4, "
+        "tensor_parallel=1, prompt=512, kv=fp8, replicas=2\n"
+    )
     _, out, _ = run(capsys, "llama-3.1-8b", "2x RTX-4090", "--inference", *words, "--json")
     assert json.loads(out)["throughput_tokens_per_s"] == 80.0
 

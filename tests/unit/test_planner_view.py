@@ -131,9 +131,12 @@ def test_the_price_of_a_card_comes_from_the_hardware_table_with_its_source(monke
     assert view.controls["usd"].value == ""
     view.controls["card"].value = "RTX-4090"
     assert view.controls["usd"].value == "0.4"
-    assert status(view).endswith("at 0.4 USD per GPU hour (somebody's page, 2026-11-01).")
+    assert status(view).endswith("at 0.4 USD per GPU hour (cheap).")
+    view.widgets.details.value = True
+    assert "cheap: somebody&#x27;s page, read 2026-11-01" in view.widgets.html.value
     view.controls["usd"].value = "0.3"
-    assert "somebody" not in status(view)
+    assert "cheap" not in status(view)
+    assert '<td style="text-align:left">yours</td>' in view.widgets.html.value
     view.controls["card"].value = "CPU"
     assert view.controls["usd"].value == "0.3"  # the learner's own stays
 
@@ -146,6 +149,9 @@ def test_inference_has_controls_of_its_own():
     assert tuple(view.widgets.fields.children) == tuple(view.controls.values())
     view.controls["batch"].value = 3
     assert view.plan == inference_plan(batch=3)
+    for name, value in (("tensor_parallel", 4), ("kv", "fp8"), ("prompt", 512)):
+        view.controls[name].value = value
+    assert view.plan == inference_plan(batch=3, tensor_parallel=4, kv="fp8", prompt=512)
     assert status(view) == (
         "It fits: each of 2 GPUs needs 21.00 GiB of 24.00 GiB, most at decode. "
         "A request gets 20.0 tokens/s, all together 80.0; memory bandwidth limits it."
@@ -178,7 +184,7 @@ def test_every_control_has_a_name():
     widgets = PlanWidgets("training", model_shape("gpt2"), machine("CPU"), {})
     names = [widget.description for widget in (*widgets.every(), widgets.keep, widgets.forget)]
     assert all(names)
-    assert len({*names}) == len(names) - 1  # tensor parallel, of both jobs
+    assert len({*names}) == len(names) - 2  # tensor and pipeline parallel, of both jobs
 
 
 def test_a_table_stays_in_the_notebook(shown):
@@ -223,6 +229,7 @@ def test_an_own_model_and_machine_are_choices():
 
 def test_a_length_of_ones_own_is_a_choice():
     assert plan_view(seq_len=3000).plan.recipe.seq_len == 3000
+    assert plan_view("gpt2", "2x RTX-4090", "inference", tensor_parallel=12).plan.serving.tensor_parallel == 12
 
 
 @pytest.mark.parametrize(
@@ -234,7 +241,7 @@ def test_a_length_of_ones_own_is_a_choice():
         (("gpt2", "CPU"), {"methods": "ddp"}, "plan_view has no setting methods of training. There are method,"),
         (("gpt2", "CPU"), {"method": "dpp"}, "method='dpp' is not one of 'ddp'"),
         (("gpt2", "CPU"), {"micro_batch": 0}, "micro_batch=0 must be a whole number, 1 or more."),
-        (("gpt2", "CPU"), {"seq_len": -5}, "seq_len=-5 is not one of 512,"),
+        (("gpt2", "CPU"), {"seq_len": -5}, "seq_len=-5 must be a whole number, 1 or more."),
         (("gpt2", "CPU", "inference"), {"weights": "int3"}, "weights='int3' is not one of 'bf16',"),
     ],
 )
