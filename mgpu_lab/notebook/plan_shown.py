@@ -88,7 +88,7 @@ def who(plan: Plan) -> str:
 def fit_sentence(plan: Plan) -> str:
     """Say whether a plan fits, and by how much."""
     needs, has = memory_text(plan.peak_bytes), memory_text(plan.capacity_bytes)
-    moment = f", most at {plan.memory.moment}" if plan.memory.moment else ""
+    moment = f", most at {plan.memory.moment}" if isinstance(plan, Trains) else ""
     need = f"{who(plan)} needs {needs}"
     if plan.capacity_bytes is None:
         return f"Whether it fits is unknown: {need}{moment}; the memory of {plan.machine.card.name} is not known."

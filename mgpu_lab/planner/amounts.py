@@ -7,17 +7,22 @@ MEMORY_UNITS = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 WIRE_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 TIME_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 DAY_S = 86400.0
+HALF = 0.005  # of a unit: less is 0.00
 
 
 def memory_text(size_bytes: float | None, like_bytes: float | None = None) -> str:
-    """Return bytes in GiB, MiB or KiB; in the unit that suits `like_bytes`, so that a column has one.
+    """Return bytes in GiB, MiB or KiB; in the unit that suits `like_bytes`, unless nothing would be left of them.
 
-    >>> memory_text(3 << 29), memory_text(1 << 20, like_bytes=1 << 40), memory_text(None)
-    ('1.50 GiB', '0.00 GiB', 'unknown')
+    >>> memory_text(3 << 29), memory_text(1 << 29, like_bytes=1 << 40), memory_text(1 << 20, like_bytes=1 << 40)
+    ('1.50 GiB', '0.50 GiB', '1.00 MiB')
+    >>> memory_text(None)
+    'unknown'
     """
     if size_bytes is None:
         return UNKNOWN
     unit, one = _unit(MEMORY_UNITS, size_bytes if like_bytes is None else like_bytes)
+    if 0 < size_bytes < HALF * one:
+        unit, one = _unit(MEMORY_UNITS, size_bytes)
     return f"{size_bytes / one:,.2f} {unit}"
 
 
@@ -41,6 +46,8 @@ def time_text(time_s: float | None) -> str:
     """
     if time_s is None:
         return UNKNOWN
+    if not time_s:
+        return "0 s"
     if time_s >= 3 * DAY_S:
         return f"{time_s / DAY_S:,.1f} days"
     unit, one = ("hours", 3600.0) if time_s >= 3600 else _unit(TIME_UNITS, time_s)  # noqa: PLR2004
@@ -64,7 +71,7 @@ def usd_text(usd: float | None) -> str:
     """
     if usd is None:
         return UNKNOWN
-    return f"{usd:,.0f} USD" if usd >= 100 else f"{usd:,.2f} USD" if usd >= 1 else f"{usd:.3g} USD"  # noqa: PLR2004
+    return f"{usd:,.0f} USD" if usd >= 100 else f"{usd:,.2f} USD" if usd >= 0.1 else f"{usd:.3g} USD"  # noqa: PLR2004
 
 
 def count_text(number: float) -> str:

@@ -58,7 +58,8 @@ def lines(plan: Plan, price: Price, like_bytes: int) -> list[Line]:
 def _verdict(plan: Plan) -> Iterator[Line]:
     yield Line("verdict", "fits", fits_text(plan.fits), "bold")
     yield Line("verdict", "what limits", plan.limits or UNKNOWN)
-    yield Line("verdict", "most memory at", plan.memory.moment)
+    if isinstance(plan, Trains):
+        yield Line("verdict", "most memory at", plan.memory.moment)
 
 
 def _memory(plan: Plan, like_bytes: int) -> Iterator[Line]:

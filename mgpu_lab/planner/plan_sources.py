@@ -6,6 +6,7 @@ from mgpu_lab.planner.amounts import UNKNOWN, memory_text
 from mgpu_lab.planner.plans import Plan, Serves, Trains, given
 
 HEAD = ("what", "value", "source")
+MEASURED = "as you measured it"
 Source = tuple[str, str, str]
 
 
@@ -21,19 +22,24 @@ def _assumed(plan: Plan) -> Iterator[Source]:
 
 
 def _card(plan: Plan) -> Iterator[Source]:
-    card = plan.machine.card
-    source = f"{card.source} (read {card.checked})"
-    yield f"memory of {card.name}", UNKNOWN if card.memory_gib is None else f"{card.memory_gib:g} GiB", source
+    """What the hardware table says of the card, in one row; what was measured has rows of its own."""
+    where, card = plan.machine, plan.machine.card
     dtype = plan.recipe.dtype if isinstance(plan, Trains) else getattr(given(plan), "computes_in", "bf16")
-    if plan.machine.tflops is not None:
-        yield f"{dtype} of {card.name}, dense", f"{plan.machine.tflops:g} TFLOP/s", "as you measured it"
-    else:
-        tflops = card.tflops.get(dtype)
-        yield f"{dtype} of {card.name}, dense", UNKNOWN if tflops is None else f"{tflops:g} TFLOP/s", source
-    own = plan.machine.memory_gbps
-    rate = card.memory_gbps if own is None else own
-    text = UNKNOWN if rate is None else f"{rate:g} GB/s"
-    yield f"memory bandwidth of {card.name}", text, source if own is None else "as you measured it"
+    memory, rate, speed = f"{card.name}: memory", "bandwidth of memory", f"{dtype} operations, dense"
+    if where.memory_gbps is not None:
+        yield rate, f"{where.memory_gbps:g} GB/s", MEASURED
+    if where.tflops is not None:
+        yield speed, f"{where.tflops:g} TFLOP/s", MEASURED
+    found = {
+        memory: _known(card.memory_gib, "GiB"),
+        rate: _known(card.memory_gbps, "GB/s"),
+        speed: _known(card.tflops.get(dtype), "TFLOP/s"),
+    }
+    yield ", ".join(found), ", ".join(found.values()), f"{card.source} (read {card.checked})"
+
+
+def _known(value: float | None, unit: str) -> str:
+    return UNKNOWN if value is None else f"{value:g} {unit}"
 
 
 def _rows(plan: Plan) -> Iterator[Source]:

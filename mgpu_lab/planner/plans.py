@@ -120,8 +120,9 @@ def settings_text(values: Mapping[str, Any]) -> str:
 
 
 def categories(plans: Iterable[Plan]) -> list[str]:
-    """Return the categories that these plans know, in one order."""
+    """Return the categories of these plans in one order: training has all of the ledger's, inference what it holds."""
     used = {row.category for plan in plans for row in plan.memory.rows}
+    used |= set(CATEGORIES) if any(isinstance(plan, Trains) for plan in plans) else set()
     return [name for name in ORDER if name in used] + sorted(used - set(ORDER))
 
 

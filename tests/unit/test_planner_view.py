@@ -131,7 +131,7 @@ def test_the_price_of_a_card_comes_from_the_hardware_table_with_its_source(monke
     assert view.controls["usd"].value == ""
     view.controls["card"].value = "RTX-4090"
     assert view.controls["usd"].value == "0.4"
-    assert status(view).endswith("at 0.4 USD per GPU hour (cheap).")
+    assert status(view).endswith("at 0.40 USD per GPU hour (cheap).")
     view.widgets.details.value = True
     assert "cheap: somebody&#x27;s page, read 2026-11-01" in view.widgets.html.value
     view.controls["usd"].value = "0.3"
@@ -153,7 +153,7 @@ def test_inference_has_controls_of_its_own():
         view.controls[name].value = value
     assert view.plan == inference_plan(batch=3, tensor_parallel=4, kv="fp8", prompt=512)
     assert status(view) == (
-        "It fits: each of 2 GPUs needs 21.00 GiB of 24.00 GiB, most at decode. "
+        "It fits: each of 2 GPUs needs 21.00 GiB of 24.00 GiB. "
         "A request gets 20.0 tokens/s, all together 80.0; memory bandwidth limits it."
     )
     assert plan_view(job="inference", batch=4).plan.serving.batch == 4
