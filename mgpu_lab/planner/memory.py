@@ -20,12 +20,14 @@ class PlannedRow:
 class PlannedMemory:
     """Bytes of one GPU at a moment, by the ledger's categories; `total` is their sum and counts tensors only.
 
-    `overhead` is what the GPU holds besides: CUDA's context, NCCL's buffers, the allocator's slack.
+    `overhead` is what the GPU holds besides: CUDA's context, NCCL's buffers, the allocator's slack. `host_bytes` is what
+    offloading keeps in the host's memory for this GPU; it counts nowhere else.
     """
 
     moment: str  # "forward's end", "backward", "step"
     rows: tuple[PlannedRow, ...]
     overhead_rows: tuple[PlannedRow, ...] = ()
+    host_rows: tuple[PlannedRow, ...] = ()
 
     def of(self, category: str) -> int:
         return sum(row.size_bytes for row in self.rows if row.category == category)
@@ -68,6 +70,11 @@ class PlannedMemory:
     def overhead(self) -> int:
         """What lies outside tensors."""
         return sum(row.size_bytes for row in self.overhead_rows)
+
+    @property
+    def host_bytes(self) -> int:
+        """What offloading keeps in the host's memory for this GPU."""
+        return sum(row.size_bytes for row in self.host_rows)
 
     @property
     def peak_bytes(self) -> int:

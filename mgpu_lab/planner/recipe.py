@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.wire.errors import UsageError
 
-Method = Literal["ddp", "zero1", "zero2", "zero3", "fsdp"]
+Method = Literal["ddp", "zero0", "zero1", "zero2", "zero3", "fsdp"]
 Checkpointing = Literal["none", "selective", "full"]
 CHOICES: Mapping[str, tuple[object, ...]] = {
     "method": get_args(Method),
@@ -28,7 +28,8 @@ class Recipe:
     """One way to train. `dtype` computes; `master` is what the optimizer updates: "fp32", or None for `dtype` itself.
 
     - ddp, dtype bf16, master fp32: fp32 parameters under `torch.autocast`. master None: the model is bf16.
-    - zero1 to zero3: DeepSpeed's bf16 (fp16) engine, fp32 masters in the optimizer.
+    - zero0 to zero3: DeepSpeed's stages, its bf16 (fp16) engine, fp32 masters in the optimizer. `deepspeed` holds
+      settings of its `zero_optimization` that differ from the defaults: {"reduce_bucket_size": 50_000_000}.
     - fsdp: FSDP2, `MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32)` over shards in `master`.
     - dtype fp32: no mixed precision.
     - adapter "lora", "qlora": the base is frozen in `dtype` (in NF4 with double quantisation), the adapters are fp32.
@@ -50,6 +51,7 @@ class Recipe:
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
     offload: Literal["none", "cpu", "nvme"] = "none"
+    deepspeed: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -104,5 +106,7 @@ def refuse_mismatch(shape: ModelShape, recipe: Recipe) -> None:
         raise UsageError(f"pipeline_parallel={stages} is more than the {shape.layers} layers of {shape.name}.")
     if shape.learned_positions and recipe.seq_len > shape.context:
         raise UsageError(f"seq_len={recipe.seq_len} is more than the {shape.context} positions of {shape.name}.")
-    if recipe.offload != "none" and not recipe.method.startswith("zero") and recipe.method != "fsdp":
+    if recipe.offload != "none" and recipe.method in ("ddp", "zero0"):
         raise UsageError(f"offload={recipe.offload!r} needs a method that shards: zero1, zero2, zero3 or fsdp.")
+    if recipe.offload == "nvme" and recipe.method != "zero3":
+        raise UsageError(f"offload='nvme' is DeepSpeed's stage 3: method='zero3', not {recipe.method!r}.")

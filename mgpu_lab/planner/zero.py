@@ -1,0 +1,250 @@
+"""What DeepSpeed's stages 0, 1 and 2 hold and do with weights and gradients, as a backward on paper calls them.
+
+Source: DeepSpeed 0.19.8, ``runtime/bf16_optimizer.py`` (stage 0) and ``runtime/zero/stage_1_and_2.py``; Rajbhandari et
+al. 2020, "ZeRO", section 5, for the 2 + 2 + 12 bytes of a parameter. The optimizer is fused: its step makes nothing.
+"""
+
+from dataclasses import replace
+
+from mgpu_lab.planner.backward import Backward
+from mgpu_lab.planner.deepspeed_settings import ZeroSettings, zero_settings
+from mgpu_lab.planner.machines import Machine
+from mgpu_lab.planner.memory import PlannedMemory, PlannedRow, highest
+from mgpu_lab.planner.recipe import Recipe
+from mgpu_lab.planner.shapes import ModelShape
+from mgpu_lab.planner.tape import STEPPING, WORKING, Row, Tape
+from mgpu_lab.planner.trained import MASTER, Weight, cut, optimizer_rows, registered
+from mgpu_lab.planner.weights import Stage
+
+FALLBACK = 500_000_000  # numbers that stage 0 reduces at once, `MEMORY_OPT_ALLREDUCE_SIZE` in runtime/engine.py
+ROTARY = 4  # bytes of a number of the rotary buffer
+SOURCE = "DeepSpeed 0.19.8 runtime/zero"
+Moments = tuple[PlannedMemory, ...]
+
+
+class Engine:
+    """Stage 0: every rank holds all weights, fp32 masters and moments; gradients in the dtype of the weights.
+
+    `frozen` counts weights that no optimizer updates. `self.host` holds rows that offloading has sent to the host.
+    """
+
+    stage_number = 0
+
+    def __init__(self, recipe: Recipe, settings: ZeroSettings, weights: list[Weight], frozen: int, rank: int) -> None:
+        self.recipe, self.settings, self.trained, self.frozen = recipe, settings, weights, frozen
+        self.each, self.dtype, self.rank = recipe.bytes, recipe.dtype, rank
+        self.numbers = sum(one.numbers for one in weights)
+        self.part = cut(weights, recipe.shards, rank)
+        self.held_over = False  # whether gradients of an earlier micro-batch are there
+        self.host: dict[str, int] = {}
+
+    @property
+    def gradients(self) -> Row:
+        return ("gradients", f"gradients, {self.dtype}")
+
+    @property
+    def offloads(self) -> bool:
+        return self.recipe.offload != "none"
+
+    def hold(self, tape: Tape) -> None:
+        tape.put("weights", (self.numbers + self.frozen) * self.each, ("parameters", f"weights, {self.dtype}"))
+        self.hold_state(tape, [one.numbers for one in self.trained])
+
+    def hold_state(self, tape: Tape, flat: list[int]) -> None:
+        for name, size in optimizer_rows(flat, self.recipe.optimizer).items():
+            if self.offloads:
+                self.host[name] = size
+            else:
+                tape.put(name, size, ("optimizer_state", name))
+
+    def forward(self, tape: Tape) -> None:
+        """Nothing is gathered or cast."""
+
+    def forward_over(self, tape: Tape) -> None:
+        """Nothing is gathered or cast."""
+
+    def before(self, tape: Tape, unit: str) -> None:
+        """Nothing is gathered."""
+
+    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+        if weight == "head" and ("root", "head") not in {(one.unit, one.name) for one in self.trained}:
+            tape.make("gradient of the tied head", numbers * self.each)  # waits for the embedding's
+            return
+        tape.make(f"gradient of {weight}", numbers * self.each)
+        if weight == "embedding" and "gradient of the tied head" in tape.live:
+            tape.free("gradient of the tied head")
+        if "norm" in weight:
+            self.settle(tape, unit, weight, numbers)
+
+    def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+        if f"gradient of {weight}" in tape.live:
+            tape.free(f"gradient of {weight}")
+            self.take(tape, unit, weight, int(numbers))
+
+    def take(self, tape: Tape, unit: str, weight: str, numbers: int) -> None:
+        """A gradient is complete: it stays."""
+        if not self.held_over:
+            tape.add("gradients", numbers * self.each, self.gradients)
+
+    def after(self, tape: Tape, unit: str) -> None:
+        """Nothing waits for a whole unit."""
+
+    def finish(self, tape: Tape) -> None:
+        """Gradients are copied into one buffer for the all-reduce."""
+        tape.make("flat gradients", min(self.numbers, FALLBACK) * self.each, WORKING)
+        tape.free("flat gradients")
+        self.held_over = True
+
+    def step(self, tape: Tape) -> None:
+        """Gradients become fp32 beside themselves."""
+        tape.make("fp32 gradients", self.numbers * MASTER, ("gradients", "gradients, fp32"))
+        tape.free("fp32 gradients")
+
+
+class Stage1(Engine):
+    """Stage 1: each rank keeps masters and moments of its part of the flat weights.
+
+    Gradients wait, whole, until backward is over; then they go through a bucket of `reduce_bucket_size` numbers, and
+    each rank copies what it owns into a buffer that is made at the first such gradient.
+    """
+
+    stage_number = 1
+
+    def hold(self, tape: Tape) -> None:
+        tape.put("weights", (self.numbers + self.frozen) * self.each, ("parameters", f"weights, {self.dtype}"))
+        self.hold_state(tape, [self.part.numbers])
+        if self.offloads:
+            largest = max(one.numbers for one in self.trained)
+            tape.put("staging", largest * self.each, ("other", "offload staging buffers"))
+            self.host |= {
+                "fp32 gradients": self.part.numbers * MASTER,
+                "staging buffers": (self.part.numbers + largest) * self.each,
+            }
+        self.filled: list[tuple[int, bool]] = []
+
+    @property
+    def partition(self) -> Row:
+        return ("gradients", f"ZeRO-{self.stage_number} gradient partition, {self.dtype}")
+
+    def open_bucket(self, tape: Tape) -> None:
+        buckets = 2 if self.settings.overlap_comm else 1
+        size = self.settings.reduce_bucket_size * self.each * buckets * self.settings.contiguous_gradients
+        tape.put("bucket", size, ("other", f"ZeRO-{self.stage_number} bucket"))
+        tape.look()
+
+    def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+        """The first gradient opens the bucket."""
+        if "bucket" not in tape.live:
+            self.open_bucket(tape)
+        super().settle(tape, unit, weight, numbers)
+
+    def fill(self, tape: Tape, one: Weight) -> None:
+        """Put a gradient in the bucket; one that is larger than the bucket is reduced where it is."""
+        room = self.settings.reduce_bucket_size if self.settings.contiguous_gradients else 0
+        if sum(numbers for numbers, _ in self.filled) + one.numbers > self.settings.reduce_bucket_size:
+            self.flush(tape)
+        if one.numbers > room:
+            tape.put(f"loose {len(self.filled)}", one.numbers * self.each, self.gradients)
+            tape.look()
+        self.filled.append((one.numbers, (one.unit, one.name) in self.part.owned))
+
+    def flush(self, tape: Tape) -> None:
+        """Reduce the bucket, and copy what this rank owns out of it."""
+        if any(owned for _, owned in self.filled) and "partition" not in tape.live and not self.offloads:
+            tape.make("partition", self.part.whole * self.each, self.partition)
+        tape.free(*[name for name in tape.live if name.startswith("loose")])
+        self.filled = []
+
+    def finish(self, tape: Tape) -> None:
+        if self.recipe.accumulation > 1 and not self.held_over:
+            self.held_over = True
+            return
+        self.held_over = True
+        for one in self.trained:
+            tape.add("gradients", -one.numbers * self.each, self.gradients)
+            self.fill(tape, one)
+        self.flush(tape)
+        tape.free("bucket", "gradients")
+
+    def step(self, tape: Tape) -> None:
+        """The part's gradients are laid end to end, then made fp32; then only the fp32 ones are left."""
+        if self.offloads:
+            return
+        flat = self.part.numbers * self.each
+        tape.make("flat gradients", flat, STEPPING)
+        tape.make("fp32 gradients", self.part.numbers * MASTER, ("gradients", "gradients, fp32"))
+        tape.free("flat gradients", "partition", "fp32 gradients")
+
+
+class Stage2(Stage1):
+    """Stage 2: gradients go through the bucket during backward, and only those of the own part stay."""
+
+    stage_number = 2
+
+    def take(self, tape: Tape, unit: str, weight: str, numbers: int) -> None:
+        self.fill(tape, Weight(unit, weight, numbers))
+
+    def finish(self, tape: Tape) -> None:
+        self.flush(tape)
+        tape.free("bucket")
+        if self.recipe.accumulation > 1 and "partition" in tape.live and not self.held_over:
+            tape.free("partition")
+            tape.put("accumulated", self.part.numbers * self.each, self.partition)
+        self.held_over = True
+
+
+def zero_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:
+    """Return the planned bytes of the fullest GPU under DeepSpeed, at forward's end, in backward and in the step.
+
+    Args:
+        shape: the model.
+        recipe: `method` zero0 to zero3; `deepspeed` holds settings that differ from DeepSpeed's defaults.
+        where: not asked: DeepSpeed's tensors are the same on every card.
+    """
+    ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
+    stages = [Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last) for first, last in ends]
+    return max((play(stage, shape, recipe) for stage in stages), key=lambda moments: highest(moments).total)
+
+
+def engine_for(
+    recipe: Recipe, shape: ModelShape, weights: list[Weight], frozen: int, everything: list[Weight] | None = None
+) -> Engine:
+    """Make the fullest rank's engine: of stage 1 the first, of stage 2 the last, which has its gradients first."""
+    from mgpu_lab.planner.zero3 import Stage3  # noqa: PLC0415 - stage 3 is made of this room's parts
+
+    number = int(recipe.method.removeprefix("zero"))
+    settings = zero_settings(recipe.deepspeed, number, shape)
+    if number == 3:  # noqa: PLR2004 - a stage's number
+        return Stage3(recipe, settings, weights, everything or weights)
+    rank = recipe.shards - 1 if number == 2 else 0  # noqa: PLR2004 - a stage's number
+    return (Engine, Stage1, Stage2)[number](recipe, settings, weights, frozen, rank)
+
+
+def play(stage: Stage, shape: ModelShape, recipe: Recipe) -> Moments:
+    """Play one step of a pipeline's stage on a tape."""
+    engine = engine_for(recipe, shape, registered(stage), 0)
+    tape = Tape()
+    return played(Backward(shape, recipe, engine, tape), engine, tape, stage)
+
+
+def played(backward: Backward, engine: Engine, tape: Tape, stage: Stage) -> Moments:
+    """Play a step with this engine, of up to two micro-batches: from the second on all are alike."""
+    recipe = engine.recipe
+    engine.hold(tape)
+    if not stage.shape.learned_positions:
+        tape.put("rotary", stage.shape.head_size * ROTARY, ("buffers", "buffers, fp32"))
+    best: dict[str, PlannedMemory] = {}
+    for _ in range(min(2, recipe.accumulation)):
+        tape.start()
+        backward.forward(stage.layers, head=stage.last)
+        forward = tape.memory("forward's end", source=SOURCE)
+        tape.start()
+        backward.run(stage.layers, head=stage.last, embedding=stage.first)
+        engine.finish(tape)
+        for moment in (forward, tape.memory("backward", source=SOURCE)):
+            best[moment.moment] = highest([moment, best.get(moment.moment, moment)])
+    tape.start()
+    engine.step(tape)
+    host = tuple(PlannedRow("host", name, size, SOURCE) for name, size in engine.host.items())
+    moments = (*best.values(), tape.memory("step", source=SOURCE))
+    return tuple(replace(moment, host_rows=host) for moment in moments)
