@@ -34,6 +34,10 @@ _HOMES = {
     "plan_training": "planner.training",
     "plan_table": "planner.plan_table",
     "plan_view": "notebook.planner_view",
+    "plan_inference": "planner.inference",
+    "trace_training": "planner.tracing",
+    "check_rig": "planner.rig",
+    "compare_cost": "planner.cost",
     "HARDWARE": "planner.hardware",
     "Machine": "planner.machines",
 }

@@ -75,7 +75,9 @@ class Stage3(Engine):
 
     def gather(self, tape: Tape, key: tuple[str, str]) -> None:
         if key in self.everything and key not in self.stay and f"gathered {key}" not in tape.live:
-            tape.make(f"gathered {key}", self.shard(self.everything[key]) * self.recipe.shards * self.each, self.gathered)
+            tape.make(
+                f"gathered {key}", self.shard(self.everything[key]) * self.recipe.shards * self.each, self.gathered
+            )
 
     def prefetch(self, tape: Tape, place: int) -> None:
         """Gather ahead, in backward's order, what is not there yet."""
