@@ -93,7 +93,7 @@ class CostComparison:
         """Draw the three costs over utilisation; no pyplot is needed."""
         from mgpu_lab.planner.cost_plot import figure_of
 
-        return figure_of(self)
+        return figure_of(self.terms, self.machine, self.summary)
 
     def __repr__(self) -> str:
         """Write both tables as text."""
