@@ -24,7 +24,7 @@ COLOURS = {
     "kv_cache": "#f9e27d",
     "activations": "#ffadad",
     "other": "#d9d9d9",
-    "overhead": "#ffffff",
+    "overhead": "#b0b0b0",
 }
 LEAST_PERCENT = 6  # a narrower part of a bar shows no letter
 _BOX_STYLE = (

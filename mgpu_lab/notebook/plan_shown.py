@@ -63,7 +63,8 @@ class PlanShown:
         if table is None:
             return ""
         rests = table.assumptions().html() if self.details else ""
-        return f'<div style="overflow-x:auto;font-variant-numeric:tabular-nums">{table.table().html()}{rests}</div>'
+        style = "overflow-x:auto;margin-top:8px;font-variant-numeric:tabular-nums"
+        return f'<div style="{style}">{table.table().html()}{rests}</div>'
 
     def _cost(self) -> str:
         if self.plan is None or self.price.usd_per_gpu_hour is None:

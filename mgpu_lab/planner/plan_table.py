@@ -19,6 +19,7 @@ from mgpu_lab.wire.errors import UsageError
 GROUPS = ("verdict", *ORDER, "tensors", "overhead", "peak", "traffic", "time", "speed", "cost")
 ABSENT = "-"
 BAR_PX = (360, 200)  # the width of a full bar: one plan, more plans
+GAP = "padding-left:1.5em"
 FONT = "font-variant-numeric:tabular-nums"
 
 
@@ -65,9 +66,9 @@ class PlanTable:
         """Return the table of all lines."""
         biggest = max(max(plan.peak_bytes, plan.capacity_bytes or 0) for plan in self.plans)
         columns = [lines(plan, self.price, biggest) for plan in self.plans]
-        texts = [{(line.group, line.label): line.text for line in column} for column in columns]
+        cells = [{(line.group, line.label): Cell(line.text, style=GAP) for line in column} for column in columns]
         rows: list[Sequence[str | Cell] | Band] = [
-            [_label(line), *(text.get((line.group, line.label), ABSENT) for text in texts)]
+            [_label(line), *(cell.get((line.group, line.label), ABSENT) for cell in cells)]
             for line in _all(columns)
             if self.details or line.look != "part"
         ]
@@ -114,10 +115,10 @@ class PlanTable:
         return [f"plan {number}" for number in range(1, len(self.plans) + 1)]
 
     def _about(self) -> list[str]:
-        return [
-            f"{title(plan) + ', ' if head != title(plan) else ''}{settings_text(settings(plan))}"
-            for plan, head in zip(self.plans, self._heads(), strict=True)
-        ]
+        pairs = zip(self.plans, self._heads(), strict=True)
+        named = ([title(plan)] if head != title(plan) else [] for plan, head in pairs)
+        known = (settings_text(settings(plan)) for plan in self.plans)
+        return [", ".join(filter(None, (*name, values))) for name, values in zip(named, known, strict=True)]
 
     def _caption(self) -> Cell:
         about = [f"{head}: {text}" for head, text in zip(self._heads(), self._about(), strict=True)]

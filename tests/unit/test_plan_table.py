@@ -9,7 +9,7 @@ import pytest
 from shown import Parsed
 from stub_plans import CPU, GIB, RTX, UNKNOWN_TIME, inference_plan, training_plan
 
-from mgpu_lab.planner.memory import PlannedMemory
+from mgpu_lab.planner.memory import PlannedMemory, PlannedRow
 from mgpu_lab.planner.plan_plot import HATCHES, plan_plot
 from mgpu_lab.planner.plan_table import PlanTable, plan_table
 from mgpu_lab.wire.errors import UsageError
@@ -116,6 +116,13 @@ def test_a_plan_of_inference_has_lines_of_its_own():
     assert (
         labels.index("parameters") < labels.index("gradients") < labels.index("kv cache") < labels.index("activations")
     )
+
+
+def test_a_small_row_of_a_large_plan_is_not_rounded_away():
+    plan = training_plan()
+    row = PlannedRow("optimizer_state", "step counters", 1164)
+    moment = replace(plan.memory, rows=(*plan.memory.rows, row))
+    assert lines(replace(plan, moments=(moment,)).table())["step counters"] == ["1.14 KiB"]
 
 
 def test_small_plans_are_shown_in_their_unit():
