@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.distributed.device_mesh import init_device_mesh
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 from mgpu_lab.course.dividing import Training, trained
@@ -32,6 +32,7 @@ def traced(request: Mapping[str, Any]) -> FollowedStep:
     tensor = request["tensor_parallel"]
     sizes = (request["world_size"] // tensor, tensor)
     mesh = init_device_mesh("cpu", sizes, mesh_dim_names=("dp", "tp"))  # outside the fake mode: it holds real tensors
+    keep_meshes_real()
     with FakeTensorMode(), counting_fakes():
         batches = [
             torch.zeros(request["micro_batch"], request["seq_len"], dtype=torch.long)
@@ -41,6 +42,17 @@ def traced(request: Mapping[str, Any]) -> FollowedStep:
         optimizer_step(training.model, training.optimizer, batches, training.autocast_dtype)
         first = follow(training, batches, ())
         return follow(training, batches, first.numbers)
+
+
+def keep_meshes_real() -> None:
+    """Let FSDP join its mesh with that of tensor parallelism outside the fake mode: a mesh is a tensor of numbers."""
+    join: Any = DeviceMesh._concatenate  # noqa: SLF001
+
+    def outside(meshes: Any) -> Any:
+        with unset_fake_temporarily():
+            return join(meshes)
+
+    DeviceMesh._concatenate = staticmethod(outside)  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def divided(request: Mapping[str, Any], mesh: Any, ids: torch.Tensor) -> Training:
