@@ -1,6 +1,6 @@
 """What a plan's time rests on: numbers with a source, each of which you may replace."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
 from mgpu_lab.planner.compute_time import Rates
@@ -45,6 +45,22 @@ class Assumptions:
                 raise UsageError(f"assumptions: {field.name}=0 would take forever.")
         if self.overlap is not None and self.overlap > 1:
             raise UsageError(f"assumptions: overlap={self.overlap!r} is a share, 1 at most.")
+
+
+def assumptions(given: Assumptions | Mapping[str, float] | None) -> Assumptions:
+    """Return assumptions from a dict that changes single fields.
+
+    Raises:
+        UsageError: there is no such field, or its number cannot be.
+    """
+    if isinstance(given, Assumptions):
+        return given
+    known = [field.name for field in fields(Assumptions)]
+    if given is not None and not isinstance(given, Mapping):
+        raise UsageError(f"assumptions are a dict or Assumptions, not {given!r}.")
+    if unknown := set(given or {}) - set(known):
+        raise UsageError(f"assumptions have no {', '.join(sorted(map(str, unknown)))}. There are {', '.join(known)}.")
+    return Assumptions(**given or {})
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mgpu_lab.planner.assumptions import Assumed, Assumptions, assume, assumed_group, path_rows, rates
+from mgpu_lab.planner.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.generation_time import STARTS_S, STARTS_SOURCE, Pass, generating, prompting
 from mgpu_lab.planner.inference_memory import kv_bytes_per_token, serving_memory
 from mgpu_lab.planner.machines import Machine, machine
@@ -64,6 +65,18 @@ class InferencePlan:
         """Tokens a second of all requests and all replicas, while they generate."""
         each = self.tokens_per_s
         return None if each is None else each * self.serving.batch * self.serving.replicas
+
+    def request_s(self, new_tokens: int) -> float | None:
+        """Return the seconds of a request that generates so many tokens, the first one included.
+
+        Raises:
+            UsageError: fewer than one token.
+        """
+        if isinstance(new_tokens, bool) or not isinstance(new_tokens, int) or new_tokens < 1:
+            raise UsageError(f"new_tokens={new_tokens!r} must be a whole number, 1 or more.")
+        if self.prompt_pass is None or self.token_pass is None:
+            return None
+        return self.prompt_pass.total_s + (new_tokens - 1) * self.token_pass.total_s
 
     @property
     def limits(self) -> str | None:
@@ -137,8 +150,8 @@ def plan_inference(  # noqa: PLR0913 - the ways to serve, by name
             f"pipeline_parallel={how.pipeline_parallel} are {how.cards} cards; {where} has {where.count}."
         )
     refuse_serving(shape, how)
-    given = assumptions if isinstance(assumptions, Assumptions) else Assumptions(**assumptions or {})
-    return _timed(InferencePlan(shape, where, how, serving_memory(shape, how), None, None), given)
+    plan = InferencePlan(shape, where, how, serving_memory(shape, how), None, None)
+    return _timed(plan, assumptions_of(assumptions))
 
 
 def _all_cards(where: Machine, replicas: int, stages: int) -> int:

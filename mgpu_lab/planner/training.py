@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mgpu_lab.planner.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory import PlannedMemory, highest
 from mgpu_lab.planner.plan_table import PlanTable, plan_table
@@ -146,7 +147,7 @@ def plan_training(
     how = Recipe(world_size=where.count, seq_len=seq_len, **recipe)
     refuse_mismatch(shape, how)
     calls = training_calls(shape, how)
-    assumed = assumptions if isinstance(assumptions, Assumptions) else Assumptions(**assumptions or {})
+    assumed = assumptions_of(assumptions)
     return TrainingPlan(
         shape, where, how, training_moments(shape, how, where), calls, step_time(shape, how, where, calls, assumed)
     )
