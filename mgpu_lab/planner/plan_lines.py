@@ -76,6 +76,8 @@ def _memory(plan: Plan, like_bytes: int) -> Iterator[Line]:
     yield line("peak", "peak of one GPU", plan.peak_bytes, "bold")
     yield line("peak", "capacity of one GPU", plan.capacity_bytes, "plain")
     left = None if plan.capacity_bytes is None else plan.capacity_bytes - plan.peak_bytes
+    for row in getattr(memory, "host_rows", ()):  # of offloading
+        yield line("host", f"in the host's memory: {row.name}", row.size_bytes, "plain")
     missing = "missing " if left is not None and left < 0 else ""
     yield Line("peak", "free", missing + memory_text(None if left is None else abs(left), like_bytes))
 

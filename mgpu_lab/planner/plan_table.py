@@ -16,7 +16,7 @@ from mgpu_lab.planner.plans import ORDER, Plan, Price, parts, settings, settings
 from mgpu_lab.tables import Band, Cell, Table
 from mgpu_lab.wire.errors import UsageError
 
-GROUPS = ("verdict", *ORDER, "tensors", "overhead", "peak", "traffic", "time", "speed", "cost")
+GROUPS = ("verdict", *ORDER, "tensors", "overhead", "peak", "host", "traffic", "time", "speed", "cost")
 ABSENT = "-"
 BAR_PX = (360, 200)  # the width of a full bar: one plan, more plans
 GAP = "padding-left:1.5em"

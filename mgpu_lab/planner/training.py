@@ -2,29 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mgpu_lab.planner.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory import PlannedMemory, highest
-from mgpu_lab.planner.plan_table import PlanTable, plan_table
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
 from mgpu_lab.planner.shapes import ModelShape, model_shape
+from mgpu_lab.planner.shown_plan import ShownPlan
 from mgpu_lab.planner.step_time import Assumptions, StepTime, step_time
 from mgpu_lab.planner.traffic import Call, training_calls
 from mgpu_lab.planner.training_memory import training_moments
-from mgpu_lab.tables import Table
 from mgpu_lab.wire.errors import UsageError
-
-if TYPE_CHECKING:
-    from mgpu_lab.planner.plan_plot import PlanFigure
 
 GIB = 1 << 30
 SEQ_LEN = 8192
 
 
 @dataclass(frozen=True, repr=False)
-class TrainingPlan:
+class TrainingPlan(ShownPlan):
     """The plan of one optimizer step, for one GPU (the fullest one: the first pipeline stage's).
 
     `memory` is the moment with the highest peak, `moments` are all of them. `calls` are the collectives of a step by
@@ -95,26 +91,6 @@ class TrainingPlan:
         if self.tokens_per_s is None:
             return None
         return tokens / self.tokens_per_s / 3600 * usd_per_gpu_hour
-
-    def table(self, usd_per_gpu_hour: float | None = None, tokens: float = 1e9) -> PlanTable:
-        """Return the plan as a table, with the cost of so many tokens where a price is given."""
-        return plan_table(self, usd_per_gpu_hour=usd_per_gpu_hour, tokens=tokens)
-
-    def assumptions(self) -> Table:
-        """Return what the plan rests on, each number with its source."""
-        return self.table().assumptions()
-
-    def plot(self) -> "PlanFigure":
-        """Return the peak by category against the capacity, as a matplotlib figure with words."""
-        from mgpu_lab.planner.plan_plot import plan_plot
-
-        return plan_plot(self)
-
-    def __repr__(self) -> str:
-        return repr(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
 
 
 def plan_training(
