@@ -20,36 +20,57 @@ class Training:
     autocast_dtype: Any = None
 
 
+@dataclass(frozen=True)
+class Way:
+    """How to train: "ddp" or "fsdp", what computes ("bf16", "fp16", "fp32"), what the optimizer updates.
+
+    `master` is "fp32", or None for `dtype` itself.
+    """
+
+    method: str
+    dtype: str = "bf16"
+    master: str | None = "fp32"
+    checkpointing: Mode = "none"
+
+    @property
+    def dtypes(self) -> tuple[Any, Any]:
+        """What computes, and what the optimizer updates."""
+        import torch
+
+        known = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+        return known[self.dtype], known[self.master or self.dtype]
+
+    @property
+    def autocast_dtype(self) -> Any:
+        """The dtype for `torch.autocast`: DDP has no mixed precision of its own."""
+        computed, updated = self.dtypes
+        return computed if self.method == "ddp" and computed != updated else None
+
+
 def trained(
     make_model: Callable[[Any], Any],
-    method: str,
-    *,
+    way: Way,
     data_mesh: Any = None,
     tensor_mesh: Any = None,
-    dtype: str = "bf16",
-    master: str | None = "fp32",
-    checkpointing: Mode = "none",
     ddp: Callable[[Any, Any], Any] | None = None,
 ) -> Training:
-    """Make a model and divide it: tensor parallelism first, where there is a mesh for it, then "ddp" or "fsdp".
+    """Make a model and divide it: tensor parallelism first, where there is a mesh for it, then DDP or FSDP.
 
-    `make_model(dtype)` returns a Transformers decoder. `dtype` ("bf16", "fp16", "fp32") computes, `master` ("fp32", or
-    None for `dtype`) is what the optimizer updates. A mesh of one rank, or None, divides nothing; FSDP is applied all
-    the same, for its mixed precision. `ddp` takes the place of `with_ddp`.
+    `make_model(dtype)` returns a Transformers decoder. A mesh of one rank, or None, divides nothing; FSDP is applied
+    all the same, for its mixed precision. `ddp` takes the place of `with_ddp`.
     """
     import torch
 
-    dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    computed, updated = dtypes[dtype], dtypes[master or dtype]
+    computed, updated = way.dtypes
     model = make_model(updated).train()
-    checkpoint_layers(model, checkpointing)
+    checkpoint_layers(model, way.checkpointing)
     if tensor_mesh is not None and tensor_mesh.size() > 1:
         model = with_tensor_parallel(model, tensor_mesh)
-    if method == "fsdp":
-        model = with_fsdp(model, data_mesh, *((computed, torch.float32) if dtype != "fp32" else ()))
+    if way.method == "fsdp":
+        model = with_fsdp(model, data_mesh, *((computed, torch.float32) if way.dtype != "fp32" else ()))
     elif data_mesh is not None and data_mesh.size() > 1:
         model = (ddp or with_ddp)(model, data_mesh.get_group())
-    return Training(model, adamw(model), computed if method == "ddp" and computed != updated else None)
+    return Training(model, adamw(model), way.autocast_dtype)
 
 
 def with_ddp(model: Any, group: Any = None) -> Any:
@@ -91,7 +112,10 @@ def with_tensor_parallel(model: Any, mesh: Any) -> Any:
 
     refuse_uneven(model.config, mesh.size())
     whole = Replicate()
-    by_name = {"input_kwarg_layouts": {"hidden_states": whole}, "desired_input_kwarg_layouts": {"hidden_states": whole}}
+    by_name: dict[str, Any] = {
+        "input_kwarg_layouts": {"hidden_states": whole},
+        "desired_input_kwarg_layouts": {"hidden_states": whole},
+    }
     plan: dict[str, Any] = {
         "self_attn": PrepareModuleInput(**by_name),
         "mlp": PrepareModuleInput(input_layouts=whole, desired_input_layouts=whole),

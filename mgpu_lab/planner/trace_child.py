@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from mgpu_lab.course.dividing import Training, trained
+from mgpu_lab.course.dividing import Training, Way, trained
 from mgpu_lab.course.training_step import FollowedStep, followed_step, forward, optimizer_step
 from mgpu_lab.ledger.storages import counting_fakes
 from mgpu_lab.planner.trace_ddp import with_fake_ddp
@@ -46,30 +46,23 @@ def traced(request: Mapping[str, Any]) -> FollowedStep:
 
 def keep_meshes_real() -> None:
     """Let FSDP join its mesh with that of tensor parallelism outside the fake mode: a mesh is a tensor of numbers."""
-    join: Any = DeviceMesh._concatenate  # noqa: SLF001
+    kind: Any = DeviceMesh
+    join = kind._concatenate  # noqa: SLF001
 
     def outside(meshes: Any) -> Any:
         with unset_fake_temporarily():
             return join(meshes)
 
-    DeviceMesh._concatenate = staticmethod(outside)  # type: ignore[method-assign]  # noqa: SLF001
+    kind._concatenate = staticmethod(outside)  # noqa: SLF001
 
 
 def divided(request: Mapping[str, Any], mesh: Any, ids: torch.Tensor) -> Training:
-    names = ("dtype", "master", "checkpointing")
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(request["dtype"]) if request["master"] else None
+    way = Way(*(request[name] for name in ("method", "dtype", "master", "checkpointing")))
 
     def one_step(model: Any) -> None:
-        forward(model, ids, dtype).backward()
+        forward(model, ids, way.autocast_dtype).backward()
 
-    return trained(
-        maker(request["model"]),
-        request["method"],
-        data_mesh=mesh["dp"],
-        tensor_mesh=mesh["tp"],
-        ddp=with_fake_ddp(one_step),
-        **{name: request[name] for name in names},
-    )
+    return trained(maker(request["model"]), way, mesh["dp"], mesh["tp"], with_fake_ddp(one_step))
 
 
 def follow(training: Training, batches: list[torch.Tensor], asked_at: Any) -> FollowedStep:

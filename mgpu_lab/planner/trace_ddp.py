@@ -46,13 +46,13 @@ def with_fake_ddp(one_step: Callable[[Any], None]) -> Callable[[Any, Any], Any]:
 
 
 def wrapped(model: Any, group: Any) -> Any:
-    ddp = DistributedDataParallel(model, process_group=group, init_sync=False)
+    ddp: Any = DistributedDataParallel(model, process_group=group, init_sync=False)
     ddp.register_comm_hook(group, averaged)
     ddp.reducer = NoRebuilding(ddp.reducer)
     return ddp
 
 
-def averaged(group: Any, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:
+def averaged(group: Any, bucket: dist.GradBucket) -> torch.futures.Future[torch.Tensor]:  # type: ignore[name-defined]
     """Do what DDP does by default: divide a bucket by the ranks and add up."""
     tensor = bucket.buffer().div_(group.size())
     dist.all_reduce(tensor, group=group)
@@ -78,15 +78,16 @@ def order_of_gradients(trained: Sequence[Any], one_step: Callable[[], None]) -> 
 @contextmanager
 def buckets_of(trained: Sequence[Any], order: Sequence[int]) -> Iterator[None]:
     """Make DDP take the buckets that its C++ would make of this order (`Reducer::rebuild_buckets`)."""
-    assign: Any = dist._compute_bucket_assignment_by_size  # type: ignore[attr-defined]  # noqa: SLF001
+    module: Any = dist
+    assign = module._compute_bucket_assignment_by_size  # noqa: SLF001
     caps = [FIRST_MIB * MIB, CAP_MIB * MIB]
     buckets, limits = assign([trained[number] for number in order], caps, [False] * len(order), list(order))
 
     def in_this_order(*_: Any) -> Any:
         return buckets[::-1], limits[::-1]  # DDP turns them round
 
-    dist._compute_bucket_assignment_by_size = in_this_order  # type: ignore[attr-defined]  # noqa: SLF001
+    module._compute_bucket_assignment_by_size = in_this_order  # noqa: SLF001
     try:
         yield
     finally:
-        dist._compute_bucket_assignment_by_size = assign  # type: ignore[attr-defined]  # noqa: SLF001
+        module._compute_bucket_assignment_by_size = assign  # noqa: SLF001

@@ -18,7 +18,8 @@ def maker(model: Mapping[str, Any]) -> Callable[[torch.dtype], Any]:
     def make(dtype: torch.dtype) -> Any:
         from transformers import AutoModelForCausalLM
 
-        return AutoModelForCausalLM.from_config(config, dtype=dtype)
+        kinds: Any = AutoModelForCausalLM
+        return kinds.from_config(config, dtype=dtype)
 
     return make
 
@@ -37,7 +38,8 @@ def config_of(shape: Mapping[str, Any]) -> Any:
         sizes = {"n_layer": shape["layers"], "n_embd": shape["width"], "n_head": shape["heads"]}
         sizes |= {"n_positions": shape["context"], "n_inner": shape["intermediate"], "vocab_size": shape["vocabulary"]}
         return GPT2Config(**sizes, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, use_cache=False)
-    return (Qwen2Config if shape["qkv_bias"] else LlamaConfig)(
+    kind: Any = Qwen2Config if shape["qkv_bias"] else LlamaConfig
+    return kind(
         num_hidden_layers=shape["layers"],
         hidden_size=shape["width"],
         intermediate_size=shape["intermediate"],

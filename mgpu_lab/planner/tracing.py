@@ -1,4 +1,4 @@
-"""`trace_training`: run the real training code for one rank without its tensors' bytes, and count what it holds and sends.
+"""`trace_training`: run one rank's real training code without its tensors' bytes, and count what it holds and sends.
 
 The code runs in a child process, since this one loads no torch: PyTorch's fake process group and FakeTensorMode in
 place of ranks and memory, the Transformers model, DDP, FSDP2 or `parallelize_module`, AdamW, and the memory ledger's
@@ -72,7 +72,8 @@ def trace_training(
     """
     how = checked(world_size, seq_len, recipe)
     if callable(model):
-        shape, asked = None, {"factory": importable(model)}
+        shape = None
+        asked: dict[str, Any] = {"factory": importable(model)}
     else:
         shape = model_shape(model)
         refuse_mismatch(shape, how)

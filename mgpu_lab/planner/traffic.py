@@ -62,7 +62,7 @@ def data_parallel_calls(shape: ModelShape, recipe: Recipe, weights: Sequence[Par
 
 
 def ddp_calls(shape: ModelShape, recipe: Recipe, weights: Sequence[Parameter]) -> Iterator[Call]:
-    """All-reduce gradients once a step, in their own dtype; broadcast the rotary frequencies before the first forward."""
+    """All-reduce gradients once a step, in their own dtype; broadcast rotary frequencies before the first forward."""
     number = FP32 if recipe.master or recipe.adapter else recipe.bytes
     buckets = ddp_buckets(each.numbers * number for each in reversed(weights) if each.trained)
     yield Call("dp", "all_reduce", len(buckets), sum(buckets), source=DDP)
