@@ -120,6 +120,7 @@ class Tracker(TorchDispatchMode):
             return NotImplemented  # a DTensor runs its local operations, which come by here
         for storage in _storages((args, kwargs)):
             self.adopt(storage, INPUT)
+            self.mark_bucket(storage)
         out = func(*args, **(kwargs or {}))
         phase = self.phase()
         for storage in _storages(out):
@@ -163,6 +164,15 @@ class Tracker(TorchDispatchMode):
                 one.fallback = SENT
                 one.owner = bucket if backward and self.subject.is_ddp else None
 
+    def mark_bucket(self, storage: torch.UntypedStorage) -> None:
+        """In DDP's backward, what was made out of sight and is first seen here is a bucket."""
+        one = self.tracked.get(id(storage))
+        if not self.bucket_sizes or one is None or one.owner is not None or one.fallback is not INPUT:
+            return
+        backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
+        if backward and storage.nbytes() <= sum(self.bucket_sizes):
+            one.owner = ("gradients" if self.bucket_views else "other", BUCKETS)
+
     def measure(self, owners: Owners | None = None) -> None:
         """Add up what is alive, if it may be more than ever; at a new maximum remember it."""
         total = self.total() if self.at_most > self.most_bytes else 0
@@ -176,8 +186,8 @@ class Tracker(TorchDispatchMode):
             self.find_owners(self.subject.owners())
 
     def total(self) -> int:
-        """Add up what is alive, and let go of what is not."""
-        total = 0
+        """Add up what is alive, buckets not yet seen among it, and let go of what is not."""
+        total = seen = 0
         for ident, one in list(self.tracked.items()):
             storage = one.storage()
             if storage is None:
@@ -185,6 +195,8 @@ class Tracker(TorchDispatchMode):
                 continue
             one.size_bytes = storage.nbytes()
             total += one.size_bytes * one.counts
+            seen += one.size_bytes if one.owner is not None and one.owner[1] == BUCKETS else 0
+        total += max(0, sum(self.bucket_sizes) - seen)
         self.at_most = total
         return total
 

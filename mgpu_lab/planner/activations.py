@@ -10,10 +10,11 @@ from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
 
 WIDE = 4  # bytes of fp32
+TOKEN = 8  # bytes of a token's number
 SOURCE = "transformers 5.23 models/llama/modeling_llama.py; torch derivatives.yaml"
 # Selective checkpointing keeps what attention returns and what every second matrix product does, in the order in which
 # a layer calls them: q, v, gate, down (torchtitan's policy, see `checkpointing`).
-SELECTED = ("queries made", "values made", "attention output", "log-sum-exp", "gate", "down made")
+SELECTED = ("queries made", "values", "attention output", "log-sum-exp", "gate", "down made")
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,7 @@ def checkpointed(shape: ModelShape, recipe: Recipe) -> tuple[Saved, ...]:
         return layer_saved(shape, recipe)
     kept = [Saved("layer input", of.width, of.residual)]
     if recipe.checkpointing == "selective":
-        made = [Saved("queries made", of.queries, of.compute), Saved("values made", of.keys, of.compute)]
-        made.append(Saved("down made", of.width, of.compute))
+        made = [Saved("queries made", of.queries, of.compute), Saved("down made", of.width, of.compute)]
         every = [*made, *layer_saved(shape, recipe)]
         kept += [one for one in every if one.name in SELECTED]
     return tuple(kept)
@@ -145,7 +145,11 @@ def logits_saved(shape: ModelShape, recipe: Recipe) -> tuple[Saved, ...]:
     return (Saved("logits", of.vocabulary, of.compute), *wide)
 
 
-def once_bytes(shape: ModelShape, recipe: Recipe) -> int:
-    """Return bytes kept once a micro-batch: cosine and sine of each position, token numbers and labels."""
-    rotary = 0 if shape.learned_positions else 2 * recipe.seq_len * shape.head_size * sizes(shape, recipe).residual
-    return rotary + 2 * 8 * recipe.tokens
+def rotary_bytes(shape: ModelShape, recipe: Recipe) -> int:
+    """Return bytes of cosine and sine, which all layers keep; they are made without autograd."""
+    return 0 if shape.learned_positions else 2 * recipe.seq_len * shape.head_size * sizes(shape, recipe).residual
+
+
+def labels_bytes(recipe: Recipe) -> int:
+    """Return bytes of the shifted labels (int64)."""
+    return TOKEN * recipe.tokens

@@ -14,14 +14,15 @@ from mgpu_lab.planner.activations import (
     autocast,
     checkpointed,
     head_saved,
+    labels_bytes,
     layer_saved,
     logits_saved,
-    once_bytes,
+    rotary_bytes,
     sizes,
 )
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.tape import KEPT, Tape
+from mgpu_lab.planner.tape import KEPT, LOOSE, WORKING, Tape
 
 
 class Weights(Protocol):
@@ -98,15 +99,16 @@ class Backward:
 
     def forward(self, layers: int, *, head: bool = True) -> None:
         """Forward to the loss."""
-        self.tape.put("once", once_bytes(self.shape, self.recipe), KEPT)
+        self.tape.put("rotary table", rotary_bytes(self.shape, self.recipe), LOOSE)
         size = sum(one.size_bytes(self.recipe.tokens) for one in self.kept)
         for layer in range(layers):
             self.tape.put(f"layer {layer}", size, KEPT)
         self.weights.forward(self.tape)
         self.tape.look()
         if head:
+            self.tape.put("labels", labels_bytes(self.recipe))
             self.keep(head_saved(self.shape, self.recipe))
-            self.keep(logits_saved(self.shape, self.recipe), ("activations", "forward and backward"))
+            self.keep(logits_saved(self.shape, self.recipe), WORKING)
             self.tape.free(*[one.name for one in logits_saved(self.shape, self.recipe)])
         self.weights.forward_over(self.tape)
 
@@ -124,6 +126,7 @@ class Backward:
         wide, tape = self.recipe.tokens * self.of.vocabulary * WIDE, self.tape
         self.unit = "root"
         tape.make("loss gradient", wide)
+        tape.free("labels")
         tape.make("logits gradient, fp32", wide)
         tape.free("loss gradient", "log-softmax")
         if self.of.compute < WIDE:
@@ -214,10 +217,12 @@ class Backward:
     def recompute(self) -> None:
         """What checkpointing let go is made again; the layer's input stands in for fp32's norm input."""
         self.keep(self.kept)
-        have = {one.name for one in self.kept} | ({"attention norm input"} if not self.of.widens else set())
+        have = {one.name for one in self.kept} | (set() if self.of.widens else {"attention norm input"})
         if not self.of.widens:
             self.tape.put("attention norm input", 0)
-        self.keep([one for one in self.saved if one.name not in have], ("activations", "forward and backward"))
+        if "queries made" in have:  # they are rotated again, and nobody keeps them then
+            self.tape.free("queries made")
+        self.keep([one for one in self.saved if one.name not in have], WORKING)
 
     def mlp(self) -> None:
         tape, inner = self.tape, self.inner
@@ -281,7 +286,7 @@ class Backward:
         """The embedding's gradient is dense."""
         self.unit = "root"
         self.weights.gradient(self.tape, "root", "embedding", self.shape.embedding)
-        self.tape.free("stream gradient", "once")
+        self.tape.free("stream gradient", "rotary table")
         self.weights.settle(self.tape, "root", "embedding", self.shape.embedding)
         self.weights.after(self.tape, "root")
 
@@ -296,5 +301,5 @@ class Backward:
         if embedding:
             self.embedding()
         else:
-            self.tape.free("stream gradient", "once")
+            self.tape.free("stream gradient", "rotary table")
             self.weights.after(self.tape, "root")

@@ -9,6 +9,8 @@ Row = tuple[str, str]  # category, name
 KEPT: Row = ("activations", "kept for backward")
 WORKING: Row = ("activations", "forward and backward")
 STEPPING: Row = ("other", "temporary in the optimizer's step")
+LOOSE: Row = ("other", "made without autograd")
+BEFORE: Row = ("other", "from before the block")
 SENT: Row = ("other", "communication buffers")
 
 

@@ -2,12 +2,13 @@
 
 import importlib
 
+from mgpu_lab.planner.activations import TOKEN
 from mgpu_lab.planner.backward import Backward
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.memory import PlannedMemory, highest
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.tape import KEPT, Tape
+from mgpu_lab.planner.tape import BEFORE, KEPT, Tape
 from mgpu_lab.planner.weights import Sharded, Stage, Whole
 
 Moments = tuple[PlannedMemory, ...]
@@ -31,6 +32,7 @@ def play(stage: Stage, shape: ModelShape, recipe: Recipe) -> Moments:
     tape = Tape()
     weights = (Sharded if recipe.method == "fsdp" else Whole)(stage, recipe)
     weights.hold(tape)
+    tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
     backward = Backward(shape, recipe, weights, tape)
     in_flight = min(recipe.pipeline_parallel, recipe.accumulation) if stage.first else 1
     size = sum(one.size_bytes(recipe.tokens) for one in backward.kept) * stage.layers

@@ -5,10 +5,9 @@ from mgpu_lab.planner.backward import layer_weights
 from mgpu_lab.planner.optimizers import state_bytes
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.tape import SENT, STEPPING, WORKING, Row, Tape
+from mgpu_lab.planner.tape import SENT, Row, Tape
 
 NAMES = {4: "fp32", 2: "bf16"}
-GATHERED: Row = ("parameters", "gathered weights, bf16")
 
 
 class Stage:
@@ -52,6 +51,7 @@ class Whole:
         self.each = WIDE if recipe.master == "fp32" or recipe.dtype == "fp32" else recipe.bytes
         self.cast = autocast(recipe)
         self.dtype = NAMES[self.each] if recipe.dtype != "fp16" or self.each == WIDE else "fp16"
+        self.row: Row = ("parameters", f"gathered weights, {recipe.dtype}")
         self.held_over = False  # whether gradients of an earlier micro-batch are there
 
     def hold(self, tape: Tape) -> None:
@@ -141,18 +141,27 @@ class Sharded(Whole):
         return self.stage.numbers(unit) * self.recipe.bytes
 
     def forward(self, tape: Tape) -> None:
-        tape.put("gathered root", self.gathered("root"), GATHERED)
+        """The root stays gathered; what the last all-gather wrote into waits for the next one."""
+        tape.put("gathered root", self.gathered("root"), self.row)
+        tape.put("last all-gather", self.gathered(str(self.stage.layers - 1)), SENT)
 
     def forward_over(self, tape: Tape) -> None:
         """The root stays gathered from forward to backward."""
 
     def before(self, tape: Tape, unit: str) -> None:
-        for one in (unit, str(int(unit) - 1)):
-            if one in self.stage.units and f"gathered {one}" not in tape.live:
-                tape.make(f"gathered {one}", self.gathered(one), GATHERED)
+        """Gather into a buffer, copy out of it; then the next layer's buffer fills while this one computes."""
+        if "last all-gather" in tape.live:
+            tape.free("last all-gather")
+        if f"all-gather {unit}" not in tape.live:
+            tape.make(f"all-gather {unit}", self.gathered(unit), SENT)
+        tape.make(f"gathered {unit}", self.gathered(unit), self.row)
+        tape.free(f"all-gather {unit}")
+        following = str(int(unit) - 1)
+        if following in self.stage.units:
+            tape.make(f"all-gather {following}", self.gathered(following), SENT)
 
     def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
-        tape.add(f"gradients of {unit}", numbers * self.recipe.bytes, WORKING)
+        tape.add(f"gradients of {unit}", numbers * self.recipe.bytes, ("gradients", f"gradients, {self.recipe.dtype}"))
 
     def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
         """Nothing: gradients wait for the others of their unit."""
@@ -177,4 +186,4 @@ def is_matrix(weight: str) -> bool:
     return "norm" not in weight and weight not in ("embedding", "positions")
 
 
-__all__ = ["STEPPING", "Sharded", "Stage", "Whole"]
+__all__ = ["Sharded", "Stage", "Whole"]
