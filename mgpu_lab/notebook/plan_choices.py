@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
 from mgpu_lab.planner.hardware import HARDWARE
+from mgpu_lab.planner.inference import plan_inference
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.plans import Plan, Price, setting
 from mgpu_lab.planner.recipe import CHOICES, COUNTS, Recipe
+from mgpu_lab.planner.serving import Cache, Weights
 from mgpu_lab.planner.training import plan_training
 from mgpu_lab.wire.errors import UsageError
 
 JOBS = ("training", "inference")
 LENGTHS = tuple(1 << power for power in range(9, 18))
-WEIGHTS = ("bf16", "fp16", "fp32", "fp8", "int8", "nf4", "int4")
-CACHES = ("bf16", "fp16", "fp32", "fp8")
 RANKS = (1, 2, 4, 8, 16, 32)
 MOST = 1 << 20  # what a number field takes
 
@@ -93,14 +92,14 @@ def _word(value: object) -> object:
 
 TRAINING = tuple(_training(name) for name in LABELS)
 INFERENCE = (
-    Control("weights", "weights", "bf16", WEIGHTS),
+    Control("weights", "weights", "bf16", get_args(Weights)),
     Control("batch", "requests at once", 1),
     Control("context", "context", 4096, LENGTHS),
     Control("prompt", "of it, prompt", choices=LENGTHS, auto="all of it"),
     Control("tensor_parallel", "tensor parallel", choices=RANKS, auto="all that is left"),
     Control("pipeline_parallel", "pipeline parallel", 1),
     Control("replicas", "replicas", 1),
-    Control("kv", "KV cache in", choices=CACHES, auto="as the weights"),
+    Control("kv", "KV cache in", choices=get_args(Cache), auto="as the weights"),
 )
 
 
@@ -138,8 +137,7 @@ class Chosen:
         settings: dict[str, Any] = {name: setting(name, value) for name, value in self._given()}
         if self.job == "training":
             return plan_training(self.model, self.machine(), **settings)
-        found: Plan = import_module("mgpu_lab.planner.inference").plan_inference(self.model, self.machine(), **settings)
-        return found
+        return plan_inference(self.model, self.machine(), **settings)
 
     def price(self) -> Price:
         """Return the price; an empty field is one that nobody gave.

@@ -6,20 +6,21 @@ Exit status: 0 where the plan fits, 1 where it does not or its card's memory is 
 import argparse
 import json
 from dataclasses import fields
-from importlib import import_module
-from typing import Any
+from typing import Any, get_args
 
+from mgpu_lab.planner.inference import plan_inference
 from mgpu_lab.planner.plan_data import plan_data
 from mgpu_lab.planner.plan_table import plan_table
 from mgpu_lab.planner.plans import Price, setting
 from mgpu_lab.planner.recipe import CHOICES, COUNTS, Recipe
+from mgpu_lab.planner.serving import Cache, Weights
 from mgpu_lab.planner.shapes import presets
 from mgpu_lab.planner.training import plan_training
 from mgpu_lab.wire.errors import UsageError
 
 SERVING = {
-    "weights": "number format of the weights: bf16, fp16, fp32, fp8, int8, nf4, int4",
-    "kv": "number format of keys and values: bf16, fp16, fp32, fp8 (usual: as the weights, or bf16)",
+    "weights": f"number format of the weights: {', '.join(get_args(Weights))}",
+    "kv": f"number format of keys and values: {', '.join(get_args(Cache))} (usual: as the weights, or bf16)",
     "batch": "requests that a replica generates at once",
     "context": "tokens of each request in the cache",
     "prompt": "of these, the tokens of the prompt",
@@ -48,17 +49,14 @@ def run(options: argparse.Namespace) -> int:
     """Plan, print, and return the exit status."""
     price = Price(options.usd_per_gpu_hour, options.tokens)
     settings = _settings(options)
-    plan = _planner(inference=options.inference)(options.model, options.machine, **settings)
+    planner: Any = plan_inference if options.inference else plan_training
+    plan = planner(options.model, options.machine, **settings)
     if options.json:
         print(json.dumps(plan_data(plan, price), indent=1))
     else:
         table = plan_table(plan, usd_per_gpu_hour=price.usd_per_gpu_hour, tokens=price.tokens)
         print(table, *([f"\n{table.assumptions()}"] if options.sources else []), sep="\n")
     return 0 if plan.fits else 1
-
-
-def _planner(*, inference: bool) -> Any:
-    return import_module("mgpu_lab.planner.inference").plan_inference if inference else plan_training
 
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:
@@ -75,11 +73,17 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     training, serving = parser.add_argument_group("training"), parser.add_argument_group("inference")
     for field in fields(Recipe):
         if field.name != "world_size":
-            number = {"type": int, "metavar": "N"} if field.name in COUNTS else {"metavar": "WORD"}
-            training.add_argument(_flag(field.name), help=_help(field.name, field.default), **number)
+            training.add_argument(_flag(field.name), help=_help(field.name, field.default), **_kind(field.name))
     for name, about in SERVING.items():
         number = {"metavar": "WORD"} if name in ("weights", "kv") else {"type": int, "metavar": "N"}
         serving.add_argument(_flag(name), help=about, **number)
+
+
+def _kind(name: str) -> dict[str, Any]:
+    """Say how a setting is given: as a number, as a word, or, where it has settings of its own, as JSON."""
+    if name in COUNTS:
+        return {"type": int, "metavar": "N"}
+    return {"metavar": "WORD"} if name in CHOICES else {"type": json.loads, "metavar": "JSON"}
 
 
 def _help(name: str, usual: object) -> str:

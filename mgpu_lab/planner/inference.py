@@ -12,6 +12,7 @@ from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory import PlannedMemory
 from mgpu_lab.planner.serving import Cache, Serving, Weights, refuse_serving
 from mgpu_lab.planner.shapes import ModelShape, model_shape
+from mgpu_lab.planner.shown_plan import ShownPlan
 from mgpu_lab.wire.errors import UsageError
 
 GIB = 1 << 30
@@ -19,8 +20,8 @@ CONTEXT = 4096
 USABLE = 0.9  # vLLM's gpu_memory_utilization, by default (docs.vllm.ai, engine arguments, read 2026-11-28)
 
 
-@dataclass(frozen=True)
-class InferencePlan:
+@dataclass(frozen=True, repr=False)
+class InferencePlan(ShownPlan):
     """The plan of serving a model, for one GPU (the fullest one) and one replica where nothing else is said.
 
     `memory` has the ledger's categories and `kv_cache`. `prompt_pass` and `token_pass` are the parts of a prompt's and

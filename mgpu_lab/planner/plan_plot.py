@@ -1,14 +1,12 @@
 """The picture of plans: a stacked bar for each against the capacity of one GPU. Hatches tell what colours do."""
 
-import base64
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from matplotlib.patches import Patch
 
 from mgpu_lab.bars import COLOURS, words
-from mgpu_lab.figures import SpokenFigure
+from mgpu_lab.figures import DescribedFigure
 from mgpu_lab.planner.amounts import MEMORY_UNITS, fits_text, memory_text
 from mgpu_lab.planner.plan_table import PlanTable
 from mgpu_lab.planner.plans import Plan, categories, parts
@@ -18,14 +16,10 @@ HEIGHT = 0.55  # of a bar; the next one begins at 1
 LABELS = {"overhead": "outside tensors"}
 
 
-class PlanFigure(SpokenFigure):
-    """The figure; it shows itself with its alternative text, and JupyterLab gives none to a plain image."""
+class PlanFigure(DescribedFigure):
+    """The figure of plans; `summary` says in words what it shows."""
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        image = f"data:image/png;base64,{base64.b64encode(self.png()).decode()}"
-        style = "max-width:100%;background:#fff"
-        html = f'<img class="mgpu-plan" style="{style}" alt="{escape(self.summary)}" src="{image}">'
-        return {"text/html": html, "text/plain": self.summary}
+    css_class = "mgpu-plan"
 
 
 def plan_plot(*plans: Plan, names: Sequence[str] = ()) -> PlanFigure:

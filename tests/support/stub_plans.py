@@ -1,9 +1,7 @@
 """Plans made by hand, so that what shows them can be tried without the arithmetic; and that arithmetic replaced."""
 
 import datetime as dt
-import sys
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import Any
 
 from mgpu_lab.planner.hardware import HARDWARE, Card
@@ -112,7 +110,8 @@ def replace_arithmetic(monkeypatch):
     """Have `plan_training` give these bytes, calls and times: activations grow with the batch."""
     monkeypatch.setitem(vars(HARDWARE), "cards", {each.name: each for each in CARDS})
     monkeypatch.setitem(vars(HARDWARE), "prices", {})
-    monkeypatch.setitem(sys.modules, "mgpu_lab.planner.inference", SimpleNamespace(plan_inference=inference_plan))
+    for place in ("planner.command", "notebook.plan_choices"):
+        monkeypatch.setattr(f"mgpu_lab.{place}.plan_inference", inference_plan)
     home = "mgpu_lab.planner.training"
     monkeypatch.setattr(f"{home}.training_moments", lambda _, how, __: moments(how.tokens / 1024))
     monkeypatch.setattr(f"{home}.training_calls", lambda *_: CALLS)

@@ -62,13 +62,14 @@ def test_json_holds_bytes_and_null_for_unknown(capsys):
 SETTINGS = {
     "method": "zero3", "adapter": "lora", "micro_batch": 2, "seq_len": 1024, "accumulation": 4, "dtype": "fp16",
     "master": None, "checkpointing": "full", "optimizer": "sgd", "lora_rank": 8, "tensor_parallel": 2,
-    "pipeline_parallel": 2, "offload": "cpu",
+    "pipeline_parallel": 2, "offload": "cpu", "deepspeed": {"overlap_comm": False},
 }  # fmt: skip
 
 
 def test_every_setting_of_a_recipe_can_be_given(capsys):
     assert {*SETTINGS, "world_size"} == {field.name for field in fields(Recipe)}
-    words = [word for name, value in SETTINGS.items() for word in (f"--{name.replace('_', '-')}", str(value).lower())]
+    texts = {name: json.dumps(value) if name == "deepspeed" else str(value).lower() for name, value in SETTINGS.items()}
+    words = [word for name, text in texts.items() for word in (f"--{name.replace('_', '-')}", text)]
     _, out, _ = run(capsys, "llama-3.1-8b", "8x H100-SXM-80GB", "--json", *words)
     assert json.loads(out)["settings"] == {"world_size": 8, **SETTINGS}
 

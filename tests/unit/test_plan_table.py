@@ -125,6 +125,13 @@ def test_a_small_row_of_a_large_plan_is_not_rounded_away():
     assert lines(replace(plan, moments=(moment,)).table())["step counters"] == ["1.14 KiB"]
 
 
+def test_what_offloading_keeps_on_the_host_is_a_row_of_its_own():
+    plan = training_plan()
+    moment = replace(plan.memory, host_rows=(PlannedRow("optimizer_state", "two moments", 8 * GIB),))
+    shown = lines(replace(plan, moments=(moment,)).table())
+    assert (shown["in the host's memory: two moments"], shown["peak of one GPU"]) == (["8.00 GiB"], ["46.50 GiB"])
+
+
 def test_small_plans_are_shown_in_their_unit():
     small = training_plan(CPU, 2, activations_gib=0.0)
     rows = tuple(replace(row, size_bytes=row.size_bytes >> 12) for row in small.memory.rows)
