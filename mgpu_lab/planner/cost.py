@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UTILISATION = tuple(tenth / 10 for tenth in range(11))
 YOURS = "yours"
+COSTS_OF_OWNING = ("rest_usd", "rest_watts", "idle_watts", "monthly_usd", "interest")
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,17 @@ class CostComparison:
             words = (
                 f"Over {time}, buying {self.machine} is cheaper than renting from {self.break_even:.0%} utilisation on."
             )
-        return f"{words} Most of what owning costs: {self.dominates} ({share:.0%})."
+        words += f" Most of what owning costs: {self.dominates} ({share:.0%})."
+        return (
+            f"{words} Owning costs more than this: {', '.join(self.left_out)} are not given."
+            if self.left_out
+            else words
+        )
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What owning costs besides, and was counted as 0 because it was not given."""
+        return tuple(name for name in COSTS_OF_OWNING if self.sources[name] == SAID[name])
 
     def table(self) -> Table:
         """Return the costs by utilisation, in USD."""
@@ -116,8 +127,8 @@ def compare_cost(
         machine_or_name: "8x H100-SXM-80GB", or a `Machine`.
         utilisation: shares of all hours in which the cards work, from 0 to 1.
         hardware: the table with prices and watts.
-        terms: the fields of `Terms`. Not given: `usd_per_gpu_hour` and `card_usd` are the cheapest of the hardware
-            table, `card_watts` is the card's own; `usd_per_kwh` has no default; what else is left out counts as 0.
+        terms: the fields of `Terms`. Not given: `usd_per_gpu_hour`, `card_usd` and `usd_per_kwh` are the cheapest of
+            the hardware table, `card_watts` is the card's own; what else is left out counts as 0.
 
     Raises:
         UsageError: an unknown card or term, no price or watts in the table and none given, figures that cannot be.
@@ -141,23 +152,27 @@ def _row(terms: Terms, share: float) -> CostRow:
 def _of_the_table(where: Machine, hardware: Hardware, given: Mapping[str, float]) -> dict[str, tuple[float, str]]:
     """Return prices and watts that the caller did not give, each with its source."""
     card, found = where.card, {}
-    for name, kind in (("usd_per_gpu_hour", "rent"), ("card_usd", "buy")):
+    prices = (
+        ("usd_per_gpu_hour", card.name, "rent"),
+        ("card_usd", card.name, "buy"),
+        ("usd_per_kwh", "", "electricity"),
+    )
+    for name, what, kind in prices:
         if name not in given:
-            found[name] = _cheapest(hardware, card.name, kind, name)
+            found[name] = _cheapest(hardware, what, kind, name)
     if "card_watts" not in given:
         if card.watts is None:
             raise UsageError(f"The hardware table does not know the watts of {card.name}; pass card_watts=...")
-        found["card_watts"] = (float(card.watts), f"hardware table, {card.checked}: {card.source}")
-    if "usd_per_kwh" not in given:
-        raise UsageError("What does a kilowatt-hour cost you? Pass usd_per_kwh=...")
+        found["card_watts"] = (float(card.watts), f"hardware table, card {card.name!r}")
     return found
 
 
 def _cheapest(hardware: Hardware, card: str, kind: str, name: str) -> tuple[float, str]:
     for price in hardware.asked(card, kind):
         if price.usd is not None:
-            return price.usd, f"hardware table, {price.name}, {price.checked}: {price.source}"
-    raise UsageError(f"The hardware table has no price to {kind} {card}; pass {name}=...")
+            return price.usd, f"hardware table, price {price.name!r}. {price.notes}".rstrip()
+    what = f"to {kind} {card}" if card else f"of {kind}"
+    raise UsageError(f"The hardware table has no price {what}; pass {name}=...")
 
 
 def _shares(given: float | Iterable[float]) -> Iterator[float]:

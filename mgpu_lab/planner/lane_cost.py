@@ -9,9 +9,6 @@ from mgpu_lab.planner.step_time import Assumptions
 from mgpu_lab.planner.training import TrainingPlan, plan_training
 
 FULL = 16  # lanes of a full slot
-# 1e9 bytes a second, lane and direction: the specification's rate less the encoding (8b/10b up to generation 2,
-# 128b/130b from 3, flits of 256 bytes with 242 used in 6). Packet headers come off that, too.
-LANE_GBPS = {1: 0.25, 2: 0.5, 3: 128 / 130, 4: 2 * 128 / 130, 5: 4 * 128 / 130, 6: 8 * 242 / 256}
 
 
 @dataclass(frozen=True)

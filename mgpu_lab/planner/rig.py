@@ -1,7 +1,7 @@
 """`check_rig`: whether cards, board, supply, outlet and case go together, before anything is bought."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mgpu_lab.planner.hardware import HARDWARE, Board, Outlet, Supply
@@ -106,7 +106,9 @@ def _job(
         raise UsageError(f"check_rig has no option {', '.join(sorted(recipe))}, unless a model is named.")
     if plan is not None and plan.machine.count != len(rig.cards):
         raise UsageError(f"The plan is for {plan.machine}; this rig has {len(rig.cards)} cards.")
-    return plan if model is None else plan_training(model, rig.pace, assumptions=assumptions, **recipe)
+    if plan is not None:
+        return replace(plan, machine=rig.on_board(plan.machine))
+    return None if model is None else plan_training(model, rig.on_board(rig.pace), assumptions=assumptions, **recipe)
 
 
 def _job_rows(job: TrainingPlan | None) -> Iterator[Row]:

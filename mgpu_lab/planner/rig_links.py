@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mgpu_lab.planner.machines import Machine
+from mgpu_lab.planner.machines import BRIDGE, Machine
 from mgpu_lab.planner.rig_parts import Rig
 from mgpu_lab.reports import Row
 
@@ -25,8 +25,10 @@ def link_rows(rig: Rig) -> Iterator[Row]:
 
 
 def _joined(kind: Machine) -> bool:
-    """Whether NVLink joins all of them."""
-    return kind.nvlink is not False and bool(kind.card.nvlink_gbps) and kind.card.nvlink_cards >= kind.count
+    """Whether NVLink joins all of them; a bridge is bought apart, and is there if the machine says so."""
+    cards = kind.card.nvlink_cards
+    wanted = cards > BRIDGE if kind.nvlink is None else kind.nvlink
+    return wanted and bool(kind.card.nvlink_gbps) and cards >= kind.count
 
 
 def _nvlink(kind: Machine) -> Row:
@@ -37,6 +39,9 @@ def _nvlink(kind: Machine) -> Row:
     if card.nvlink_cards == 0:
         reason = "the hardware table does not say how many cards it joins"
         return Row(SECTION, name, rate, "unknown", reason, "Look with `nvidia-smi topo -m`.")
+    if card.nvlink_cards <= BRIDGE and kind.nvlink is None:
+        found = f"none without a bridge, which joins {card.nvlink_cards} cards at {rate}"
+        return Row(SECTION, name, found, "ok", remedy="With bridges, pass a `Machine` with nvlink=True.")
     if card.nvlink_cards < kind.count:
         reason = f"a bridge joins {card.nvlink_cards} cards; all {kind.count} together wait for PCIe"
         remedy = "Keep what talks most (tensor parallel) inside a bridged group."

@@ -53,6 +53,17 @@ class Rig:
     def __str__(self) -> str:
         return " + ".join(map(str, self.kinds))
 
+    def slot_generation(self, card: Card) -> int | None:
+        """Return the PCIe generation that this card and the board have in common; None where either is unknown."""
+        generations = [card.pcie_generation, *([self.board.pcie_generation] if self.board else [])]
+        known = [each for each in generations if each is not None]
+        return min(known) if len(known) == len(generations) else None
+
+    def on_board(self, where: Machine) -> Machine:
+        """Return a machine whose cards run no faster over PCIe than this board's slots do."""
+        slower = self.slot_generation(where.card) or where.card.pcie_generation
+        return where.with_(card=replace(where.card, pcie_generation=slower))
+
     @property
     def pace(self) -> Machine:
         """All cards as if each were the weakest in everything: what a synchronous job gets from mixed cards."""
@@ -72,8 +83,9 @@ class Rig:
             peer_access=False if any(card.peer_access is False for card in cards) else None,
             nvlink_gbps=None,
             nvlink_cards=0,
+            nvlink_link="",
         )
-        return replace(first, card=weakest, count=len(self.cards), name="")
+        return replace(first, card=weakest, count=len(self.cards), nvlink=None, name="")
 
 
 def kinds_of(cards: str | Machine | Sequence[str | Machine]) -> tuple[Machine, ...]:

@@ -22,6 +22,7 @@ def power_rows(rig: Rig) -> Iterator[Row]:
     if rig.in_slots:
         yield _cables(rig)
     yield _at_the_wall(rig, loads)
+    yield from _volts(rig)
 
 
 def _sustained(rig: Rig, loads: Sequence[Load]) -> Row:
@@ -138,3 +139,17 @@ def _at_the_wall(rig: Rig, loads: Sequence[Load]) -> Row:
     if status == "unknown":
         return Row(SECTION, name, found, status, "the rest's watts or the supply's efficiency is not known", _REST)
     return Row(SECTION, name, found, status)
+
+
+def _volts(rig: Rig) -> Iterator[Row]:
+    """Judge whether the outlet has the volts at which a supply gives its full power."""
+    for at, supply in enumerate(rig.supplies):
+        outlet = rig.outlets[min(at, len(rig.outlets) - 1)] if rig.outlets else None
+        if supply.minimum_volts is None or outlet is None or outlet.volts is None:
+            continue
+        name, found = f"volts, {supply.name}", f"{outlet.volts:g} V at {outlet.name}"
+        if outlet.volts >= supply.minimum_volts:
+            yield Row(SECTION, name, found, "ok")
+        else:
+            reason = f"it gives its {supply.watts or 0:,} W from {supply.minimum_volts} V on, and less here"
+            yield Row(SECTION, name, found, "warn", reason, "Use an outlet of 208 to 240 V, or count on less.")

@@ -1,10 +1,10 @@
 """Judges whether the cards of a rig find slots wide enough on the board, and how many lanes each then has."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise, permutations
 
-from mgpu_lab.planner.hardware import Board
-from mgpu_lab.planner.lane_cost import FULL, LANE_GBPS, LaneCost
+from mgpu_lab.planner.hardware import PCIE_GBPS, Board, link_rate_gbps
+from mgpu_lab.planner.lane_cost import FULL, LaneCost
 from mgpu_lab.planner.rig_parts import Rig
 from mgpu_lab.reports import Row, Status
 
@@ -110,10 +110,25 @@ def _judged(rig: Rig, lanes: Sequence[int], found: str, cost: LaneCost | None) -
     return Row(SECTION, "PCIe lanes", found, "warn", reason, remedy)
 
 
-def _behind_the_chipset(board: Board | None, lanes: Iterable[int]) -> str:
+def _behind_the_chipset(board: Board | None, lanes: Sequence[int]) -> str:
+    if behind := chipset_slots(board, lanes):
+        words = "the last slot is" if behind == 1 else f"the last {behind} slots are"
+        return f"{words} behind the chipset, whose one narrow way to the CPU drives, network and USB use, too"
     if board is None or board.cpu_lanes is None or sum(lanes) <= board.cpu_lanes:
         return ""
     return f"the slots have more lanes than the CPU's {board.cpu_lanes}: some share theirs behind a chipset or a switch"
+
+
+def chipset_slots(board: Board | None, lanes: Sequence[int]) -> int:
+    """Return how many of the last slots have their lanes from the chipset, by how many lanes it gives."""
+    left = board.chipset_lanes if board else 0
+    behind = 0
+    for each in reversed(lanes):
+        left -= each
+        if left < 0:
+            break
+        behind += 1
+    return behind
 
 
 def lanes_of(rig: Rig) -> tuple[int, ...] | None:
@@ -125,10 +140,13 @@ def lanes_of(rig: Rig) -> tuple[int, ...] | None:
 
 
 def _rate(rig: Rig, lanes: int) -> str:
-    """Write the rate of the narrowest slot; computed from the generation that card and board have in common."""
-    generations = [card.pcie_generation for card in rig.cards]
-    generations += [rig.board.pcie_generation] if rig.board else []
+    """Write the rate of the narrowest slot, computed from the generation that all cards and the board have in common.
+
+    Slots behind a chipset may be of an older generation than the board's first.
+    """
+    generations = [rig.slot_generation(card) for card in rig.cards]
     known = [each for each in generations if each is not None]
-    if not known or len(known) < len(generations):
+    if len(known) < len(generations) or min(known) not in PCIE_GBPS:
         return ""
-    return f"; computed: {LANE_GBPS[min(known)] * lanes:.3g} GB/s per direction at generation {min(known)}"
+    most = "at most " if chipset_slots(rig.board, lanes_of(rig) or ()) else ""
+    return f"; computed: {most}{link_rate_gbps(min(known), lanes):.3g} GB/s per direction at generation {min(known)}"

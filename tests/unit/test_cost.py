@@ -22,11 +22,15 @@ PRICES = [
     Price("other", **ROW, card="Other", kind="rent", usd=1.0),
     Price("shop", **ROW, card="Card", kind="buy", usd=10_000.0),
     Price("unknown", **ROW, card="Card", kind="buy"),
+    Price("night", **ROW, kind="electricity", usd=0.1, notes="At night."),
 ]
 TABLE = Hardware({"Card": CARD}, {}, {}, {}, {}, {price.name: price for price in PRICES})
 FOUR = Machine(CARD, 4)
 # Four cards for a year of 8760 hours, at 1 USD a kWh, in a building that draws what the machine draws.
 TERMS = Terms(cards=4, months=12, usd_per_gpu_hour=2.0, card_usd=10_000.0, usd_per_kwh=1.0, card_watts=500.0, pue=1.0)
+
+
+NOTHING_ELSE = dict.fromkeys(("rest_usd", "rest_watts", "idle_watts", "monthly_usd", "interest"), 0)
 
 
 def compared(**terms):
@@ -113,6 +117,11 @@ def test_a_higher_figure_makes_owning_no_cheaper(name):
         assert (more.break_even or math.inf) >= (terms.break_even or 0.0)
 
 
+def test_a_hybrids_cards_wait_on_their_share_of_the_idle_watts():
+    idle = replace(TERMS, idle_watts=400.0)  # 100 W a card
+    assert idle.hybrid_usd(0.3) - TERMS.hybrid_usd(0.3) == pytest.approx(8760 * 0.1 * (1 - 0.6 - 0.6 / 3.4 * 0.4))
+
+
 def test_a_higher_rent_makes_buying_pay_sooner():
     shares = [replace(TERMS, usd_per_gpu_hour=usd).break_even for usd in (1.0, 2.0, 4.0, 8.0)]
     assert shares[0] is None
@@ -131,9 +140,12 @@ def test_break_even_by_hand(fixed, running, rent, share):
 def test_prices_and_watts_come_from_the_table_and_say_so():
     result = compared()
     assert (result.terms.usd_per_gpu_hour, result.terms.card_usd, result.terms.card_watts) == (2.0, 10_000.0, 500.0)
-    assert result.sources["usd_per_gpu_hour"] == "hardware table, cheap, 2026-11-28: made for this test"
-    assert result.sources["card_watts"] == "hardware table, 2026-11-28: made for this test"
+    assert result.sources["usd_per_gpu_hour"] == "hardware table, price 'cheap'."
+    assert result.sources["card_watts"] == "hardware table, card 'Card'"
     assert result.sources["usd_per_kwh"] == "yours"
+    assert compare_cost(FOUR, hardware=TABLE).terms.usd_per_kwh == 0.1
+    said = "hardware table, price 'night'. At night."
+    assert compare_cost(FOUR, hardware=TABLE).sources["usd_per_kwh"] == said
     assert result.sources["monthly_usd"] == "not given: counted as 0"
     assert compare_cost(FOUR, hardware=TABLE, usd_per_kwh=1.0).sources["pue"].endswith("Uptime Institute")
     assert compared(usd_per_gpu_hour=9.0).sources["usd_per_gpu_hour"] == "yours"
@@ -141,11 +153,14 @@ def test_prices_and_watts_come_from_the_table_and_say_so():
 
 
 def test_the_result_says_when_to_buy_and_what_decides():
-    result = compared(utilisation=[0, 0.5, 1])
+    result = compared(utilisation=[0, 0.5, 1], **NOTHING_ELSE)
     assert [(row.utilisation, row.cheapest) for row in result.rows] == [(0, "rent"), (0.5, "hybrid"), (1, "buy")]
     assert result.summary == (
         "Over 12 months, buying 4x Card is cheaper than renting from 76% utilisation on. "
         "Most of what owning costs: cards (75%)."
+    )
+    assert compared(rest_usd=0, monthly_usd=0).summary.endswith(
+        "Owning costs more than this; not given: rest_watts, idle_watts, interest."
     )
     assert compared(usd_per_kwh=9.0, usd_per_gpu_hour=6.0).dominates == "electricity"
     never = compared(usd_per_gpu_hour=0.5)
@@ -213,7 +228,14 @@ def test_what_no_source_says_must_be_given():
     assert compare_cost(strange, hardware=empty, **given).terms.cards == 2
     for name in given:
         rest = {other: value for other, value in given.items() if other != name}
-        with pytest.raises(UsageError, match=f"pass {name}=|Pass {name}="):
+        with pytest.raises(UsageError, match=f"pass {name}="):
             compare_cost(strange, hardware=empty, **rest)
     with pytest.raises(UsageError, match="no card 'RTX-9090'"):
         compare_cost("RTX-9090", **given)
+
+
+def test_a_machine_of_the_table_is_compared_without_any_figure():
+    result = compare_cost("8x H100-SXM-80GB")
+    assert 0 < result.break_even < 1
+    assert result.dominates == "cards"
+    assert all(said.startswith("hardware table") for name, said in result.sources.items() if name.startswith("usd"))

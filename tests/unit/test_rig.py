@@ -79,6 +79,7 @@ CHANGES = {  # one change of the good rig; the rows that change with it
     "no lanes in a slot": ({"board": replace(BOARD, lanes={2: (16, 0)})}, {"PCIe lanes": "fail"}),
     "lanes unknown": ({"board": replace(BOARD, lanes={3: (16, 8, 8)})}, {"PCIe lanes": "unknown"}),
     "behind a chipset": ({"board": replace(BOARD, cpu_lanes=24)}, {"PCIe lanes": "warn"}),
+    "behind a chipset, as its maker says": ({"board": replace(BOARD, chipset_lanes=16)}, {"PCIe lanes": "warn"}),
     "weak supply": ({"supply": replace(SUPPLY, watts=1199)}, {"watts, all the time": "fail"}),
     "just enough": ({"supply": replace(SUPPLY, watts=1200)}, {}),
     "stiff supply": ({"supply": replace(SUPPLY, watts=1499, excursion=1.0)}, {"watts, for a moment": "fail"}),
@@ -132,6 +133,25 @@ def test_numbers_are_those_that_one_computes_by_hand():
     assert airflow_m3_per_h(1206.0, 10.0) == pytest.approx(360.0)  # 3600 * 1206 / (1206 * 10)
 
 
+def test_a_slot_behind_the_chipset_is_named_and_its_rate_is_at_most():
+    board = replace(BOARD, lanes={2: (16, 4), 3: (16, 4, 1)}, chipset_lanes=5, cpu_lanes=24)
+    two = only(check_rig(machine(GAMER), **{**GOOD, "board": board}), "PCIe lanes")
+    assert two.found == "x16, x4; computed: at most 7.88 GB/s per direction at generation 4"
+    assert two.reason.startswith("the last slot is behind the chipset")
+    three = only(check_rig(machine(GAMER, 3), **{**GOOD, "board": board}), "PCIe lanes")
+    assert three.reason.startswith("the last 2 slots are behind the chipset")
+    assert "chipset" not in only(check_rig(machine(GAMER), **GOOD), "PCIe lanes").reason
+
+
+def test_a_supply_may_want_more_volts_than_the_outlet_has():
+    wants = replace(SUPPLY, minimum_volts=200)
+    low = Outlet("low", **ROW, **US, amperes=30.0)
+    assert only(check_rig(machine(GAMER), **{**GOOD, "supply": wants}), "volts").status == "ok"
+    assert only(check_rig(machine(GAMER), **{**GOOD, "supply": wants, "outlet": low}), "volts").status == "warn"
+    one_each = {"supply": [SUPPLY, wants], "outlet": [low, OUTLET]}
+    assert only(check_rig(machine(GAMER), **{**GOOD, **one_each}), "volts").status == "ok"
+
+
 def test_a_lower_bound_is_called_so():
     assert only(check_rig(machine(GAMER), **{**GOOD, "rest_watts": None}), "watts, all").found.startswith(
         "at least 900 W"
@@ -182,12 +202,16 @@ def test_modules_of_a_baseboard_take_no_slot():
 
 def test_a_bridge_joins_two_cards_and_not_four():
     bridged = replace(GAMER, nvlink_gbps=56.0, nvlink_cards=2)
-    assert only(check_rig(machine(bridged)), "NVLink").status == "ok"
-    assert not check_rig(machine(bridged)).find("peer access")
-    assert only(check_rig(machine(bridged, 4)), "NVLink").status == "warn"
-    assert only(check_rig(machine(bridged, 4)), "peer access").status == "warn"
-    assert only(check_rig(machine(bridged, nvlink=False)), "NVLink").found.startswith("none")
-    assert only(check_rig(machine(replace(bridged, nvlink_cards=0))), "NVLink").status == "unknown"
+    none = check_rig(machine(bridged))
+    assert only(none, "NVLink").found == "none without a bridge, which joins 2 cards at 56 GB/s per direction"
+    assert only(none, "peer access").status == "warn"
+    both = check_rig(machine(bridged, nvlink=True))
+    assert only(both, "NVLink").found == "56 GB/s per direction"
+    assert not both.find("peer access")
+    four = check_rig(machine(bridged, 4, nvlink=True))
+    assert [only(four, name).status for name in ("NVLink", "peer access")] == ["warn", "warn"]
+    assert only(check_rig(machine(bridged, nvlink=False)), "NVLink").found.startswith("none: ")
+    assert only(check_rig(machine(replace(bridged, nvlink_cards=0), nvlink=True)), "NVLink").status == "unknown"
 
 
 def test_one_card_talks_to_no_other():
@@ -278,6 +302,21 @@ def test_with_a_job_lanes_are_judged_by_what_they_cost(monkeypatch):
     assert only(cheap, "PCIe lanes").status == "ok"
 
 
+def test_a_board_of_an_older_generation_slows_the_job_with_any_lanes():
+    asked = []
+    old = replace(BOARD, pcie_generation=3, lanes={2: (8, 8)})
+
+    def again(plan, lanes, **_):
+        asked.append((plan.machine.card.pcie_generation, lanes))
+        return LaneCost(lanes, 1.0, 1.0, 0.0, 0.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rig_module, "lane_cost", again)
+        for board in (old, replace(BOARD, lanes={2: (8, 8)})):
+            check_rig(machine(GAMER), **{**GOOD, "board": board}, plan=FakePlan(machine(GAMER)))
+    assert asked == [(3, 8), (4, 8)]  # the card's is 4
+
+
 def test_a_job_that_does_not_fit_is_a_failure():
     plan = replace(FakePlan(machine(GAMER)), peak_bytes=30 << 30, fits=False)
     assert only(check_rig(machine(GAMER), plan=plan), "memory").status == "fail"
@@ -344,3 +383,19 @@ def test_the_report_looks_like_that_of_a_setup_verification():
 def test_every_card_of_the_table_can_be_judged():
     for name in HARDWARE:
         assert repr(check_rig(f"2x {name}", case="server")).startswith(f"Rig: 2x {name}")
+
+
+def test_a_rig_of_the_table_that_works_and_one_that_does_not():
+    parts = {"case": "open", "rest_watts": 300}
+    works = check_rig(
+        "2x RTX-4090", board="ASUS Pro WS WRX90E-SAGE SE", supply="ATX3-1600", outlet="US 240 V 20 A", **parts
+    )
+    assert works.ok
+    assert only(works, "PCIe lanes").found == "x16, x16; computed: 31.5 GB/s per direction at generation 4"
+    fails = check_rig(
+        "4x RTX-4090", board="ASUS ProArt X870E-Creator WiFi", supply="ATX3-1600", outlet="US 120 V 15 A", **parts
+    )
+    assert {row.name for row in fails.of("fail")} == {"PCIe lanes", "watts, all the time", "watts at the wall"}
+    assert only(check_rig("2x L40S", case="tower"), "cooling").status == "fail"
+    assert only(check_rig("2x RTX-3090"), "NVLink").found.startswith("none without a bridge")
+    assert only(check_rig("8x H100-SXM-80GB"), "NVLink").status == "ok"
