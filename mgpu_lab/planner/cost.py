@@ -74,11 +74,9 @@ class CostComparison:
                 f"Over {time}, buying {self.machine} is cheaper than renting from {self.break_even:.0%} utilisation on."
             )
         words += f" Most of what owning costs: {self.dominates} ({share:.0%})."
-        return (
-            f"{words} Owning costs more than this: {', '.join(self.left_out)} are not given."
-            if self.left_out
-            else words
-        )
+        if not self.left_out:
+            return words
+        return f"{words} Owning costs more than this; not given: {', '.join(self.left_out)}."
 
     @property
     def left_out(self) -> tuple[str, ...]:

@@ -137,7 +137,12 @@ def _at_the_wall(rig: Rig, loads: Sequence[Load]) -> Row:
         remedy = "Use a stronger circuit, a second supply on another circuit, or a lower power limit."
         return Row(SECTION, name, found, status, reason, remedy)
     if status == "unknown":
-        return Row(SECTION, name, found, status, "the rest's watts or the supply's efficiency is not known", _REST)
+        if loads[0].complete:
+            reason = "the supply's efficiency is not known" if rig.supplies else "no supply is named"
+            return Row(
+                SECTION, name, found, status, reason, "Pass a `Supply` with its efficiency, by its 80 PLUS grade."
+            )
+        return Row(SECTION, name, found, status, "a card's watts, or the rest's, are not known", _REST)
     return Row(SECTION, name, found, status)
 
 
@@ -147,7 +152,7 @@ def _volts(rig: Rig) -> Iterator[Row]:
         outlet = rig.outlets[min(at, len(rig.outlets) - 1)] if rig.outlets else None
         if supply.minimum_volts is None or outlet is None or outlet.volts is None:
             continue
-        name, found = f"volts, {supply.name}", f"{outlet.volts:g} V at {outlet.name}"
+        name, found = "volts", f"{outlet.volts:g} V at {outlet.name} for {supply.name}"
         if outlet.volts >= supply.minimum_volts:
             yield Row(SECTION, name, found, "ok")
         else:
