@@ -9,9 +9,14 @@ from mgpu_lab.planner.link_time import Group, Path, group
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.wire.errors import UsageError
 
-FITTED = "fitted to this project's calibration runs, see docs; 2026-11-28"
+FITTED = "fitted to this project's calibration runs (docs), which 0.5 to 0.9 fit as well; 2026-11-28"
 YOURS = "your assumption"
-OVERLAP = Share("communication that can hide, share that does", 0.9, FITTED)
+OVERLAP = Share("communication that can hide, share that does", 0.7, FITTED)
+HOST_US = Share(
+    "microseconds of the CPU for each of PyTorch's calls",
+    12.0,
+    "jiahuanglin.xyz/all_lessons/gpu_kernel_serving/18_pytorch_to_kernel.html: 5 to 25; read 2026-11-28",
+)
 PASSES = Share("passes of activations through memory, times PyTorch's own", 1.0, "compute_time.py counts them")
 
 
@@ -19,11 +24,12 @@ PASSES = Share("passes of activations through memory, times PyTorch's own", 1.0,
 class Assumptions:
     """What a step's time rests on: every field may be replaced; None is the sourced number that `assumed` names.
 
-    `mfu` replaces the roofline by one number: the share of the dense FLOP/s that forward and backward reach,
-    recomputed work included. `matmul` and `attention` are shares of the dense FLOP/s, `memory` and `link` shares of
-    the rated bandwidths, `overlap` that of the communication that can hide that does. `latency_us` is a hop's.
-    `passes` is how often activations move through memory, over the least that fused kernels need. `host_adam` is
-    parameters a second that the cores of a host update.
+    `mfu` replaces the roofline by one number: the share of the dense FLOP/s that forward and backward reach, recomputed
+    work included. Else `matmul` and `attention` are shares of the dense FLOP/s, `memory` one of the rated bandwidth;
+    `passes` is how often activations move through memory, over what PyTorch's own kernels need (about 0.3 where they
+    are fused); `host_us` is what the CPU takes for each call of PyTorch (0 where a CUDA graph is replayed). `link` is a
+    share of the links' rates, `latency_us` a step's time, `overlap` the share of the communication that can hide that
+    does. `host_adam` is how many parameters a second the cores of a host update.
     """
 
     mfu: float | None = None
@@ -34,6 +40,7 @@ class Assumptions:
     link: float | None = None
     latency_us: float | None = None
     passes: float | None = None
+    host_us: float | None = None
     host_adam: float | None = None
 
     def __post_init__(self) -> None:
@@ -41,7 +48,7 @@ class Assumptions:
             value = getattr(self, field.name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
                 raise UsageError(f"assumptions: {field.name}={value!r} must be a number, 0 or more.")
-            if value == 0 and field.name not in ("overlap", "latency_us", "passes"):
+            if value == 0 and field.name not in ("overlap", "latency_us", "passes", "host_us"):
                 raise UsageError(f"assumptions: {field.name}=0 would take forever.")
         if self.overlap is not None and self.overlap > 1:
             raise UsageError(f"assumptions: overlap={self.overlap!r} is a share, 1 at most.")
@@ -72,12 +79,13 @@ class Assumed:
     memory: Share
     overlap: Share
     passes: Share
+    host_us: Share
     link: float | None
     latency_us: float | None
 
     @property
     def stated(self) -> tuple[tuple[str, float, str], ...]:
-        return rows((self.matmul, self.attention, self.memory, self.passes, self.overlap))
+        return rows((self.matmul, self.attention, self.memory, self.passes, self.host_us, self.overlap))
 
 
 def rows(shares: Iterable[Share]) -> tuple[tuple[str, float, str], ...]:
@@ -103,6 +111,7 @@ def assume(where: Machine, dtype: str, given: Assumptions) -> Assumed:
         memory=_or(given.memory, memory_share(where.card)),
         overlap=_or(given.overlap, OVERLAP),
         passes=_or(given.passes, PASSES),
+        host_us=_or(given.host_us, HOST_US),
         link=given.link,
         latency_us=given.latency_us,
     )
@@ -129,11 +138,11 @@ def _yours(known: Path | None, rated_gbps: float | None, assumed: Assumed) -> Pa
 
 
 def dense_flops(where: Machine, dtype: str) -> float | None:
-    """Return operations a second that the card is rated for; fp16 counts as bf16 where only one is known."""
+    """Return operations a second that the card is rated for; fp16's are bf16's where only those are known."""
     if where.tflops is not None:
         return where.tflops * 1e12
     known = where.card.tflops
-    found = known.get(dtype) or known.get({"fp16": "bf16", "bf16": "fp16"}.get(dtype, ""))
+    found = known.get(dtype) or known.get("bf16" if dtype == "fp16" else "")
     return None if found is None else found * 1e12
 
 

@@ -25,6 +25,9 @@ FUSED_NORM, FUSED_ROTARY, FUSED_GATE = 8, 4, 6
 # (tensorflow/tensorflow third_party/xla/xla/service/gpu/model/matmul_interpolator_data.h, read 2026-11-28): 1024 x 1024
 # x 1024 runs 8.7 us where 2.7 would do, 4096 x 2048 x 4096 runs 90 where 86 would
 PRODUCT_S = 6e-6
+# Calls of PyTorch for a layer of a Transformers Llama, forward and backward (counted by a TorchDispatchMode with
+# transformers 5.23): the CPU that makes them is the slower one where the layer is small.
+HOST_CALLS = (77, 142)
 ADAPTER_PASSES = 8  # bytes for each feature in or out of an adapted product: cast, scale, add (fitted, see docs)
 
 

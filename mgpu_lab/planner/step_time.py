@@ -13,7 +13,7 @@ from mgpu_lab.planner.assumptions import (
     path_rows,
     rates,
 )
-from mgpu_lab.planner.compute_time import micro_batch
+from mgpu_lab.planner.compute_time import HOST_CALLS, micro_batch
 from mgpu_lab.planner.flops import model_flops, step_flops
 from mgpu_lab.planner.link_time import Group, call_s
 from mgpu_lab.planner.machines import Machine
@@ -49,7 +49,10 @@ class StepTime:
 
 @dataclass(frozen=True)
 class Compute:
-    """Forward and backward of one micro-batch on the busiest pipeline stage, in seconds; `memory_s` is part of both."""
+    """Forward and backward of one micro-batch on the busiest pipeline stage, in seconds; `memory_s` is part of both.
+
+    Each is at least what the CPU needs to start its kernels.
+    """
 
     forward_s: float
     backward_s: float
@@ -125,7 +128,10 @@ def _compute(shape: ModelShape, recipe: Recipe, where: Machine, taken: Assumed, 
     ends = [(last, True)] if stages == 1 else [(here, False), (max(1, last), True)]
     both = [micro_batch(shape, recipe, reached, layers, head=head) for layers, head in ends]
     forward, backward = max(both, key=lambda pair: (pair[0] + pair[1]).total_s)
-    return Compute(forward.total_s, backward.total_s, forward.memory_s + backward.memory_s)
+    calls_s = [here * calls * taken.host_us.share * 1e-6 for calls in HOST_CALLS]
+    return Compute(
+        max(forward.total_s, calls_s[0]), max(backward.total_s, calls_s[1]), forward.memory_s + backward.memory_s
+    )
 
 
 def _groups(recipe: Recipe, where: Machine, taken: Assumed) -> dict[str, Group]:

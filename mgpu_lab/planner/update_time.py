@@ -14,8 +14,10 @@ CPU_ADAM_SOURCE = (
     "github.com/deepspeedai/DeepSpeed/issues/6834: 10 s for Qwen2-72B on 4 hosts, "
     "so 1.8e9 parameters a second and host; read 2026-11-28"
 )
-PCIE_COPY = 0.85
-PCIE_COPY_SOURCE = "a pinned copy on PCIe 4.0 x16 reaches 25 to 27 of 31.5 GB/s (pcie_bw.cu's comment; read 2026-11-28)"
+PCIE_COPY = 0.88
+PCIE_COPY_SOURCE = (
+    "nvbandwidth, pinned, host to device: 55.6 of 63 GB/s (dev.smart-guide.co.kr, after NVIDIA's blog), read 2026-11-28"
+)
 
 
 def pcie_gbps(where: Machine) -> float | None:

@@ -174,6 +174,8 @@ class TestPrompt:
         times = {each: plan("llama-2-7b", "H100-SXM-80GB", weights=each) for each in ("bf16", "fp8", "nf4")}
         first = {each: found.time_to_first_token_s for each, found in times.items()}
         assert first["fp8"] < first["bf16"] < first["nf4"]
+        attention = {found.prompt_pass.work.attention_s for found in times.values()}
+        assert len(attention) == 1  # it stays in 16 bits
 
     def test_tensor_parallelism_moves_the_whole_prompt(self):
         found = plan("llama-3.1-70b", "2x RTX-4090", weights="nf4")

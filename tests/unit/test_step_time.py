@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mgpu_lab.planner.assumptions import Assumptions, assume, rates
+from mgpu_lab.planner.assumptions import Assumptions, assume, dense_flops, rates
 from mgpu_lab.planner.compute_time import PRODUCT_S, Layer, Rates, distinct_experts, micro_batch
 from mgpu_lab.planner.efficiency import attention_share, matmul_share, memory_share
 from mgpu_lab.planner.flops import forward_flops, layer_matrices, model_flops, step_flops
@@ -266,8 +266,18 @@ class TestStep:
         recipe = Recipe(world_size=8, method="zero2", offload="cpu")
         update = update_time(LLAMA, recipe, machine("8x A100-SXM-80GB"), 1e12, 1e9)
         assert update.host_s == pytest.approx(LLAMA.parameters / 1e9)
-        assert update.copies_s == pytest.approx(LLAMA.parameters / 8 * 4 / (31.504e9 * 0.85))
+        assert update.copies_s == pytest.approx(LLAMA.parameters / 8 * 4 / (31.504e9 * 0.88))
         assert timed(recipe, "8x A100-SXM-80GB").optimizer_s == 0
+
+    def test_a_small_layer_waits_for_the_cpu(self):
+        gpt2, recipe = model_shape("gpt2"), Recipe(world_size=1, seq_len=128)
+        slow, none = (
+            step_time(gpt2, recipe, machine("H100-SXM-80GB"), (), Assumptions(host_us=us)) for us in (12.0, 0.0)
+        )
+        assert slow.compute_s == pytest.approx(12 * (77 + 142) * 12e-6)
+        assert none.compute_s < slow.compute_s / 3
+        large = [timed(Recipe(world_size=1), "H100-SXM-80GB", host_us=us).compute_s for us in (12.0, 0.0)]
+        assert large[0] == large[1]
 
     def test_unknown_figures_stay_unknown(self):
         time = timed(Recipe(world_size=2), "2x CPU", gathers(Recipe(world_size=2)))
@@ -349,6 +359,10 @@ class TestShares:
         given = Assumptions(matmul=0.5, attention=0.25, memory=0.8, passes=0.5)
         reached = rates(where, "bf16", assume(where, "bf16", given))
         assert reached == Rates(156e12, 78e12, where.card.memory_gbps * 1e9 * 0.8, 0.5)
+
+    def test_a_card_without_bf16_is_not_planned_in_it(self):
+        assert dense_flops(machine("T4"), "bf16") is None
+        assert dense_flops(machine("T4"), "fp16") == 65e12
 
     @pytest.mark.parametrize(
         "wrong", [{"mfu": -0.1}, {"overlap": 1.5}, {"matmul": 0}, {"link": "fast"}, {"memory": True}]
