@@ -35,6 +35,7 @@ class Engine:
         self.each, self.dtype, self.rank = recipe.bytes, recipe.dtype, rank
         self.numbers = sum(one.numbers for one in weights)
         self.part = cut(weights, recipe.shards, rank)
+        self.tied = ("root", "head") not in {(one.unit, one.name) for one in weights}
         self.held_over = False  # whether gradients of an earlier micro-batch are there
         self.host: dict[str, int] = {}
 
@@ -66,8 +67,14 @@ class Engine:
     def before(self, tape: Tape, unit: str) -> None:
         """Nothing is gathered."""
 
+    def reach(self, tape: Tape, unit: str, weight: str) -> None:
+        """Backward comes to a frozen weight: it is there."""
+
+    def unpack(self, tape: Tape, unit: str, weight: str) -> None:
+        """Weights are not packed."""
+
     def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
-        if weight == "head" and ("root", "head") not in {(one.unit, one.name) for one in self.trained}:
+        if weight == "head" and self.tied:
             tape.make("gradient of the tied head", numbers * self.each)  # waits for the embedding's
             return
         tape.make(f"gradient of {weight}", numbers * self.each)

@@ -28,6 +28,7 @@ class Stage3(Engine):
         self.updated = {(one.unit, one.name) for one in weights}
         self.order = [key for key in reversed(self.everything) if key not in self.stay]
         self.filled: list[int] = []
+        self.read = ("", "")  # the frozen weight that backward has come to
 
     @property
     def gathered(self) -> Row:
@@ -98,10 +99,17 @@ class Stage3(Engine):
                     self.gather(tape, key)
 
     def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
-        self.reach(tape, (unit, weight))
+        self.come_to(tape, (unit, weight))
         super().gradient(tape, unit, weight, numbers)
 
-    def reach(self, tape: Tape, key: tuple[str, str]) -> None:
+    def reach(self, tape: Tape, unit: str, weight: str) -> None:
+        """Backward comes to a frozen weight, and has done with the one before."""
+        if self.read in self.everything and f"gathered {self.read}" in tape.live:
+            tape.free(f"gathered {self.read}")
+        self.read = (unit, weight)
+        self.come_to(tape, self.read)
+
+    def come_to(self, tape: Tape, key: tuple[str, str]) -> None:
         """Backward comes to a weight: it is gathered, and what follows is gathered ahead."""
         self.gather(tape, key)
         if key in self.order and self.settings.stage3_prefetch_bucket_size:
