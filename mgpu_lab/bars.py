@@ -35,7 +35,7 @@ _BOX_STYLE = (
 
 def words(category: str) -> str:
     """Return a category's name as one says it: ``optimizer_state`` is "optimizer state"."""
-    return category.replace("_", " ")
+    return "KV cache" if category == "kv_cache" else category.replace("_", " ")
 
 
 def sign_box(category: str) -> str:

@@ -149,6 +149,9 @@ class PlanView:
             price, plan = chosen.price(), chosen.plan()
         except UsageError as error:
             return PlanShown(error=str(error), **about)
+        except Exception as error:  # noqa: BLE001 - old figures beside new settings would be worse
+            fault = f"the planner failed with {type(error).__name__}: {error}. That is its fault, not yours."
+            return PlanShown(error=fault, **about)
         return PlanShown(plan, price=price, **{**about, "kept": self._kept_beside(plan)})
 
     def _kept_beside(self, plan: Plan | None) -> tuple[Plan, ...]:

@@ -79,14 +79,11 @@ class PlanTable:
         rows: list[Sequence[str | Cell] | Band] = []
         for plan, name in zip(self.plans, self.titles(), strict=True):
             rows += [Band(name, heading=True)] if len(self.plans) > 1 else []
-            rows += [
-                [what, Cell(value, style="white-space:nowrap"), Cell(source, _linked(source))]
-                for what, value, source in sources(plan)
-            ]
+            rows += [_source_row(*each) for each in sources(plan)]
         if self.price.usd_per_gpu_hour is not None:
             source = self.price.source or "yours"
             price = usd_text(self.price.usd_per_gpu_hour)
-            rows.append(["price of a GPU hour", price, Cell(source, _linked(source))])
+            rows.append(_source_row("price of a GPU hour", price, source))
         return Table(HEAD, rows, "What the plan rests on")
 
     def __repr__(self) -> str:
@@ -146,6 +143,12 @@ def _label(line: Line) -> Cell:
         return Cell(f"  {line.label}", escape(line.label), "padding-left:2em;font-weight:normal")
     box = f"{sign_box(line.group)} " if line.group in COLOURS and line.look == "bold" else ""
     return Cell(line.label, box + escape(line.label), f"font-weight:{'bold' if line.look == 'bold' else 'normal'}")
+
+
+def _source_row(what: str, value: str, source: str) -> list[str | Cell]:
+    top = "vertical-align:top"
+    label = Cell(what, style=f"{top};font-weight:normal;min-width:15em")
+    return [label, Cell(value, style=f"{top};min-width:8em"), Cell(source, _linked(source), top)]
 
 
 def _linked(source: str) -> str:

@@ -107,14 +107,14 @@ def test_titles_tell_plans_apart():
 def test_a_plan_of_inference_has_lines_of_its_own():
     table = plan_table(inference_plan(), training_plan(RTX, 2), usd_per_gpu_hour=0.5)
     shown = lines(table)
-    assert shown["kv cache"] == ["2.00 GiB", "-"]
+    assert shown["KV cache"] == ["2.00 GiB", "-"]
     assert shown["gradients"] == ["-", "4.00 GiB"]
     assert (shown["time to first token"], shown["tokens/s of one request"]) == (["250 ms", "-"], ["20.0", "-"])
     assert shown["tokens/s of all GPUs"][0] == "80.0"
     assert shown["cost of 1 billion tokens"][0] == "3,472 USD"
     labels = list(shown)
     assert (
-        labels.index("parameters") < labels.index("gradients") < labels.index("kv cache") < labels.index("activations")
+        labels.index("parameters") < labels.index("gradients") < labels.index("KV cache") < labels.index("activations")
     )
 
 
@@ -170,7 +170,7 @@ def test_bars_have_one_scale_and_end_where_their_bytes_do():
 
 def test_assumptions_have_their_sources_and_links():
     table = training_plan().assumptions()
-    rows = {row[0]: row[1:] for row in table.rows}
+    rows = {row[0].text: row[1:] for row in table.rows}
     assert rows["share of the dense FLOP/s"][0].text == "0.4"
     assert '<a href="https://example.org/mfu">https://example.org/mfu</a>, a table' in table.html()
     card = rows["H100-SXM-80GB: memory, bandwidth of memory, bf16 operations, dense"]
@@ -183,7 +183,7 @@ def test_assumptions_of_an_unknown_card_are_unknown_and_own_figures_are_named():
     plan = training_plan(CPU, 2)
     assert "unknown, unknown, unknown" in repr(plan.assumptions())
     own = replace(plan, machine=plan.machine.with_(tflops=0.05, memory_gbps=20.0))
-    rows = {row[0]: [cell.text for cell in row[1:]] for row in own.assumptions().rows}
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in own.assumptions().rows}
     assert rows["bf16 operations, dense"] == ["0.05 TFLOP/s", "as you measured it"]
     assert rows["bandwidth of memory"] == ["20 GB/s", "as you measured it"]
 

@@ -96,6 +96,16 @@ def test_an_error_is_one_line_in_place_of_the_bars():
     assert status(view).startswith("It fits")
 
 
+def test_a_fault_of_the_planner_is_said_and_no_old_figure_stays(monkeypatch):
+    view = plan_view()
+    monkeypatch.setattr("mgpu_lab.planner.training.training_calls", lambda *_: 1 / 0)
+    view.controls["micro_batch"].value = 2
+    assert status(view) == (
+        "No plan: the planner failed with ZeroDivisionError: division by zero. That is its fault, not yours."
+    )
+    assert "<table" not in view.widgets.html.value
+
+
 @pytest.mark.parametrize(
     ("field", "text", "sentence"),
     [
@@ -136,7 +146,7 @@ def test_the_price_of_a_card_comes_from_the_hardware_table_with_its_source(monke
     assert "cheap: somebody&#x27;s page, read 2026-11-01" in view.widgets.html.value
     view.controls["usd"].value = "0.3"
     assert "cheap" not in status(view)
-    assert '<td style="text-align:left">yours</td>' in view.widgets.html.value
+    assert '">yours</td>' in view.widgets.html.value
     view.controls["card"].value = "CPU"
     assert view.controls["usd"].value == "0.3"  # the learner's own stays
 
