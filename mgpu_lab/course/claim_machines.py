@@ -1,6 +1,23 @@
-"""Numbers for claims on links, power and money. Each function returns what fills ``claims.toml``, and `holds`."""
+"""What claims on links, power and money rest on: the hardware table, the check of a rig, the comparison of costs.
 
-from mgpu_lab.course.claim_plans import LLAMA, LORA, SHARDED, Numbers, exposed, known, rents, together, train, usd
+Each function returns what fills the braces of ``claims.toml``, and the `verdict` that the numbers support.
+"""
+
+# ruff: noqa: PLR2004 - the numbers compared with are the claims' own
+
+from mgpu_lab.course.claim_plans import (
+    LLAMA,
+    LORA,
+    ONLY_IF,
+    SHARDED,
+    Numbers,
+    exposed,
+    judged,
+    known,
+    rents,
+    train,
+    usd,
+)
 from mgpu_lab.planner.cost import compare_cost
 from mgpu_lab.planner.hardware import HARDWARE, link_rate_gbps
 from mgpu_lab.planner.machines import machine
@@ -15,11 +32,9 @@ def one_direction() -> Numbers:
     """Rates in one direction, and what all-gather reaches of them."""
     linked = machine(f"8x {H100}")
     nvlink, pcie = known(HARDWARE[H100].nvlink_gbps), link_rate_gbps(5, FULL)
-    reached, reached_pcie = (
-        known(where.link.bus_gbps) for where in (linked, linked.with_(nvlink=False))
-    )
-    holds = abs(2 * nvlink / 900 - 1) < 0.02 and abs(2 * pcie / 128 - 1) < 0.02  # noqa: PLR2004 - as the claim says
-    return {"nvlink": nvlink, "pcie": pcie, "reached": reached, "reached_pcie": reached_pcie, "holds": holds}
+    reached, reached_pcie = (known(where.link.bus_gbps) for where in (linked, linked.with_(nvlink=False)))
+    holds = abs(2 * nvlink / 900 - 1) < 0.02 and abs(2 * pcie / 128 - 1) < 0.02
+    return judged(ONLY_IF, when=holds, nvlink=nvlink, pcie=pcie, reached=reached, reached_pcie=reached_pcie)
 
 
 def b200() -> Numbers:
@@ -28,16 +43,17 @@ def b200() -> Numbers:
     gib, nvlink, before = known(new.memory_gib), known(new.nvlink_gbps), known(old.nvlink_gbps)
     reached = known(machine(f"8x {new.name}").link.all_reduce_gbps) / known(machine(f"8x {H100}").link.all_reduce_gbps)
     decimal = gib * (1 << 30) / 1e9
-    holds = abs(decimal / 192 - 1) < 0.02 < 1 - gib / 192 and nvlink == 2 * before  # noqa: PLR2004
-    return {
-        "gib": gib,
-        "decimal": decimal,
-        "more": gib / known(old.memory_gib),
-        "nvlink": nvlink,
-        "before": before,
-        "reached": reached,
-        "holds": holds,
-    }
+    holds = abs(decimal / 192 - 1) < 0.02 < 1 - gib / 192 and nvlink == 2 * before
+    return judged(
+        ONLY_IF,
+        when=holds,
+        gib=gib,
+        decimal=decimal,
+        more=gib / known(old.memory_gib),
+        nvlink=nvlink,
+        before=before,
+        reached=reached,
+    )
 
 
 def watts() -> Numbers:
@@ -47,19 +63,20 @@ def watts() -> Numbers:
     fails = any(row.name == "watts, all the time" and row.status == "fail" for row in report.rows)
     left = (SUPPLY_WATTS - REST_WATTS) / 4
     outlet = known(HARDWARE.outlets["US 120 V 15 A"].watts)
-    return {
-        "four": 4 * card,
-        "rest": REST_WATTS,
-        "left": left,
-        "share": left / card,
-        "most": int((2 * 2000 - REST_WATTS) // card),
-        "outlet": outlet,
-        "holds": fails and 0 < left < card and outlet < SUPPLY_WATTS,
-    }
+    return judged(
+        ONLY_IF,
+        when=fails and 0 < left < card and outlet < SUPPLY_WATTS,
+        four=4 * card,
+        rest=REST_WATTS,
+        left=left,
+        share=left / card,
+        most=int((2 * 2000 - REST_WATTS) // card),
+        outlet=outlet,
+    )
 
 
 def per_token() -> Numbers:
-    """USD for a million tokens on one RTX 4090 and one H100 by the table's rents, and both where all must be sharded."""
+    """USD for a million tokens on one RTX 4090 and one H100 by the table's rents, and how both do sharded."""
     tokens = 1e6
     cheap = usd(rents("RTX-4090")[0])
     card = known(train(LLAMA, "1x RTX-4090", **LORA).usd(tokens, cheap))
@@ -68,16 +85,17 @@ def per_token() -> Numbers:
     asked = [known(one.usd(tokens, usd(price))) for price in rents(H100)]
     consumer, centre = (exposed(train(LLAMA, f"8x {name}", **SHARDED)) for name in ("RTX-4090", H100))
     least, most = 1 - card / asked[0], 1 - card / asked[-1]
-    return {
-        "card": card,
-        "low": asked[0],
-        "high": asked[-1],
-        "least": least,
-        "most": most,
-        "consumer": consumer,
-        "centre": centre,
-        "holds": least < 0.5 < most and together(one) > 0 and centre < consumer,  # noqa: PLR2004 - as the claim says
-    }
+    return judged(
+        ONLY_IF,
+        when=least < 0.5 < most and centre < consumer,
+        card=card,
+        low=asked[0],
+        high=asked[-1],
+        least=least,
+        most=most,
+        consumer=consumer,
+        centre=centre,
+    )
 
 
 def h100_prices() -> Numbers:
@@ -85,17 +103,18 @@ def h100_prices() -> Numbers:
     found = rents(H100, "H100-PCIe-80GB")
     older = [price for price in HARDWARE.asked(H100, "rent") if price.checked.year < found[0].checked.year]
     before = max(older, key=usd)
-    below = sum(usd(price) < 5 for price in found)  # noqa: PLR2004 - as the claim says
-    return {
-        "year": found[0].checked.year,
-        "low": usd(found[0]),
-        "high": usd(found[-1]),
-        "below": below,
-        "count": len(found),
-        "before": usd(before),
-        "before_year": before.checked.year,
-        "holds": below > len(found) / 2 and usd(before) > 5,  # noqa: PLR2004
-    }
+    below = sum(usd(price) < 5 for price in found)
+    return judged(
+        ONLY_IF,
+        when=below > len(found) / 2 and usd(before) > 5,
+        year=found[0].checked.year,
+        low=usd(found[0]),
+        high=usd(found[-1]),
+        below=below,
+        count=len(found),
+        before=usd(before),
+        before_year=before.checked.year,
+    )
 
 
 def on_premises() -> Numbers:
@@ -111,12 +130,13 @@ def on_premises() -> Numbers:
     ]
     least, most = (1 - each.rows[0].buy_usd / each.rows[0].rent_usd for each in compared)
     evens = [each.break_even for each in compared]
-    return {
-        "low": usd(asked[0]),
-        "high": usd(asked[-1]),
-        "least": least,
-        "most": most,
-        "even": known(evens[0], "a utilisation at which owning wins"),
-        "even_dear": known(evens[1], "a utilisation at which owning wins"),
-        "holds": least < 0.7 < most,  # noqa: PLR2004 - as the claim says
-    }
+    return judged(
+        ONLY_IF,
+        when=least < 0.7 < most,
+        low=usd(asked[0]),
+        high=usd(asked[-1]),
+        least=least,
+        most=most,
+        even=known(evens[0], "a utilisation at which owning wins"),
+        even_dear=known(evens[1], "a utilisation at which owning wins"),
+    )

@@ -1,8 +1,26 @@
-"""Numbers for claims on memory. Each function returns what fills the braces of ``claims.toml``, and `holds`."""
+"""What claims on memory rest on: planned bytes of the same job, done in two ways.
+
+Each function returns what fills the braces of ``claims.toml``, and the `verdict` that the numbers support.
+"""
+
+# ruff: noqa: PLR2004 - the numbers compared with are the claims' own
 
 from typing import Any
 
-from mgpu_lab.course.claim_plans import GIB, LLAMA, LORA, QLORA, SHARDED, Numbers, largest, step_s, train
+from mgpu_lab.course.claim_plans import (
+    GIB,
+    HOLDS,
+    LLAMA,
+    LORA,
+    ONLY_IF,
+    QLORA,
+    SHARDED,
+    Numbers,
+    judged,
+    largest,
+    step_s,
+    train,
+)
 from mgpu_lab.planner.flops import step_flops
 from mgpu_lab.planner.inference import plan_inference
 from mgpu_lab.planner.memory import PlannedMemory
@@ -21,15 +39,16 @@ def half_memory() -> Numbers:
     full, masters, bare = (_state(plan) / plan.shape.parameters for plan in (fp32, mixed, pure))
     mixed_peak, pure_peak = (plan.memory.total / fp32.memory.total for plan in (mixed, pure))
     served, whole = (plan_inference(LLAMA, ALONE, weights=weights).memory.parameters for weights in ("bf16", "fp32"))
-    return {
-        "full": full,
-        "mixed": masters,
-        "pure": bare,
-        "mixed_peak": mixed_peak,
-        "pure_peak": pure_peak,
-        "weights": served / whole,
-        "holds": mixed_peak > 0.75 and bare < 0.6 * full and served < 0.6 * whole,  # noqa: PLR2004 - far from one half
-    }
+    return judged(
+        ONLY_IF,
+        when=mixed_peak > 0.75 and bare < 0.6 * full and served < 0.6 * whole,
+        full=full,
+        mixed=masters,
+        pure=bare,
+        mixed_peak=mixed_peak,
+        pure_peak=pure_peak,
+        weights=served / whole,
+    )
 
 
 def qlora() -> Numbers:
@@ -45,8 +64,8 @@ def qlora() -> Numbers:
     state = _state(none["full"]) / _state(none["qlora"])
     total, checkpointed = (plans["full"].memory.total / plans["qlora"].memory.total for plans in (none, full))
     lora = full["lora"].memory.total / full["qlora"].memory.total
-    holds = state > 10 and checkpointed > total and lora < 10  # noqa: PLR2004 - as the claim says
-    return {"state": state, "total": total, "checkpointed": checkpointed, "lora": lora, "holds": holds}
+    holds = state > 10 and checkpointed > total and lora < 10
+    return judged(ONLY_IF, when=holds, state=state, total=total, checkpointed=checkpointed, lora=lora)
 
 
 def offload() -> Numbers:
@@ -55,19 +74,17 @@ def offload() -> Numbers:
     on, off = (plan_training(LLAMA, "2x RTX-4090", offload=where, **job) for where in ("none", "cpu"))
     host = off.memory.host_bytes * off.machine.count
     holds = not on.fits and off.peak_bytes < on.peak_bytes and host > 0
-    return {"on": on.peak_bytes / GIB, "off": off.peak_bytes / GIB, "host": host / GIB, "holds": holds}
+    return judged(HOLDS, when=holds, on=on.peak_bytes / GIB, off=off.peak_bytes / GIB, host=host / GIB)
 
 
 def checkpointing() -> Numbers:
     """Activations with and without checkpointing, and what it adds to the arithmetic and to a step."""
     where = "8x H100-SXM-80GB"
-    none, full = (
-        train(LLAMA, where, method="fsdp", seq_len=8192, checkpointing=kind) for kind in ("none", "full")
-    )
+    none, full = (train(LLAMA, where, method="fsdp", seq_len=8192, checkpointing=kind) for kind in ("none", "full"))
     kept = [_at(plan, "forward's end").activations / GIB for plan in (none, full)]
     compute = sum(step_flops(full.shape, full.recipe)) / sum(step_flops(none.shape, none.recipe))
     time = step_s(full) / step_s(none)
-    return {"none": kept[0], "full": kept[1], "compute": compute, "time": time, "holds": kept[0] > kept[1] < compute * kept[0]}
+    return judged(HOLDS, when=kept[0] > kept[1] and compute > 1, none=kept[0], full=kept[1], compute=compute, time=time)
 
 
 def what_two_fit() -> Numbers:
@@ -76,10 +93,12 @@ def what_two_fit() -> Numbers:
     full, lora, qlora = (
         largest(plan_training(name, cards, **_short(name, job)) for name in names) for job in (SHARDED, LORA, QLORA)
     )
-    served = largest(plan_inference(name, cards, weights="int4", context=2048 if name != "gpt2" else 1024) for name in names)
+    served = largest(
+        plan_inference(name, cards, weights="int4", context=2048 if name != "gpt2" else 1024) for name in names
+    )
     size = {name: names[name].parameters for name in (full, lora, qlora, served)}
     holds = size[full] < size[lora] <= size[qlora] and size[full] < size[served]
-    return {"full": full, "lora": lora, "qlora": qlora, "served": served, "holds": holds}
+    return judged(ONLY_IF, when=holds, full=full, lora=lora, qlora=qlora, served=served)
 
 
 def _short(name: str, job: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ NUMBERS: Mapping[str, Callable[[], Numbers]] = {
 
 
 def numbers(name: str) -> Numbers:
-    """Return the numbers of a claim, and under "holds" whether they support its verdict.
+    """Return the numbers of a claim, and under "verdict" the one that they support.
 
     Raises:
         UsageError: there are no numbers of this name, or the hardware table lacks one that they need.

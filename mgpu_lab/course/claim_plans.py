@@ -13,6 +13,8 @@ from mgpu_lab.wire.errors import UsageError
 Numbers = dict[str, Any]
 LLAMA, SMALL, LARGE = "llama-3.1-8b", "gpt2", "llama-3.1-70b"
 GIB = 1 << 30
+HOLDS, ONLY_IF, DOES_NOT_HOLD, CANNOT_TEST = "holds", "holds only if", "does not hold", "cannot be tested here"
+UNDECIDED = "undecided"
 LORA: dict[str, Any] = {"method": "ddp", "adapter": "lora", "seq_len": 2048, "checkpointing": "full"}
 QLORA: dict[str, Any] = {**LORA, "method": "fsdp", "adapter": "qlora"}
 SHARDED: dict[str, Any] = {"method": "fsdp", "seq_len": 2048, "checkpointing": "full"}
@@ -20,6 +22,11 @@ LITTLE: dict[str, Any] = {"method": "ddp", "seq_len": 1024, "micro_batch": 1}
 # nanoGPT's recipe for GPT-2 on 8 GPUs: 12 sequences, 5 times, so half a million tokens a step
 # (github.com/karpathy/nanoGPT config/train_gpt2.py, read 2026-11-28)
 NANOGPT: dict[str, Any] = {"method": "ddp", "seq_len": 1024, "micro_batch": 12, "accumulation": 5}
+
+
+def judged(verdict: str, *, when: bool, **found: Any) -> Numbers:
+    """Return numbers with the verdict that they support: this one when the condition holds, else none."""
+    return {**found, "verdict": verdict if when else UNDECIDED}
 
 
 def known(value: float | None, what: str = "a number of this plan") -> float:

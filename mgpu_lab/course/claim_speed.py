@@ -1,19 +1,25 @@
-"""Numbers for claims on how fast training becomes: more GPUs, faster links, other cards.
+"""What claims on the speed of training rest on: planned steps of more GPUs, faster links, other cards.
 
-Each function returns what fills the braces of ``claims.toml``, and `holds`: whether that supports the verdict there.
+Each function returns what fills the braces of ``claims.toml``, and the `verdict` that the numbers support.
 """
 
+# ruff: noqa: PLR2004 - the numbers compared with are the claims' own
+
 from mgpu_lab.course.claim_plans import (
+    CANNOT_TEST,
+    DOES_NOT_HOLD,
     LARGE,
     LITTLE,
     LLAMA,
     LORA,
     NANOGPT,
+    ONLY_IF,
     QLORA,
     SHARDED,
     SMALL,
     Numbers,
     exposed,
+    judged,
     known,
     slowed,
     speedup,
@@ -33,13 +39,14 @@ def days_to_hours() -> Numbers:
     """Hours of one card and of eight for the same tokens."""
     tokens = 7e8
     one, eight = (tokens / together(train(LLAMA, f"{n}x RTX-4090", **LORA)) / 3600 for n in (1, 8))
-    return {
-        "tokens_m": tokens / 1e6,
-        "one_days": one / DAY_H,
-        "eight_h": eight,
-        "speedup": one / eight,
-        "holds": one >= 2 * DAY_H > DAY_H > eight and one / eight <= 8 + 1e-9,  # noqa: PLR2004 - cards
-    }
+    return judged(
+        ONLY_IF,
+        when=one >= 2 * DAY_H > DAY_H > eight and one / eight <= 8 + 1e-9,
+        tokens_m=tokens / 1e6,
+        one_days=one / DAY_H,
+        eight_h=eight,
+        speedup=one / eight,
+    )
 
 
 def two_to_eight() -> Numbers:
@@ -47,7 +54,7 @@ def two_to_eight() -> Numbers:
     cards = machine("8x RTX-4090")
     low = speedup(SMALL, cards.with_(lanes=4), **LITTLE)
     high = speedup(SMALL, cards.with_(lanes=16), **NANOGPT)
-    return {"low": low, "high": high, "holds": low < 2 < high <= 8 + 1e-9}  # noqa: PLR2004 - as the claim says
+    return judged(ONLY_IF, when=low < 2 < high <= 8 + 1e-9, low=low, high=high)
 
 
 def nvlink_step() -> Numbers:
@@ -58,13 +65,14 @@ def nvlink_step() -> Numbers:
     bridged = _with_and_without(SMALL, pair, **LITTLE)
     small_saved, large_saved = (1 - step_s(w) / step_s(wo) for w, wo in (small, large))
     cuts = [1 - _talk_s(w) / _talk_s(wo) for w, wo in (small, bridged)]
-    return {
-        "cut": cuts[0],
-        "pair_cut": cuts[1],
-        "small_saved": small_saved,
-        "large_saved": large_saved,
-        "holds": min(cuts) > 0.55 and small_saved - large_saved > 0.1,  # noqa: PLR2004 - neither is one half
-    }
+    return judged(
+        DOES_NOT_HOLD,
+        when=min(cuts) > 0.55 and small_saved - large_saved > 0.1,
+        cut=cuts[0],
+        pair_cut=cuts[1],
+        small_saved=small_saved,
+        large_saved=large_saved,
+    )
 
 
 def _with_and_without(model: str, where: Machine, **job: object) -> tuple[TrainingPlan, TrainingPlan]:
@@ -78,7 +86,7 @@ def _talk_s(plan: TrainingPlan) -> float:
 def pcie_tasks() -> Numbers:
     """What of a step waits for PCIe: with adapters, and with all parameters sharded."""
     lora, fsdp = (exposed(train(LLAMA, "8x RTX-4090", **job)) for job in (LORA, SHARDED))
-    return {"lora": lora, "fsdp": fsdp, "holds": lora < 0.1 < fsdp}  # noqa: PLR2004 - of a step
+    return judged(ONLY_IF, when=lora < 0.1 < fsdp, lora=lora, fsdp=fsdp)
 
 
 def scaling() -> Numbers:
@@ -86,7 +94,7 @@ def scaling() -> Numbers:
     cards, linked = machine("8x RTX-4090"), machine("8x H100-SXM-80GB")
     small, large = (speedup(SMALL, cards, **job) / cards.count for job in (LITTLE, NANOGPT))
     h100 = speedup(SMALL, linked, **NANOGPT) / linked.count
-    return {"small": small, "large": large, "h100": h100, "holds": small < 0.95 <= max(large, h100)}  # noqa: PLR2004
+    return judged(ONLY_IF, when=small < 0.95 <= max(large, h100), small=small, large=large, h100=h100)
 
 
 def two_4090() -> Numbers:
@@ -97,8 +105,8 @@ def two_4090() -> Numbers:
         2 * card.tflops["bf16"] / h100.tflops["bf16"],
         2 * known(card.memory_gbps) / known(h100.memory_gbps),
     )
-    holds = max(flops, bandwidth, ratio) < 1.8  # noqa: PLR2004 - as the claim says
-    return {"flops": flops, "bandwidth": bandwidth, "tokens": ratio, "holds": holds}
+    holds = max(flops, bandwidth, ratio) < 1.8
+    return judged(ONLY_IF, when=holds, flops=flops, bandwidth=bandwidth, tokens=ratio)
 
 
 def four_4090() -> Numbers:
@@ -106,8 +114,8 @@ def four_4090() -> Numbers:
     card, h100 = HARDWARE["RTX-4090"], HARDWARE["H100-SXM-80GB"]
     flops, plain = (4 * card.tflops[dtype] / h100.tflops[dtype] for dtype in ("bf16", "fp32"))
     bandwidth = 4 * known(card.memory_gbps) / known(h100.memory_gbps)
-    holds = flops < 3 and bandwidth < 3 < plain  # noqa: PLR2004 - as the claim says
-    return {"flops": flops, "bandwidth": bandwidth, "plain": plain, "holds": holds}
+    holds = flops < 3 and bandwidth < 3 < plain
+    return judged(CANNOT_TEST, when=holds, flops=flops, bandwidth=bandwidth, plain=plain)
 
 
 def seventy_b() -> Numbers:
@@ -116,25 +124,26 @@ def seventy_b() -> Numbers:
     h100_m, a100_m = (
         together(train(LARGE, f"8x {card.name}", micro_batch=4, **QLORA)) * 4 * 3600 / 1e6 for card in (h100, a100)
     )
-    return {
-        "h100_m": h100_m,
-        "a100_m": a100_m,
-        "ratio": h100_m / a100_m,
-        "peak": h100.tflops["bf16"] / a100.tflops["bf16"],
-        "peak_fp8": h100.tflops["fp8"] / a100.tflops["bf16"],
-        "holds": 1 < h100_m / a100_m < 6,  # noqa: PLR2004 - 24 hours over 4
-    }
+    return judged(
+        ONLY_IF,
+        when=1 < h100_m / a100_m < 6,
+        h100_m=h100_m,
+        a100_m=a100_m,
+        ratio=h100_m / a100_m,
+        peak=h100.tflops["bf16"] / a100.tflops["bf16"],
+        peak_fp8=h100.tflops["fp8"] / a100.tflops["bf16"],
+    )
 
 
 def mixed_links() -> Numbers:
     """What one slot with 4 lanes of four costs: a ring waits for its slowest link."""
     jobs = ((LLAMA, LORA), (LLAMA, QLORA), (THREE_B, SHARDED))
     costs = [slowed(model, "4x RTX-4090", 4, **job) - 1 for model, job in jobs]
-    return {"least": min(costs), "most": max(costs), "holds": min(costs) < 0.3 < max(costs)}  # noqa: PLR2004
+    return judged(ONLY_IF, when=min(costs) < 0.3 < max(costs), least=min(costs), most=max(costs))
 
 
 def few_lanes() -> Numbers:
     """What 8 and 4 lanes cost a job that sends adapters, and one that sends all weights."""
     lora = slowed(LLAMA, "4x RTX-4090", 4, **LORA)
     eight, four = (slowed(THREE_B, "4x RTX-4090", lanes, **SHARDED) for lanes in (8, 4))
-    return {"lora": lora, "eight": eight, "four": four, "holds": lora < 1.1 < four and eight < four}  # noqa: PLR2004
+    return judged(ONLY_IF, when=lora < 1.1 < four and eight < four, lora=lora, eight=eight, four=four)

@@ -9,16 +9,19 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from mgpu_lab.course.claim_numbers import numbers
+from mgpu_lab.course.claim_plans import CANNOT_TEST, DOES_NOT_HOLD, HOLDS, ONLY_IF
 from mgpu_lab.planner.hardware import look_up
 from mgpu_lab.tables import Cell, Table
 from mgpu_lab.wire.errors import UsageError
 
 FILE = Path(__file__).with_name("claims.toml")
-VERDICTS = ("holds", "holds only if", "does not hold", "cannot be tested here")
+VERDICTS = (HOLDS, ONLY_IF, DOES_NOT_HOLD, CANNOT_TEST)
+PLURAL = {HOLDS: "hold", ONLY_IF: "hold only under a condition", DOES_NOT_HOLD: "do not hold"}
 WIDTH, LABEL = 100, 11
 
 
@@ -38,7 +41,7 @@ class Claim:
     why: str
     how: str
     source: tuple[str, ...]
-    supported: bool  # whether the computed numbers support the verdict
+    supported: bool  # whether the computed numbers support this verdict
 
     @property
     def sentence(self) -> str:
@@ -60,7 +63,7 @@ class Claim:
 
 @dataclass(frozen=True, repr=False)
 class Claims:
-    """The ledger: iterate over it, or take one claim by its key: `claims()["scaling-95"]`. It shows itself as a table."""
+    """The ledger: iterate over it, or take a claim by its key: `claims()["scaling-95"]`. It shows itself as a table."""
 
     rows: tuple[Claim, ...]
 
@@ -68,7 +71,8 @@ class Claims:
     def summary(self) -> str:
         """Count the verdicts."""
         counts = [(sum(row.verdict == verdict for row in self.rows), verdict) for verdict in VERDICTS]
-        return f"{len(self.rows)} claims: " + ", ".join(f"{count} {verdict}" for count, verdict in counts if count) + "."
+        parts = [f"{count} {PLURAL.get(verdict, verdict) if count > 1 else verdict}" for count, verdict in counts]
+        return f"{len(self.rows)} claims: {', '.join(parts)}."
 
     def __getitem__(self, key: str) -> Claim:
         """Return a claim by its key.
@@ -125,7 +129,7 @@ def claim_of(key: str, row: Mapping[str, Any]) -> Claim:
             row["why"],
             row["how"],
             tuple(row.get("source", ())),
-            bool(found["holds"]),
+            found["verdict"] == row["verdict"],
         )
     except KeyError as error:
         raise UsageError(f"{FILE.name}, {key}: {error} is missing.") from None
@@ -140,14 +144,16 @@ def _found(rows: Mapping[str, Claim], key: str) -> Claim:
 
 def _known(row: Claim) -> str:
     """Write what is known of a claim as HTML."""
-    from html import escape
-
-    parts = [f"<div>{f'<i>{label}:</i> ' if label != 'computed' else ''}{escape(text)}</div>" for label, text in row.parts()]
+    parts = [f"<div><i>{label}:</i> {escape(text)}</div>" for label, text in row.parts()]
     return "".join([*parts, *(f"<div><small>{escape(each)}</small></div>" for each in row.source)])
 
 
 def _wrapped(text: str, indent: str, first: str = "") -> str:
     return textwrap.fill(
-        text, WIDTH, initial_indent=first or indent, subsequent_indent=indent or "  ",
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
+        text,
+        WIDTH,
+        initial_indent=first or indent,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
