@@ -5,7 +5,7 @@ then A, then the frozen matrix's, which unpacks NF4 weights for the moment of it
 `MatMul4Bit`).
 """
 
-from mgpu_lab.planner.activations import WIDE, logits_saved, once_bytes
+from mgpu_lab.planner.activations import WIDE, labels_bytes, logits_saved, rotary_bytes
 from mgpu_lab.planner.adapter_activations import (
     adapter_bytes,
     between,
@@ -37,7 +37,7 @@ class AdapterBackward(Backward):
 
     def forward(self, layers: int, *, head: bool = True) -> None:
         tape, tokens = self.tape, self.recipe.tokens
-        tape.put("once", once_bytes(self.shape, self.recipe), KEPT)
+        tape.put("once", rotary_bytes(self.shape, self.recipe) + labels_bytes(self.recipe), KEPT)
         for layer in range(layers):
             kept = between(self.shape, self.recipe, first=layer == 0)
             tape.put(f"layer {layer}", size_of(kept, tokens), KEPT)

@@ -1,7 +1,5 @@
 """What a GPU holds in training, at forward's end, in backward and in the optimizer's step."""
 
-import importlib
-
 from mgpu_lab.planner.activations import TOKEN
 from mgpu_lab.planner.backward import Backward
 from mgpu_lab.planner.machines import Machine
@@ -20,8 +18,10 @@ def training_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Momen
     The fullest GPU of a pipeline is its first stage or its last.
     """
     if recipe.adapter or recipe.method.startswith("zero"):
-        room = importlib.import_module(f"mgpu_lab.planner.{'adapters' if recipe.adapter else 'zero'}")
-        return tuple(room.training_moments(shape, recipe, where))
+        from mgpu_lab.planner.adapters import adapter_moments
+        from mgpu_lab.planner.zero import zero_moments
+
+        return tuple((adapter_moments if recipe.adapter else zero_moments)(shape, recipe, where))
     ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
     stages = [Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last) for first, last in ends]
     return max((play(stage, shape, recipe) for stage in stages), key=lambda moments: highest(moments).total)
