@@ -183,7 +183,9 @@ class Sharded(Replicated):
         tape.look()
 
     def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
-        tape.add("layer's gradients", self.base.adapters[weight] * self.recipe.bytes, ("gradients", "gradients, narrow"))
+        tape.add(
+            "layer's gradients", self.base.adapters[weight] * self.recipe.bytes, ("gradients", "gradients, narrow")
+        )
 
     def after(self, tape: Tape, unit: str) -> None:
         if unit == "root":
