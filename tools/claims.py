@@ -8,6 +8,7 @@ The texts are read from mgpu_lab/course/claims.toml; lesson 09 prints the same l
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ def page(ledger: Claims) -> str:
 def overview(ledger: Claims) -> str:
     """Return all claims with their verdicts as a table."""
     lines = ["| claim | verdict | how it is known |", "|---|---|---|"]
-    lines += [f"| [{cell(row.claim)}](#{row.key}) | {row.verdict} | {row.how} |" for row in ledger]
+    lines += [f"| [{cell(row.claim)}](#{anchor(row.claim)}) | {row.verdict} | {row.how} |" for row in ledger]
     return "\n".join(lines)
 
 
@@ -54,7 +55,7 @@ def section(row: Claim) -> str:
     known = [f"- *{label}*: {text}" for label, text in row.parts()]
     sources = [f"- *source*: {address(each)}" for each in row.source]
     sentence = row.sentence[0].upper() + row.sentence[1:]
-    head = f'<a id="{row.key}"></a>\n\n## {row.claim}\n\n**{sentence}** Known: {row.how}.\n'
+    head = f"## {row.claim}\n\n**{sentence}** Known: {row.how}.\n"
     return "\n".join([head, *known, *sources, ""])
 
 
@@ -62,6 +63,11 @@ def address(source: str) -> str:
     """Make a source's address a link: what follows it may be a path in a repository, and a date."""
     first, _, rest = source.partition(" ")
     return f"<{first}> {rest}" if first.startswith("https://") else source
+
+
+def anchor(heading: str) -> str:
+    """Return what a heading's link is called, as GitHub does it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def cell(text: str) -> str:

@@ -157,6 +157,6 @@ def test_an_old_page_is_noticed_and_written(monkeypatch, tmp_path, capsys):
     assert tool.main(["--check"]) == 0
     text = tool.PAGE.read_text(encoding="utf-8")
     assert text.count("\n## ") == len(LIST)
-    assert all(f"](#{key})" in text and f'<a id="{key}">' in text for key in LIST)
+    assert all(f"](#{tool.anchor(row.claim)})" in text and f"\n## {row.claim}\n" in text for row in claims())
     tool.PAGE.write_text(text.replace("1800 W", "1900 W"), encoding="utf-8")
     assert tool.main(["--check"]) == 1
