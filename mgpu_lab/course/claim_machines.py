@@ -80,7 +80,7 @@ def per_token() -> Numbers:
     tokens = 1e6
     cheap = usd(rents("RTX-4090")[0])
     card = known(train(LLAMA, "1x RTX-4090", **LORA).usd(tokens, cheap))
-    job = {**LORA, "micro_batch": 4, "checkpointing": "none"}  # what the H100's memory has room for
+    job = {**LORA, "micro_batch": 2, "checkpointing": "none"}  # what its memory has room for
     one = train(LLAMA, f"1x {H100}", **job)
     asked = [known(one.usd(tokens, usd(price))) for price in rents(H100)]
     consumer, centre = (exposed(train(LLAMA, f"8x {name}", **SHARDED)) for name in ("RTX-4090", H100))
