@@ -12,8 +12,6 @@ from mgpu_lab.planner.matrices import layer_linears
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
 
-READS = {"q": "queries", "k": "keys", "v": "values"}
-
 
 def under_autocast(recipe: Recipe) -> bool:
     """Whether fp32 adapters run under `torch.autocast`: DDP with `master="fp32"`, as Trainer's `bf16=True` does it.
@@ -32,12 +30,6 @@ def casts_input(recipe: Recipe) -> bool:
 def adapter_bytes(recipe: Recipe) -> int:
     """Return the bytes of a number that adapters compute with."""
     return WIDE if casts_input(recipe) and not under_autocast(recipe) else recipe.bytes
-
-
-def read_by(linear: str) -> str:
-    """Name what a matrix reads."""
-    reads = {"o": "attention output", "down": "product", "gate": "MLP norm", "up": "MLP norm"}
-    return reads.get(linear, "attention norm")
 
 
 def short(name: str) -> str:

@@ -13,16 +13,13 @@ from mgpu_lab.planner.adapter_activations import (
     ends_kept,
     layer_kept,
     linears_of,
-    read_by,
     size_of,
     under_autocast,
 )
 from mgpu_lab.planner.backward import Backward, Weights
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.tape import KEPT, WORKING, Tape
-
-NARROW = 2  # bytes of a bf16 number
+from mgpu_lab.planner.tape import KEPT, LOOSE, WORKING, Tape
 
 
 class AdapterBackward(Backward):
@@ -37,15 +34,16 @@ class AdapterBackward(Backward):
 
     def forward(self, layers: int, *, head: bool = True) -> None:
         tape, tokens = self.tape, self.recipe.tokens
-        tape.put("once", rotary_bytes(self.shape, self.recipe) + labels_bytes(self.recipe), KEPT)
+        tape.put("rotary table", rotary_bytes(self.shape, self.recipe), LOOSE)
         for layer in range(layers):
             kept = between(self.shape, self.recipe, first=layer == 0)
             tape.put(f"layer {layer}", size_of(kept, tokens), KEPT)
         self.weights.forward(tape)
         tape.make("last layer's own", self.layer_forward())
         tape.free("last layer's own")
-        self.weights.reach(tape, "root", "head")
+        self.weights.layers_over(tape)
         if head:
+            tape.put("labels", labels_bytes(self.recipe))
             self.keep(ends_kept(self.shape, self.recipe))
             self.keep(logits_saved(self.shape, self.recipe), WORKING)
             tape.free(*[one.name for one in logits_saved(self.shape, self.recipe)])
@@ -61,7 +59,7 @@ class AdapterBackward(Backward):
             return (6 if wide else 4) * self.inner + (2 if plain else 4) * self.narrow
         if plain:
             return 5 * self.narrow
-        return self.inner + 8 * self.narrow if wide else 3 * self.inner + 5 * self.narrow
+        return self.inner + 8 * self.narrow if wide else 3 * self.inner + 7 * self.narrow
 
     def recomputing(self) -> float:
         """What recomputing takes beyond what it keeps: it stops in `down`, whose output's gradient is scaled already."""
@@ -80,7 +78,7 @@ class AdapterBackward(Backward):
         self.unit = "root"
         self.weights.reach(tape, "root", "head")
         tape.make("norm gradient", self.narrow)
-        tape.free("logits gradient", *[name for name in ("last norm read by matrices",) if name in tape.live])
+        tape.free("labels", "logits gradient", *[name for name in ("last norm read by matrices",) if name in tape.live])
         self.norm("last norm")
 
     def norm(self, place: str) -> None:
@@ -138,7 +136,7 @@ class AdapterBackward(Backward):
         tape.make("gradient between", self.recipe.lora_rank * tokens * self.adapter)
         tape.free("scaled gradient", f"{name} between A and B")
         self.adapter_gradient(f"{name} A", self.recipe.lora_rank * inputs // tokens)
-        copy = [f"{name} input"] if self.copies else []
+        copy = [f"{name} input"] if self.copies else ["product"] * (name == "down")
         if frozen_input:
             tape.free("gradient between", *copy, *([] if stays else [gradient]))
             return
@@ -224,8 +222,5 @@ class AdapterBackward(Backward):
     def embedding(self) -> None:
         """The embedding is frozen."""
         self.unit = "root"
-        self.tape.free("stream gradient", "once")
+        self.tape.free("stream gradient", "rotary table")
         self.weights.after(self.tape, "root")
-
-
-__all__ = ["AdapterBackward", "read_by"]

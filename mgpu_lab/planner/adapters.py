@@ -8,7 +8,7 @@ bitsandbytes 0.50.2; under FSDP2 the packed weights wear `dtype` (`bnb_4bit_quan
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from mgpu_lab.planner.activations import WIDE
+from mgpu_lab.planner.activations import TOKEN, WIDE
 from mgpu_lab.planner.adapter_activations import short, under_autocast
 from mgpu_lab.planner.adapter_backward import AdapterBackward
 from mgpu_lab.planner.backward import Weights
@@ -19,7 +19,7 @@ from mgpu_lab.planner.nf4 import TABLES_BYTES, packed_bytes, scale_bytes
 from mgpu_lab.planner.optimizers import state_bytes
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.tape import KEPT, SENT, Row, Tape
+from mgpu_lab.planner.tape import BEFORE, KEPT, SENT, Row, Tape
 from mgpu_lab.planner.trained import Weight, registered
 from mgpu_lab.planner.weights import Stage
 from mgpu_lab.planner.zero import engine_for, played
@@ -33,6 +33,9 @@ class AdapterWeights(Weights, Protocol):
     """What a method does with frozen weights, too, while the tape runs."""
 
     host: dict[str, int]
+
+    def layers_over(self, tape: Tape) -> None:
+        """Forward has left the layers; head and loss follow."""
 
     def reach(self, tape: Tape, unit: str, weight: str) -> None:
         """Backward comes to a frozen weight."""
@@ -98,6 +101,9 @@ class Replicated:
     def forward(self, tape: Tape) -> None:
         for layer in range(self.layers):
             tape.put(f"casts of {layer}", self.casts, KEPT)
+
+    def layers_over(self, tape: Tape) -> None:
+        """Nothing is gathered."""
 
     def forward_over(self, tape: Tape) -> None:
         if self.recipe.checkpointing != "none":
@@ -171,12 +177,10 @@ class Sharded(Replicated):
     def forward_over(self, tape: Tape) -> None:
         """The root stays gathered, and the last layer is gathered again at once."""
 
-    def reach(self, tape: Tape, unit: str, weight: str) -> None:
-        if "gathered last layer" in tape.live:
-            tape.free("gathered last layer")
+    def layers_over(self, tape: Tape) -> None:
+        tape.free("gathered last layer")
 
     def before(self, tape: Tape, unit: str) -> None:
-        self.reach(tape, unit, "")
         tape.put("gathered layer", self.layer_bytes, GATHERED)
         if unit == "0":
             tape.free("all-gather")
@@ -222,6 +226,7 @@ def adapter_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moment
         return _under_deepspeed(shape, recipe, tape)
     weights = (Sharded if recipe.method == "fsdp" else Replicated)(shape, recipe)
     weights.hold(tape)
+    tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
     tape.put("rotary", shape.head_size * recipe.bytes * (not shape.learned_positions), ("buffers", "buffers"))
     backward = AdapterBackward(shape, recipe, weights, tape)
     best: dict[str, PlannedMemory] = {}

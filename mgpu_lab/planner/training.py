@@ -45,6 +45,11 @@ class TrainingPlan(ShownPlan):
         return self.memory.peak_bytes
 
     @property
+    def host_bytes(self) -> int:
+        """What one GPU's rank keeps in the host's memory; 0 without offloading."""
+        return self.memory.host_bytes
+
+    @property
     def capacity_bytes(self) -> int | None:
         """Memory of one card; None where the hardware table does not know it."""
         return None if self.machine.card.memory_gib is None else int(self.machine.card.memory_gib * GIB)

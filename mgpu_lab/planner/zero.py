@@ -6,13 +6,14 @@ al. 2020, "ZeRO", section 5, for the 2 + 2 + 12 bytes of a parameter. The optimi
 
 from dataclasses import replace
 
+from mgpu_lab.planner.activations import TOKEN
 from mgpu_lab.planner.backward import Backward
 from mgpu_lab.planner.deepspeed_settings import ZeroSettings, zero_settings
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.memory import PlannedMemory, PlannedRow, highest
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.tape import STEPPING, WORKING, Row, Tape
+from mgpu_lab.planner.tape import BEFORE, STEPPING, WORKING, Row, Tape
 from mgpu_lab.planner.trained import MASTER, Weight, cut, optimizer_rows, registered
 from mgpu_lab.planner.weights import Stage
 
@@ -63,6 +64,9 @@ class Engine:
 
     def forward_over(self, tape: Tape) -> None:
         """Nothing is gathered or cast."""
+
+    def layers_over(self, tape: Tape) -> None:
+        """Nothing is gathered."""
 
     def before(self, tape: Tape, unit: str) -> None:
         """Nothing is gathered."""
@@ -238,6 +242,7 @@ def played(backward: Backward, engine: Engine, tape: Tape, stage: Stage) -> Mome
     """Play a step with this engine, of up to two micro-batches: from the second on all are alike."""
     recipe = engine.recipe
     engine.hold(tape)
+    tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
     if not stage.shape.learned_positions:
         tape.put("rotary", stage.shape.head_size * ROTARY, ("buffers", "buffers, fp32"))
     best: dict[str, PlannedMemory] = {}

@@ -10,6 +10,10 @@ from mgpu_lab.planner.tape import SENT, STEPPING, Row, Tape
 from mgpu_lab.planner.trained import MASTER, Weight
 from mgpu_lab.planner.zero import Engine
 
+# runtime/zero/offload_config.py: 5 buffers of 1e8 numbers for parameters, 4 for the optimizer (weight, gradient, moments)
+SWAPPED_PARAMETERS = 500_000_000
+OPTIMIZER_BUFFERS = 4
+
 
 class Stage3(Engine):
     """Each weight is cut by itself, its parts padded to one size. A weight of few numbers stays gathered for good.
@@ -27,6 +31,8 @@ class Stage3(Engine):
         self.again = self.used_soon_again()
         self.updated = {(one.unit, one.name) for one in weights}
         self.order = [key for key in reversed(self.everything) if key not in self.stay]
+        self.ahead = 0  # how far in backward's order weights have been gathered
+        self.live = 0  # numbers gathered now
         self.filled: list[int] = []
         self.read = ("", "")  # the frozen weight that backward has come to
 
@@ -55,41 +61,57 @@ class Stage3(Engine):
         own = sum(self.shard(one.numbers) for one in self.trained)
         shards = sum(map(self.shard, self.everything.values())) * self.each
         if self.offloads:
-            self.host |= {f"ZeRO-3 partition, {self.dtype}": shards, "gradients, fp32": own * MASTER}
-            self.host |= {f"ZeRO-3 gradient partition, {self.dtype}": own * self.each}
+            self.host |= self.on_host(shards, own)
         else:
             tape.put("shards", shards, ("parameters", f"ZeRO-3 partition, {self.dtype}"))
             tape.put("partition", own * self.each, ("gradients", f"ZeRO-3 gradient partition, {self.dtype}"))
         self.own = own
         self.hold_state(tape, [own])
+        if self.recipe.offload == "nvme":
+            self.host = self.on_host(shards, own)
         tape.put("small", sum(self.everything[key] for key in self.stay) * self.each, self.gathered)
         if self.settings.contiguous_gradients:
             tape.put("bucket", self.settings.reduce_bucket_size * self.each, ("other", "ZeRO-3 bucket"))
 
+    def on_host(self, shards: int, own: int) -> dict[str, int]:
+        """Return what the host holds: everything, or with NVMe the gradients and the buffers that swapping reads into."""
+        gradients = {f"ZeRO-3 gradient partition, {self.dtype}": own * self.each}
+        if self.recipe.offload == "cpu":
+            return gradients | {f"ZeRO-3 partition, {self.dtype}": shards, "gradients, fp32": own * MASTER}
+        group = min(own, self.settings.sub_group_size)
+        swapped = SWAPPED_PARAMETERS * self.each
+        return gradients | {"parameters' swap buffers": swapped, "optimizer's swap buffers": OPTIMIZER_BUFFERS * group * 4}
+
     def forward(self, tape: Tape) -> None:
+        self.ahead = 0
         for key in self.again:
             self.gather(tape, key)
 
     def forward_over(self, tape: Tape) -> None:
-        if self.order:
-            self.prefetch(tape, 0)
+        self.prefetch(tape)
 
     def gather(self, tape: Tape, key: tuple[str, str]) -> None:
         if key in self.everything and key not in self.stay and f"gathered {key}" not in tape.live:
-            tape.make(
-                f"gathered {key}", self.shard(self.everything[key]) * self.recipe.shards * self.each, self.gathered
-            )
+            size = self.shard(self.everything[key]) * self.recipe.shards * self.each
+            tape.make(f"gathered {key}", size, self.gathered)
+            self.live += self.everything[key]
 
-    def prefetch(self, tape: Tape, place: int) -> None:
+    def release(self, tape: Tape, key: tuple[str, str]) -> None:
+        if f"gathered {key}" in tape.live:
+            tape.free(f"gathered {key}")
+            self.live -= self.everything[key]
+
+    def prefetch(self, tape: Tape) -> None:
         """Gather ahead, in backward's order, what is not there yet."""
-        live = sum(self.everything[key] for key in self.order if f"gathered {key}" in tape.live)
-        room = min(self.settings.stage3_max_live_parameters - live, self.settings.stage3_prefetch_bucket_size)
-        for key in self.order[place:]:
-            if room <= 0:
-                return
+        room = min(
+            self.settings.stage3_max_live_parameters - self.live, self.settings.stage3_prefetch_bucket_size
+        )
+        while room > 0 and self.ahead < len(self.order):
+            key = self.order[self.ahead]
             if f"gathered {key}" not in tape.live:
                 self.gather(tape, key)
                 room -= self.everything[key]
+            self.ahead += 1
 
     def before(self, tape: Tape, unit: str) -> None:
         """Checkpointing's recomputing gathers a layer, and each weight stays until its own backward."""
@@ -104,20 +126,17 @@ class Stage3(Engine):
 
     def reach(self, tape: Tape, unit: str, weight: str) -> None:
         """Backward comes to a frozen weight, and has done with the one before."""
-        if self.read in self.everything and f"gathered {self.read}" in tape.live:
-            tape.free(f"gathered {self.read}")
+        self.release(tape, self.read)
         self.read = (unit, weight)
         self.come_to(tape, self.read)
 
     def come_to(self, tape: Tape, key: tuple[str, str]) -> None:
         """Backward comes to a weight: it is gathered, and what follows is gathered ahead."""
         self.gather(tape, key)
-        if key in self.order and self.settings.stage3_prefetch_bucket_size:
-            self.prefetch(tape, self.order.index(key) + 1)
+        self.prefetch(tape)
 
     def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
-        if f"gathered {(unit, weight)}" in tape.live:
-            tape.free(f"gathered {(unit, weight)}")
+        self.release(tape, (unit, weight))
         super().settle(tape, unit, weight, numbers)
 
     def take(self, tape: Tape, unit: str, weight: str, numbers: int) -> None:
@@ -142,7 +161,8 @@ class Stage3(Engine):
 
     def finish(self, tape: Tape) -> None:
         self.flush(tape)
-        tape.free(*[name for name in tape.live if name.startswith("gathered")])
+        for key in self.order:
+            self.release(tape, key)
         self.held_over = True
 
     def step(self, tape: Tape) -> None:
