@@ -56,8 +56,9 @@ def planned(number: int, way: Mapping[str, Any]) -> TrainingPlan:
 def too_much(plan: TrainingPlan) -> str:
     """Say how much too much it is, and what takes the most."""
     most = max(plan.memory.rows, key=lambda row: row.size_bytes)
+    peak, capacity = plan.peak_bytes / GIB, (plan.capacity_bytes or 0) / GIB
     return (
-        f"{plan.peak_bytes / GIB:.1f} GiB of {(plan.capacity_bytes or 0) / GIB:g} at the peak ({plan.memory.moment}). The "
+        f"{peak:.1f} GiB of {capacity:g} at the peak ({plan.memory.moment}). The "
         f"largest part is {most.name} ({most.category.replace('_', ' ')}): {most.size_bytes / GIB:.1f} GiB."
     )
 

@@ -91,7 +91,7 @@ def judge_mended(parts: Any) -> None:
     if not isinstance(parts, Mapping) or set(parts) - set(MAY_CHANGE):
         raise Wrong(f"mended: a dictionary with {', '.join(MAY_CHANGE)}; cards, case and the rest stay.")
     try:
-        report = check_rig(**{**RIG, **parts})  # type: ignore[arg-type]
+        report = check_rig(**{**RIG, **parts})
     except UsageError as error:
         raise Wrong(f"mended: {error}") from None
     if failed := report.of("fail"):

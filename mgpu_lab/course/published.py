@@ -128,8 +128,10 @@ def rows_of(run: Run) -> Iterator[Row]:
 
 def plan_of(run: Run) -> Any:
     """Plan a run with `plan_training` or `plan_inference`."""
-    options = {key: None if (key, value) == ("master", "none") else value for key, value in run.options.items()}
-    plan = plan_training if run.kind == "training" else plan_inference
+    options: dict[str, Any] = {
+        key: None if (key, value) == ("master", "none") else value for key, value in run.options.items()
+    }
+    plan: Any = plan_training if run.kind == "training" else plan_inference
     return plan(run.model, machine(run.machine).with_(**run.machine_fields), **options)
 
 

@@ -80,7 +80,10 @@ class Stage3(Engine):
             return gradients | {f"ZeRO-3 partition, {self.dtype}": shards, "gradients, fp32": own * MASTER}
         group = min(own, self.settings.sub_group_size)
         swapped = SWAPPED_PARAMETERS * self.each
-        return gradients | {"parameters' swap buffers": swapped, "optimizer's swap buffers": OPTIMIZER_BUFFERS * group * 4}
+        return gradients | {
+            "parameters' swap buffers": swapped,
+            "optimizer's swap buffers": OPTIMIZER_BUFFERS * group * 4,
+        }
 
     def forward(self, tape: Tape) -> None:
         self.ahead = 0
@@ -103,9 +106,7 @@ class Stage3(Engine):
 
     def prefetch(self, tape: Tape) -> None:
         """Gather ahead, in backward's order, what is not there yet."""
-        room = min(
-            self.settings.stage3_max_live_parameters - self.live, self.settings.stage3_prefetch_bucket_size
-        )
+        room = min(self.settings.stage3_max_live_parameters - self.live, self.settings.stage3_prefetch_bucket_size)
         while room > 0 and self.ahead < len(self.order):
             key = self.order[self.ahead]
             if f"gathered {key}" not in tape.live:
