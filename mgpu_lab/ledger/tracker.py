@@ -87,6 +87,7 @@ class Tracker(TorchDispatchMode):
         for live in found.values():
             self.adopt(live.storage, KEPT if live.in_graph else BEFORE)
         del found
+        self.find_owners(owners)  # these know DDP's buckets
         self.measure(owners)
         trained = [parameter for parameter in subject.model.parameters() if parameter.requires_grad]
         register: Any = torch.Tensor.register_post_accumulate_grad_hook

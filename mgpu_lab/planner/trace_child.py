@@ -22,7 +22,7 @@ from mgpu_lab.course.dividing import Training, Way, trained
 from mgpu_lab.course.training_step import FollowedStep, followed_step, forward, optimizer_step
 from mgpu_lab.ledger.storages import counting_fakes
 from mgpu_lab.planner.trace_ddp import with_fake_ddp
-from mgpu_lab.planner.trace_model import maker
+from mgpu_lab.planner.trace_model import maker, no_packed_sequences
 from mgpu_lab.wire.errors import UsageError
 
 
@@ -33,6 +33,7 @@ def traced(request: Mapping[str, Any]) -> FollowedStep:
     sizes = (request["world_size"] // tensor, tensor)
     mesh = init_device_mesh("cpu", sizes, mesh_dim_names=("dp", "tp"))  # outside the fake mode: it holds real tensors
     keep_meshes_real()
+    no_packed_sequences()
     with FakeTensorMode(), counting_fakes():
         batches = [
             torch.zeros(request["micro_batch"], request["seq_len"], dtype=torch.long)

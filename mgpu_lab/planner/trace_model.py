@@ -24,6 +24,17 @@ def maker(model: Mapping[str, Any]) -> Callable[[torch.dtype], Any]:
     return make
 
 
+def no_packed_sequences() -> None:
+    """Tell Transformers what it would read off the positions, which a fake tensor lacks: nothing is packed.
+
+    Otherwise it makes a causal mask [tokens, tokens], repeats keys and values for it, and takes another attention.
+    """
+    from transformers import masking_utils
+
+    there: Any = masking_utils
+    there.find_packed_sequence_indices = lambda _: None
+
+
 def from_factory(name: str) -> Callable[[torch.dtype], Any]:
     module, _, function = name.partition(":")
     factory = getattr(importlib.import_module(module), function)
