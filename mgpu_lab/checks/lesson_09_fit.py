@@ -12,7 +12,7 @@ from mgpu_lab.planner.training import GIB, TrainingPlan, plan_training
 from mgpu_lab.wire.errors import UsageError
 
 MODEL, MACHINE = "llama-3.1-70b", "2x RTX-4090"
-LEAST_TOKENS, HOST_GIB = 1024, 256
+LEAST_TOKENS, HOST_GIB = 1024, 128
 OPTIONS = tuple(name for name in Recipe.__dataclass_fields__ if name != "world_size")
 KIND = ("method", "adapter", "offload", "tensor_parallel", "pipeline_parallel")  # what makes a way another way
 

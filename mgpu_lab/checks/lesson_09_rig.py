@@ -10,6 +10,7 @@ from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import judge_number
 from mgpu_lab.planner.hardware import HARDWARE
 from mgpu_lab.planner.rig import check_rig
+from mgpu_lab.planner.rig_slots import lanes_of
 from mgpu_lab.wire.errors import UsageError
 
 RIG = {
@@ -23,7 +24,8 @@ RIG = {
 EFFICIENCY = 0.9  # of the supply: what it delivers, of what it draws
 PARTS = ("lanes", "supply_short_watts", "outlet_over_watts", "mended")
 MAY_CHANGE = ("board", "supply", "outlet")
-SINGLE_HAND = 0.01  # numbers may be rounded to three digits
+LEAST_LANES = 8
+ROUNDED = 0.01  # numbers may be rounded to three digits
 
 
 def load_watts() -> float:
@@ -68,7 +70,7 @@ def judge_supply(found: Any) -> None:
         load - 2 * rated: "supply_short_watts: twice the rating is for a ten-thousandth of a second, not for hours.",
     }
     otherwise = "supply_short_watts: cards times watts, plus the rest, less what the supply is rated for."
-    judge_number(found, load - rated, hints, otherwise, relative=SINGLE_HAND)
+    judge_number(found, load - rated, hints, otherwise, relative=ROUNDED)
 
 
 def judge_outlet(found: Any) -> None:
@@ -84,7 +86,7 @@ def judge_outlet(found: Any) -> None:
         allowed - drawn: "outlet_over_watts: the other way round; too much is a positive number.",
     }
     otherwise = "outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours."
-    judge_number(found, drawn - allowed, hints, otherwise, relative=SINGLE_HAND)
+    judge_number(found, drawn - allowed, hints, otherwise, relative=ROUNDED)
 
 
 def judge_mended(parts: Any) -> None:
@@ -94,6 +96,8 @@ def judge_mended(parts: Any) -> None:
         report = check_rig(**{**RIG, **parts})
     except UsageError as error:
         raise Wrong(f"mended: {error}") from None
+    if min(lanes_of(report.rig) or (0,)) < LEAST_LANES:
+        raise Wrong(f"mended: a slot has fewer than {LEAST_LANES} lanes with three cards.")
     if failed := report.of("fail"):
         raise Wrong(f"mended: {failed[0].name}: {failed[0].found}; {failed[0].reason}.")
 
