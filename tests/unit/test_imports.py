@@ -38,7 +38,12 @@ DOORS = {"mgpu_lab", "__main__"}  # what a user imports and runs; they lead ever
 STARTED_BY_NAME = {"engine.backends.forkserver -> rank.template"}  # as a process of its own
 HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelerate"}
 MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening", "course"}
-TORCH_IN_A_CHILD = {"verification.torch_probe", "planner.trace_child"}  # are run as programs
+TORCH_IN_A_CHILD = {  # are run as programs, or are parts of one; and the wings that they may import besides
+    "verification.torch_probe": set(),
+    "planner.trace_child": {"course", "ledger"},
+    "planner.trace_ddp": set(),
+    "planner.trace_model": set(),
+}
 IN_KERNEL = {"notebook", "engine", "wire", "verification", "planner", "tables", "figures", "bars", "reports", *DOORS}
 
 
@@ -115,13 +120,18 @@ def own(found: Iterable[Import]) -> list[Import]:
     return [each for each in found if wing(each.imported) in {*MAY_IMPORT, *DOORS}]
 
 
+def may_import(module: str) -> set[str]:
+    """The wings that a module may import, its own among them."""
+    return {wing(module), *MAY_IMPORT.get(wing(module), ()), *TORCH_IN_A_CHILD.get(module, ())}
+
+
 def wrong_arrows(found: Iterable[Import]) -> set[str]:
     """Imports that the table does not allow."""
     return {
         f"{each.importer} -> {each.imported}"
         for each in own(found)
         if wing(each.importer) not in DOORS
-        if wing(each.imported) not in {wing(each.importer), *MAY_IMPORT.get(wing(each.importer), set())}
+        if wing(each.imported) not in may_import(each.importer)
     } - STARTED_BY_NAME
 
 
@@ -166,7 +176,7 @@ def torch_in_kernel(found: Iterable[Import], homes: Iterable[str] = ()) -> set[s
     their modules import at once. A module's packages are loaded with it.
     """
     arrows: dict[str, set[str]] = {}
-    kernel = {each.importer for each in found if wing(each.importer) in IN_KERNEL} - TORCH_IN_A_CHILD
+    kernel = {each.importer for each in found if wing(each.importer) in IN_KERNEL} - set(TORCH_IN_A_CHILD)
     for each in found:
         if each.when == "at once" or (each.when == "later" and each.importer in kernel):
             parents = each.imported.split(".") if each.imported not in HEAVY else []
@@ -213,6 +223,8 @@ def test_exceptions_are_still_needed():
     names = {f"{each.importer} -> {each.imported}" for each in FOUND}
     assert names >= STARTED_BY_NAME
     assert names >= {f"{module} -> torch" for module in TORCH_IN_A_CHILD}
+    wings = {(each.importer, wing(each.imported)) for each in FOUND}
+    assert wings >= {(module, besides) for module, all_of in TORCH_IN_A_CHILD.items() for besides in all_of}
 
 
 IN_FUNCTION = "def f():\n    from mgpu_lab.{} import x"
@@ -241,6 +253,8 @@ BREAKS = {
     "torch in the engine": ({"engine.load": "def f():\n    import torch.nn"}, "engine.load -> torch"),
     "torch's types in the engine": (
         {"engine.load": "if TYPE_CHECKING:\n    from torch import Tensor"}, "engine.load -> torch"),
+    "arrow of a module beside the child's": (
+        {"planner.tracing": AT_ONCE.format("ledger.table")}, "planner.tracing -> ledger.table"),
     "deepspeed by name": ({"wire.x": "import_module('deepspeed.ops')"}, "wire.x -> deepspeed"),
 }  # fmt: skip
 MODULES = ("rank.process", "rank.shell", "engine.run", "engine.rescue", "engine.results", "wire.errors", "ledger.table")
