@@ -139,10 +139,14 @@ def head_saved(shape: ModelShape, recipe: Recipe) -> tuple[Saved, ...]:
 
 
 def logits_saved(shape: ModelShape, recipe: Recipe) -> tuple[Saved, ...]:
-    """Return the logits while the loss is computed: as the head made them, and in fp32 (`logits.float()`)."""
+    """Return what is there while the loss is computed: the logits as the head made them and in fp32 (`logits.float()`).
+
+    Under autocast the last norm's fp32 output, too: the head has read a bf16 copy.
+    """
     of = sizes(shape, recipe)
+    before = [Saved("last hidden state", of.width, of.residual)] if autocast(recipe) else []
     wide = [] if of.compute == WIDE else [Saved("logits, fp32", of.vocabulary, WIDE)]
-    return (Saved("logits", of.vocabulary, of.compute), *wide)
+    return (*before, Saved("logits", of.vocabulary, of.compute), *wide)
 
 
 def rotary_bytes(shape: ModelShape, recipe: Recipe) -> int:

@@ -11,6 +11,7 @@ WORKING: Row = ("activations", "forward and backward")
 STEPPING: Row = ("other", "temporary in the optimizer's step")
 LOOSE: Row = ("other", "made without autograd")
 BEFORE: Row = ("other", "from before the block")
+INPUT: Row = ("other", "inputs, and copies made in C++")
 SENT: Row = ("other", "communication buffers")
 
 

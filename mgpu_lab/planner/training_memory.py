@@ -9,6 +9,7 @@ from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.planner.tape import BEFORE, KEPT, Tape
 from mgpu_lab.planner.weights import Sharded, Stage, Whole
 
+GLOO = "CPU"  # the card whose ranks talk over gloo
 Moments = tuple[PlannedMemory, ...]
 
 
@@ -24,13 +25,13 @@ def training_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Momen
         return tuple((adapter_moments if recipe.adapter else zero_moments)(shape, recipe, where))
     ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
     stages = [Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last) for first, last in ends]
-    return max((play(stage, shape, recipe) for stage in stages), key=lambda moments: highest(moments).total)
+    return max((play(stage, shape, recipe, gloo=where.card.name == GLOO) for stage in stages), key=lambda moments: highest(moments).total)
 
 
-def play(stage: Stage, shape: ModelShape, recipe: Recipe) -> Moments:
+def play(stage: Stage, shape: ModelShape, recipe: Recipe, *, gloo: bool) -> Moments:
     """Play one step of one stage on a tape."""
     tape = Tape()
-    weights = (Sharded if recipe.method == "fsdp" else Whole)(stage, recipe)
+    weights = (Sharded if recipe.method == "fsdp" else Whole)(stage, recipe, gloo=gloo)
     weights.hold(tape)
     tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
     backward = Backward(shape, recipe, weights, tape)

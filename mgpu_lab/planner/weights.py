@@ -5,7 +5,7 @@ from mgpu_lab.planner.backward import layer_weights
 from mgpu_lab.planner.optimizers import state_bytes
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.tape import SENT, Row, Tape
+from mgpu_lab.planner.tape import INPUT, SENT, Row, Tape
 
 NAMES = {4: "fp32", 2: "bf16"}
 
@@ -46,11 +46,12 @@ class Whole:
     cache until the forward's block ends; its gradient is made in bf16 first.
     """
 
-    def __init__(self, stage: Stage, recipe: Recipe) -> None:
-        self.stage, self.recipe = stage, recipe
+    def __init__(self, stage: Stage, recipe: Recipe, *, gloo: bool = False) -> None:
+        self.stage, self.recipe, self.gloo = stage, recipe, gloo
         self.each = WIDE if recipe.master == "fp32" or recipe.dtype == "fp32" else recipe.bytes
         self.cast = autocast(recipe)
         self.dtype = NAMES[self.each] if recipe.dtype != "fp16" or self.each == WIDE else "fp16"
+        self.gradients: Row = ("gradients", f"gradients, {self.dtype}")
         self.row: Row = ("parameters", f"gathered weights, {recipe.dtype}")
         self.held_over = False  # whether gradients of an earlier micro-batch are there
 
@@ -91,12 +92,12 @@ class Whole:
         if self.cast and is_matrix(weight):
             tape.make("weight gradient, narrow", numbers * self.recipe.bytes)
         elif self.stage.tied and weight == "head":
-            tape.make("head gradient", numbers * self.each, ("gradients", f"gradients, {self.dtype}"))
+            tape.make("head gradient", numbers * self.each, self.gradients)
         elif self.held_over:
             tape.make("weight gradient", numbers * self.each)
             tape.free("weight gradient")
         else:
-            tape.add("gradients", numbers * self.each, ("gradients", f"gradients, {self.dtype}"))
+            tape.add("gradients", numbers * self.each, self.gradients)
 
     def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
         if not (self.cast and is_matrix(weight)):
@@ -106,7 +107,7 @@ class Whole:
             tape.make("weight gradient", numbers * self.each)
             tape.free("weight gradient")
         else:
-            tape.add("gradients", numbers * self.each, ("gradients", f"gradients, {self.dtype}"))
+            tape.add("gradients", numbers * self.each, self.gradients)
         tape.free("weight gradient, narrow")
 
     def after(self, tape: Tape, unit: str) -> None:
@@ -167,14 +168,24 @@ class Sharded(Whole):
         """Nothing: gradients wait for the others of their unit."""
 
     def after(self, tape: Tape, unit: str) -> None:
-        tape.free(f"gathered {unit}")
-        if "reduced" in tape.live:
-            tape.free("reduced")
-        tape.make("reduced", self.stage.numbers(unit) * WIDE, SENT)
+        """Let the gathered weights go, copy the gradients into a buffer, scatter its sums."""
+        tape.free(f"gathered {unit}", *(["reduced"] if "reduced" in tape.live else []))
+        wide = self.stage.numbers(unit) * WIDE
+        tape.make("reduced", wide, SENT)
         tape.free(f"gradients of {unit}")
+        row = self.gradients if self.each == WIDE and not self.held_over else SENT
+        tape.put("reduced shard", wide / self.recipe.shards, row)
+        if self.gloo:
+            tape.put("gloo's copy", wide, INPUT)
+            tape.look()
+            tape.free("gloo's copy")
+        size = self.stage.numbers(unit) * self.each / self.recipe.shards
+        if self.each < WIDE:
+            tape.make("narrow shard", size, SENT)
+            tape.free("narrow shard")
+        tape.free("reduced shard")
         if not self.held_over:
-            size = self.stage.numbers(unit) * self.each / self.recipe.shards
-            tape.add("gradients", size, ("gradients", f"gradients, {self.dtype}"))
+            tape.add("gradients", size, self.gradients)
 
     def finish(self, tape: Tape) -> None:
         tape.free("reduced")
