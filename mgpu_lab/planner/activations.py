@@ -12,9 +12,10 @@ from mgpu_lab.planner.shapes import ModelShape
 WIDE = 4  # bytes of fp32
 TOKEN = 8  # bytes of a token's number
 SOURCE = "transformers 5.23 models/llama/modeling_llama.py; torch derivatives.yaml"
+SUMMED = ("o summed", "down summed")  # what tensor parallelism's all-reduces give
 # Selective checkpointing keeps what attention returns and what every second matrix product does, in the order in which
-# a layer calls them: q, v, gate, down (torchtitan's policy, see `checkpointing`).
-SELECTED = ("queries made", "values", "attention output", "log-sum-exp", "gate", "down made")
+# a layer calls them: q, v, gate, down (torchtitan's policy, see `checkpointing`); and sums over tensor parallel ranks.
+SELECTED = ("queries made", "values", "attention output", "log-sum-exp", "gate", "down made", *SUMMED)
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def checkpointed(shape: ModelShape, recipe: Recipe) -> tuple[Saved, ...]:
     kept = [Saved("layer input", of.width, of.residual)]
     if recipe.checkpointing == "selective":
         made = [Saved("queries made", of.queries, of.compute), Saved("down made", of.width, of.compute)]
+        made += [Saved(name, of.width, of.compute) for name in SUMMED if recipe.tensor_parallel > 1]
         every = [*made, *layer_saved(shape, recipe)]
         kept += [one for one in every if one.name in SELECTED]
     return tuple(kept)

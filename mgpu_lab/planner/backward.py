@@ -4,10 +4,12 @@ The order is that of a recorded backward of transformers 5.23 under torch 2.13: 
 weight first, then that of its input. GPT-2 and mixtures of experts are played as a Llama with their sizes.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from mgpu_lab.planner.activations import (
+    SUMMED,
     WIDE,
     Saved,
     Sizes,
@@ -22,7 +24,7 @@ from mgpu_lab.planner.activations import (
 )
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.tape import KEPT, LOOSE, WORKING, Tape
+from mgpu_lab.planner.tape import KEPT, LOOSE, WORKING, Row, Tape
 
 
 class Weights(Protocol):
@@ -92,17 +94,23 @@ class Backward:
         self.narrow, self.residual = self.stream * self.of.compute, self.stream * self.of.residual
         self.unit = "root"
 
-    def keep(self, saved: Iterable[Saved], row: tuple[str, str] = KEPT) -> None:
+    def keep(self, saved: Iterable[Saved], row: Row = KEPT, layer: int = -1) -> None:
         for one in saved:
-            self.tape.put(one.name, one.size_bytes(self.recipe.tokens), row)
+            self.tape.put(one.name, one.size_bytes(self.recipe.tokens), self.row_of(one.name, row, layer))
         self.tape.look()
+
+    def row_of(self, name: str, row: Row, layer: int) -> Row:
+        """What a collective of tensor parallelism gives is made without autograd: sums, logits, the first input."""
+        whole = "attention norm input" if self.recipe.checkpointing == "none" and not self.of.widens else "layer input"
+        given = name in (*SUMMED, "logits") or (layer == 0 and name == whole)
+        return LOOSE if given and self.recipe.tensor_parallel > 1 else row
 
     def forward(self, layers: int, *, head: bool = True) -> None:
         """Forward to the loss."""
         self.tape.put("rotary table", rotary_bytes(self.shape, self.recipe), LOOSE)
-        size = sum(one.size_bytes(self.recipe.tokens) for one in self.kept)
         for layer in range(layers):
-            self.tape.put(f"layer {layer}", size, KEPT)
+            for row, size in self.kept_rows(layer).items():
+                self.tape.put(f"layer {layer}, {row[0]}", size, row)
         self.weights.forward(self.tape)
         self.tape.look()
         if head:
@@ -111,6 +119,13 @@ class Backward:
             self.keep(logits_saved(self.shape, self.recipe), WORKING)
             self.tape.free(*[one.name for one in logits_saved(self.shape, self.recipe)])
         self.weights.forward_over(self.tape)
+
+    def kept_rows(self, layer: int) -> Counter[Row]:
+        """What a layer keeps between its forward and its backward, by row."""
+        rows: Counter[Row] = Counter()
+        for one in self.kept:
+            rows[self.row_of(one.name, KEPT, layer)] += one.size_bytes(self.recipe.tokens)
+        return rows
 
     def matrix(self, weight: str, made: Mapping[str, float], freed: Iterable[str], numbers: float = 0) -> None:
         """A matrix product's backward: its weight's gradient, its input's, then what it read goes."""
@@ -135,7 +150,7 @@ class Backward:
         else:
             tape.put("logits gradient", wide)
             tape.free("logits gradient, fp32")
-        vocabulary = self.of.vocabulary * self.of.width
+        vocabulary = self.of.vocabulary * self.of.width / self.recipe.tensor_parallel
         self.matrix(
             "head", {"norm gradient": self.narrow}, ["logits gradient", "last norm read by matrices"], vocabulary
         )
@@ -204,10 +219,9 @@ class Backward:
         """One layer: recompute what is missing, MLP, attention."""
         self.unit = str(number)
         self.weights.before(self.tape, self.unit)
-        self.tape.free(f"layer {number}")
-        if self.recipe.checkpointing == "none":
-            self.keep(self.saved)
-        else:
+        self.tape.free(*[f"layer {number}, {row[0]}" for row in self.kept_rows(number)])
+        self.keep(self.kept, KEPT, number)
+        if self.recipe.checkpointing != "none":
             self.recompute()
         self.mlp()
         self.attention()
@@ -216,12 +230,11 @@ class Backward:
 
     def recompute(self) -> None:
         """What checkpointing let go is made again; the layer's input stands in for fp32's norm input."""
-        self.keep(self.kept)
         have = {one.name for one in self.kept} | (set() if self.of.widens else {"attention norm input"})
         if not self.of.widens:
             self.tape.put("attention norm input", 0)
-        if "queries made" in have:  # they are rotated again, and nobody keeps them then
-            self.tape.free("queries made")
+        used = ("queries made", SUMMED[0])  # rotated again, added again: nobody keeps them then
+        self.tape.free(*[name for name in used if name in have])
         self.keep([one for one in self.saved if one.name not in have], WORKING)
 
     def mlp(self) -> None:
@@ -285,9 +298,9 @@ class Backward:
     def embedding(self) -> None:
         """The embedding's gradient is dense."""
         self.unit = "root"
-        self.weights.gradient(self.tape, "root", "embedding", self.shape.embedding)
+        self.weights.gradient(self.tape, "root", "embedding", self.shape.embedding / self.recipe.tensor_parallel)
         self.tape.free("stream gradient", "rotary table")
-        self.weights.settle(self.tape, "root", "embedding", self.shape.embedding)
+        self.weights.settle(self.tape, "root", "embedding", self.shape.embedding / self.recipe.tensor_parallel)
         self.weights.after(self.tape, "root")
 
     def run(self, layers: int, *, head: bool = True, embedding: bool = True) -> None:

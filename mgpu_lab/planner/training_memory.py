@@ -25,7 +25,10 @@ def training_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Momen
         return tuple((adapter_moments if recipe.adapter else zero_moments)(shape, recipe, where))
     ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
     stages = [Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last) for first, last in ends]
-    return max((play(stage, shape, recipe, gloo=where.card.name == GLOO) for stage in stages), key=lambda moments: highest(moments).total)
+    return max(
+        (play(stage, shape, recipe, gloo=where.card.name == GLOO) for stage in stages),
+        key=lambda moments: highest(moments).total,
+    )
 
 
 def play(stage: Stage, shape: ModelShape, recipe: Recipe, *, gloo: bool) -> Moments:

@@ -18,8 +18,9 @@ class Stage:
     ) -> None:
         self.shape, self.recipe, self.layers, self.first, self.last = shape, recipe, layers, first, last
         one = {name: numbers for name, numbers in layer_weights(shape, recipe).items() if numbers}
-        root = {"embedding": shape.embedding, "positions": shape.positions} if first else {}
-        root |= {"last norm": shape.norm, "head": shape.head if first else shape.embedding} if last else {}
+        words = shape.embedding / recipe.tensor_parallel
+        root = {"embedding": words, "positions": float(shape.positions)} if first else {}
+        root |= {"last norm": shape.norm, "head": 0 if shape.tied and first else words} if last else {}
         self.units = {str(layer): one for layer in range(layers)}
         self.units["root"] = {name: numbers for name, numbers in root.items() if numbers}
         self.tied = shape.tied and first and last
@@ -30,6 +31,11 @@ class Stage:
     @property
     def parameters(self) -> float:
         return sum(sum(unit.values()) for unit in self.units.values())
+
+    @property
+    def norms(self) -> float:
+        """Numbers of the norms, which tensor parallelism leaves whole."""
+        return sum(size for unit in self.units.values() for name, size in unit.items() if "norm" in name)
 
     @property
     def tensors(self) -> int:
@@ -56,12 +62,9 @@ class Whole:
         self.held_over = False  # whether gradients of an earlier micro-batch are there
 
     def hold(self, tape: Tape) -> None:
-        tensor = self.recipe.tensor_parallel > 1
-        tape.put(
-            "weights",
-            self.stage.parameters * self.each,
-            ("parameters", f"{'shard' if tensor else 'weights'}, {self.dtype}"),
-        )
+        whole = self.stage.norms if self.recipe.tensor_parallel > 1 else self.stage.parameters
+        tape.put("weights", whole * self.each, ("parameters", f"weights, {self.dtype}"))
+        tape.put("shards", (self.stage.parameters - whole) * self.each, ("parameters", f"shard, {self.dtype}"))
         for name, size in state_bytes(self.stage.sizes(), self.each, self.recipe.optimizer).items():
             tape.put(name, size, ("optimizer_state", name))
         if not self.stage.shape.learned_positions:
