@@ -45,7 +45,10 @@ class AdapterBackward(Backward):
         if head:
             tape.put("labels", labels_bytes(self.recipe))
             self.keep(ends_kept(self.shape, self.recipe))
+            if "last norm read by matrices" not in tape.live:  # the model's output holds it until the loss is there
+                tape.put("last hidden state", self.narrow)
             self.keep(logits_saved(self.shape, self.recipe), WORKING)
+            self.let_go("last hidden state")
             tape.free(*[one.name for one in logits_saved(self.shape, self.recipe)])
         self.weights.forward_over(tape)
 
