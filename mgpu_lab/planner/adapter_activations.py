@@ -16,8 +16,8 @@ from mgpu_lab.planner.shapes import ModelShape
 def under_autocast(recipe: Recipe) -> bool:
     """Whether fp32 adapters run under `torch.autocast`: DDP with `master="fp32"`, as Trainer's `bf16=True` does it.
 
-    With `master=None` there is no autocast, and fp32 adapters compute in fp32. FSDP and ZeRO gather or keep the adapters
-    in `dtype`, so they compute in it.
+    With `master=None` there is no autocast, and fp32 adapters compute in fp32. FSDP and ZeRO gather or keep the
+    adapters in `dtype`, so they compute in it.
     """
     return recipe.method == "ddp" and recipe.master == "fp32" and recipe.bytes < WIDE
 

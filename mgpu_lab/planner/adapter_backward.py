@@ -5,6 +5,8 @@ then A, then the frozen matrix's, which unpacks NF4 weights for the moment of it
 `MatMul4Bit`).
 """
 
+from typing import Protocol
+
 from mgpu_lab.planner.activations import WIDE, labels_bytes, logits_saved, rotary_bytes
 from mgpu_lab.planner.adapter_activations import (
     adapter_bytes,
@@ -22,10 +24,25 @@ from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.planner.tape import KEPT, LOOSE, WORKING, Tape
 
 
+class AdapterWeights(Weights, Protocol):
+    """What a method does with frozen weights, too, while the tape runs."""
+
+    def layers_over(self, tape: Tape) -> None:
+        """Forward has left the layers; head and loss follow."""
+
+    def reach(self, tape: Tape, unit: str, weight: str) -> None:
+        """Backward comes to a frozen weight."""
+
+    def unpack(self, tape: Tape, unit: str, weight: str) -> None:
+        """A product reads a frozen weight: an NF4 one is unpacked, as "unpacked weight"."""
+
+
 class AdapterBackward(Backward):
     """The frozen decoder's backward: gradients of what is read, and of A and B beside each matrix."""
 
-    def __init__(self, shape: ModelShape, recipe: Recipe, weights: Weights, tape: Tape) -> None:
+    weights: AdapterWeights
+
+    def __init__(self, shape: ModelShape, recipe: Recipe, weights: AdapterWeights, tape: Tape) -> None:
         super().__init__(shape, recipe, weights, tape)
         self.ends = linears_of(shape)
         self.adapter, self.copies = adapter_bytes(recipe), casts_input(recipe)
@@ -65,7 +82,7 @@ class AdapterBackward(Backward):
         return self.inner + 8 * self.narrow if wide else 3 * self.inner + 7 * self.narrow
 
     def recomputing(self) -> float:
-        """What recomputing takes beyond what it keeps: it stops in `down`, whose output's gradient is scaled already."""
+        """What recomputing takes beyond what it keeps: it stops in `down`, with its gradient scaled already."""
         if not self.copies:
             return 4 * self.narrow
         return self.inner + 7 * self.narrow if self.adapter > self.of.compute else 3 * self.inner + 4 * self.narrow

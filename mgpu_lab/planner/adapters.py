@@ -6,12 +6,10 @@ bitsandbytes 0.50.2; under FSDP2 the packed weights wear `dtype` (`bnb_4bit_quan
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from mgpu_lab.planner.activations import TOKEN, WIDE
 from mgpu_lab.planner.adapter_activations import short, under_autocast
 from mgpu_lab.planner.adapter_backward import AdapterBackward
-from mgpu_lab.planner.backward import Weights
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.matrices import layer_linears
 from mgpu_lab.planner.memory import PlannedMemory, PlannedRow, highest
@@ -27,21 +25,6 @@ from mgpu_lab.planner.zero import engine_for, played
 SOURCE = "peft 0.19, bitsandbytes 0.50.2"
 GATHERED: Row = ("parameters", "gathered weights")
 Moments = tuple[PlannedMemory, ...]
-
-
-class AdapterWeights(Weights, Protocol):
-    """What a method does with frozen weights, too, while the tape runs."""
-
-    host: dict[str, int]
-
-    def layers_over(self, tape: Tape) -> None:
-        """Forward has left the layers; head and loss follow."""
-
-    def reach(self, tape: Tape, unit: str, weight: str) -> None:
-        """Backward comes to a frozen weight."""
-
-    def unpack(self, tape: Tape, unit: str, weight: str) -> None:
-        """A product reads a frozen weight: an NF4 one is unpacked, as "unpacked weight"."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +99,11 @@ class Replicated:
     def reach(self, tape: Tape, unit: str, weight: str) -> None:
         """Everything is there."""
 
-    def unpack(self, tape: Tape, unit: str, weight: str) -> None:
+    def unpack(self, tape: Tape, unit: str, weight: str) -> None:  # noqa: ARG002 - asked so
         if self.recipe.adapter == "qlora":
             tape.make("unpacked weight", self.base.matrices[weight] * self.recipe.bytes)
 
-    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:  # noqa: ARG002 - asked so
         if not self.held_over:
             tape.add("gradients", self.base.adapters[weight] * WIDE, ("gradients", "gradients, fp32"))
 
@@ -131,7 +114,7 @@ class Replicated:
         if unit != "root":
             tape.free(f"casts of {unit}")
 
-    def finish(self, tape: Tape) -> None:
+    def finish(self, tape: Tape) -> None:  # noqa: ARG002 - asked so
         self.held_over = True
 
     def step(self, tape: Tape) -> None:
@@ -186,7 +169,7 @@ class Sharded(Replicated):
             tape.free("all-gather")
         tape.look()
 
-    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:  # noqa: ARG002 - asked so
         tape.add(
             "layer's gradients", self.base.adapters[weight] * self.recipe.bytes, ("gradients", "gradients, narrow")
         )
@@ -202,7 +185,7 @@ class Sharded(Replicated):
             tape.add("gradients", self.mine * WIDE / self.layers, ("gradients", "gradients, fp32"))
 
 
-def with_adapters(shape: ModelShape, base: list[Weight], adapters: dict[str, int]) -> list[Weight]:
+def with_adapters(base: list[Weight], adapters: dict[str, int]) -> list[Weight]:
     """List the weights in their order, LoRA's A and B after their matrix."""
     listed: list[Weight] = []
     for one in base:
@@ -212,7 +195,7 @@ def with_adapters(shape: ModelShape, base: list[Weight], adapters: dict[str, int
     return listed
 
 
-def adapter_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:
+def adapter_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:  # noqa: ARG001 - see below
     """Return the planned bytes of a GPU that trains LoRA adapters, at forward's end, in backward and in the step.
 
     Args:
@@ -248,7 +231,7 @@ def adapter_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moment
 def _under_deepspeed(shape: ModelShape, recipe: Recipe, tape: Tape) -> Moments:
     """DeepSpeed's engine casts the adapters to `dtype` and keeps fp32 masters of them."""
     stage, base = Stage(shape, recipe, shape.layers), base_of(shape, recipe)
-    everything = with_adapters(shape, registered(stage), base.adapters)
+    everything = with_adapters(registered(stage), base.adapters)
     trained = [one for one in everything if one.name[-2:] in (" A", " B")]
     engine = engine_for(recipe, shape, trained, shape.parameters, everything)
     return played(AdapterBackward(shape, recipe, engine, tape), engine, tape, stage)

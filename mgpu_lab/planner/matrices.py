@@ -41,7 +41,7 @@ def layer_linears(shape: ModelShape) -> tuple[Linear, ...]:
 
 def layer_sizes(shape: ModelShape) -> tuple[int, ...]:
     """Return the numbers of each weight and bias of one layer."""
-    biased = {linear.name: shape.all_biases for linear in layer_linears(shape)}
+    biased = dict.fromkeys([linear.name for linear in layer_linears(shape)], shape.all_biases)
     biased |= {name: shape.all_biases or shape.qkv_bias for name in ("q_proj", "k_proj", "v_proj")}
     sizes: list[int] = []
     for linear in layer_linears(shape):
@@ -66,7 +66,7 @@ def adapter_sizes(shape: ModelShape, rank: int) -> tuple[int, ...]:
 
 
 def cut_weights(sizes: tuple[int, ...], ranks: int) -> Iterator[tuple[int, int]]:
-    """Yield for each rank, of weights laid end to end and cut in equal parts, its part and what its weights have in all.
+    """Yield each rank's part of weights laid end to end and cut in equal parts, and what its weights have in all.
 
     A weight that lies over a cut is whole in both sums.
     """

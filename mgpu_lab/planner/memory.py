@@ -20,8 +20,8 @@ class PlannedRow:
 class PlannedMemory:
     """Bytes of one GPU at a moment, by the ledger's categories; `total` is their sum and counts tensors only.
 
-    `overhead` is what the GPU holds besides: CUDA's context, NCCL's buffers, the allocator's slack. `host_bytes` is what
-    offloading keeps in the host's memory for this GPU; it counts nowhere else.
+    `overhead` is what the GPU holds besides: CUDA's context, NCCL's buffers, the allocator's slack. `host_bytes` is
+    what offloading keeps in the host's memory for this GPU; it counts nowhere else.
     """
 
     moment: str  # "forward's end", "backward", "step"

@@ -92,7 +92,7 @@ class Engine:
             tape.free(f"gradient of {weight}")
             self.take(tape, unit, weight, int(numbers))
 
-    def take(self, tape: Tape, unit: str, weight: str, numbers: int) -> None:
+    def take(self, tape: Tape, unit: str, weight: str, numbers: int) -> None:  # noqa: ARG002 - later stages ask
         """A gradient is complete: it stays."""
         if not self.held_over:
             tape.add("gradients", numbers * self.each, self.gradients)
@@ -204,7 +204,7 @@ class Stage2(Stage1):
         self.held_over = True
 
 
-def zero_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:
+def zero_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:  # noqa: ARG001 - see below
     """Return the planned bytes of the fullest GPU under DeepSpeed, at forward's end, in backward and in the step.
 
     Args:
@@ -221,7 +221,7 @@ def engine_for(
     recipe: Recipe, shape: ModelShape, weights: list[Weight], frozen: int, everything: list[Weight] | None = None
 ) -> Engine:
     """Make the fullest rank's engine: of stage 1 the first, of stage 2 the last, which has its gradients first."""
-    from mgpu_lab.planner.zero3 import Stage3  # noqa: PLC0415 - stage 3 is made of this room's parts
+    from mgpu_lab.planner.zero3 import Stage3  # stage 3 is made of this room's parts
 
     number = int(recipe.method.removeprefix("zero"))
     settings = zero_settings(recipe.deepspeed, number, shape)

@@ -10,7 +10,7 @@ from mgpu_lab.planner.tape import SENT, STEPPING, Row, Tape
 from mgpu_lab.planner.trained import MASTER, Weight
 from mgpu_lab.planner.zero import Engine
 
-# runtime/zero/offload_config.py: 5 buffers of 1e8 numbers for parameters, 4 for the optimizer (weight, gradient, moments)
+# runtime/zero/offload_config.py: 5 buffers of 1e8 numbers for parameters, 4 buffers for the optimizer
 SWAPPED_PARAMETERS = 500_000_000
 OPTIMIZER_BUFFERS = 4
 
@@ -74,7 +74,7 @@ class Stage3(Engine):
             tape.put("bucket", self.settings.reduce_bucket_size * self.each, ("other", "ZeRO-3 bucket"))
 
     def on_host(self, shards: int, own: int) -> dict[str, int]:
-        """Return what the host holds: everything, or with NVMe the gradients and the buffers that swapping reads into."""
+        """Return what the host holds: everything, or with NVMe gradients and the buffers that swapping uses."""
         gradients = {f"ZeRO-3 gradient partition, {self.dtype}": own * self.each}
         if self.recipe.offload == "cpu":
             return gradients | {f"ZeRO-3 partition, {self.dtype}": shards, "gradients, fp32": own * MASTER}
@@ -140,7 +140,7 @@ class Stage3(Engine):
         self.release(tape, (unit, weight))
         super().settle(tape, unit, weight, numbers)
 
-    def take(self, tape: Tape, unit: str, weight: str, numbers: int) -> None:
+    def take(self, tape: Tape, unit: str, weight: str, numbers: int) -> None:  # noqa: ARG002 - as in Engine
         size, filled = self.settings.reduce_bucket_size, sum(self.filled)
         if filled + numbers > size and filled:
             self.flush(tape)

@@ -184,8 +184,9 @@ def peaks_of(run):
         with torch.autocast("cpu", torch.bfloat16) if mixed else contextlib.nullcontext():
             return model(input_ids=tokens, labels=tokens).loss
 
-    backward(forward())
-    step()
+    for _ in range(2 if run.method == "ddp" else 1):  # DDP makes its buckets anew in its second forward
+        backward(forward())
+        step()
     ledger = memory_ledger(model, optimizer)
     with ledger.peak() as ahead:
         loss = forward()
@@ -253,7 +254,7 @@ def assert_planned(run, world_size, ranks):
     for moment in planned(run, world_size):
         if moment.moment == "step" and run.method in ("zero1", "zero2") and run.optimizer == "adamw":
             continue  # on a CPU Adam's own loop is fuller than the moment that the plan is about: see SGD's runs
-        total, details = max((rank[moment.moment] for rank in ranks), key=lambda found: found[0])
+        _, details = max((rank[moment.moment] for rank in ranks), key=lambda found: found[0])
         measured, plan = by_category(details), by_category(moment.rows)
         if run.optimizer == "sgd":
             measured["other"] += sum(row.size_bytes for row in details if row.name == CPU_ONLY)

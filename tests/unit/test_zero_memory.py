@@ -115,7 +115,8 @@ def test_stage_3_offloads_its_weights_too():
 def test_nvme_leaves_no_state_on_the_host():
     large = model_shape("llama-3.1-70b")
     cpu, nvme = (
-        highest(moments("zero3", 8, large, offload=where, deepspeed={}).values()).host_bytes for where in ("cpu", "nvme")
+        highest(moments("zero3", 8, large, offload=where, deepspeed={}).values()).host_bytes
+        for where in ("cpu", "nvme")
     )
     assert cpu == pytest.approx(20 * large.parameters / 8, rel=0.01)
     assert nvme < cpu / 4
