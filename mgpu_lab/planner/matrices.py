@@ -42,7 +42,7 @@ def layer_linears(shape: ModelShape) -> tuple[Linear, ...]:
 def layer_sizes(shape: ModelShape) -> tuple[int, ...]:
     """Return the numbers of each weight and bias of one layer."""
     biased = dict.fromkeys([linear.name for linear in layer_linears(shape)], shape.all_biases)
-    biased |= {name: shape.all_biases or shape.qkv_bias for name in ("q_proj", "k_proj", "v_proj")}
+    biased |= dict.fromkeys(("q_proj", "k_proj", "v_proj"), shape.all_biases or shape.qkv_bias)
     sizes: list[int] = []
     for linear in layer_linears(shape):
         sizes += [linear.numbers * linear.count] + [linear.outputs * linear.count] * biased[linear.name]
