@@ -82,7 +82,7 @@ class Tracker(TorchDispatchMode):
         self.since = 0  # operations since then
         self.bucket_sizes = subject.bucket_sizes()  # DDP cannot be asked again while it runs
         owners = subject.owners()
-        self.bucket_views = owners.bucket_views
+        self.bucket = ("gradients" if owners.bucket_views else "other", BUCKETS)
         found, _ = survey(owners, self.bucket_sizes)
         for live in found.values():
             self.adopt(live.storage, KEPT if live.in_graph else BEFORE)
@@ -138,13 +138,15 @@ class Tracker(TorchDispatchMode):
         if (known is None or known.storage() is not storage) and key_of(storage) is not None:
             counts = not self.on_gpu or storage.device.type == "cuda"
             known = self.tracked[id(storage)] = Tracked(weakref.ref(storage), counts, fallback, 0)
+            if fallback is INPUT and size in self.bucket_sizes and in_backward():
+                known.owner = self.bucket  # no operation has made it, and C++ fills it now
         if known is not None:
             self.at_most += max(0, size - known.size_bytes)  # FSDP's storages shrink to nothing and grow again
             known.size_bytes = size
 
     def phase(self) -> Owner:
         """What a storage made now counts as, unless it finds an owner."""
-        if torch._C._current_graph_task_id() != -1:  # noqa: SLF001 - inside backward
+        if in_backward():
             return WORKING
         frame = inspect.currentframe()
         while frame is not None:
@@ -155,15 +157,14 @@ class Tracker(TorchDispatchMode):
 
     def mark_sent(self, args: Any) -> None:
         """Mark what a collective takes outside the forward as on its way to others; DDP sends its buckets."""
-        backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
+        backward = in_backward()
         if torch.is_grad_enabled() and not backward:
             return
-        bucket = ("gradients" if self.bucket_views else "other", BUCKETS)
         for storage in _storages(args):
             one = self.tracked.get(id(storage))
             if one is not None and one.owner is None:
                 one.fallback = SENT
-                one.owner = bucket if backward and self.subject.is_ddp else None
+                one.owner = self.bucket if backward and self.subject.is_ddp else None
 
     def mark_bucket(self, storage: torch.UntypedStorage) -> None:
         """In DDP's backward, what was made out of sight and is first seen here is a bucket."""
@@ -172,7 +173,7 @@ class Tracker(TorchDispatchMode):
             return
         backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
         if backward and storage.nbytes() <= sum(self.bucket_sizes):
-            one.owner = ("gradients" if self.bucket_views else "other", BUCKETS)
+            one.owner = self.bucket
 
     def measure(self, owners: Owners | None = None) -> None:
         """Add up what is alive, if it may be more than ever; at a new maximum remember it."""
@@ -187,8 +188,8 @@ class Tracker(TorchDispatchMode):
             self.find_owners(self.subject.owners())
 
     def total(self) -> int:
-        """Add up what is alive, buckets not yet seen among it, and let go of what is not."""
-        total = seen = 0
+        """Add up what is alive, also DDP's buckets that Python has not seen yet, and let go of what is not."""
+        total, unseen = 0, sum(self.bucket_sizes)
         for ident, one in list(self.tracked.items()):
             storage = one.storage()
             if storage is None:
@@ -196,10 +197,9 @@ class Tracker(TorchDispatchMode):
                 continue
             one.size_bytes = storage.nbytes()
             total += one.size_bytes * one.counts
-            seen += one.size_bytes if one.owner is not None and one.owner[1] == BUCKETS else 0
-        total += max(0, sum(self.bucket_sizes) - seen)
-        self.at_most = total
-        return total
+            unseen -= one.size_bytes * (one.owner == self.bucket)
+        self.at_most = total + max(0, unseen)
+        return self.at_most
 
     @property
     def asks(self) -> bool:
@@ -220,6 +220,10 @@ class Tracker(TorchDispatchMode):
             storage = one.storage()
             key = key_of(storage) if one.owner is None and storage is not None else None
             one.owner = one.owner if key is None else owners.of(key)
+
+
+def in_backward() -> bool:
+    return bool(torch._C._current_graph_task_id() != -1)  # noqa: SLF001
 
 
 def _storages(values: Any) -> list[torch.UntypedStorage]:
