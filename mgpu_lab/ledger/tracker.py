@@ -121,7 +121,6 @@ class Tracker(TorchDispatchMode):
             return NotImplemented  # a DTensor runs its local operations, which come by here
         for storage in _storages((args, kwargs)):
             self.adopt(storage, INPUT)
-            self.mark_bucket(storage)
         out = func(*args, **(kwargs or {}))
         phase = self.phase()
         for storage in _storages(out):
@@ -165,15 +164,6 @@ class Tracker(TorchDispatchMode):
             if one is not None and one.owner is None:
                 one.fallback = SENT
                 one.owner = self.bucket if backward and self.subject.is_ddp else None
-
-    def mark_bucket(self, storage: torch.UntypedStorage) -> None:
-        """In DDP's backward, what was made out of sight and is first seen here is a bucket."""
-        one = self.tracked.get(id(storage))
-        if not self.bucket_sizes or one is None or one.owner is not None or one.fallback is not INPUT:
-            return
-        backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001
-        if backward and storage.nbytes() <= sum(self.bucket_sizes):
-            one.owner = self.bucket
 
     def measure(self, owners: Owners | None = None) -> None:
         """Add up what is alive, if it may be more than ever; at a new maximum remember it."""
