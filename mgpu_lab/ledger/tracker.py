@@ -9,7 +9,6 @@ other. On a GPU the maximum is the GPU's. What torch.compile makes inside a regi
 import inspect
 import weakref
 from collections.abc import Collection
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
@@ -19,10 +18,10 @@ from torch.utils._pytree import tree_iter
 
 from mgpu_lab.ledger.facts import LedgerRow
 from mgpu_lab.ledger.owners import BUCKETS, Owners, dtype_name, survey
-from mgpu_lab.ledger.storages import Key, key_of, outside_tensors, storages_of
+from mgpu_lab.ledger.snapshot import Owner, Snapshot, Tracked
+from mgpu_lab.ledger.storages import key_of, outside_tensors, storages_of
 from mgpu_lab.ledger.subject import Subject
 
-Owner = tuple[str, str]
 WORKING: Owner = ("activations", "forward and backward")
 KEPT: Owner = ("activations", "kept for backward")
 STEPPING: Owner = ("other", "temporary in the optimizer's step")
@@ -30,34 +29,6 @@ LOOSE: Owner = ("other", "made without autograd")
 BEFORE: Owner = ("other", "from before the block")
 INPUT: Owner = ("other", "inputs, and copies made in C++")
 SENT: Owner = ("other", "communication buffers")
-
-
-@dataclass
-class Tracked:
-    """A storage followed through the block; `fallback` is what it counts as while nobody owns it."""
-
-    storage: weakref.ref[torch.UntypedStorage]
-    counts: bool  # whether it lies on the device whose maximum is sought
-    fallback: Owner
-    size_bytes: int  # when last seen
-    owner: Owner | None = None
-
-
-@dataclass
-class Snapshot:
-    """What was alive at the largest total so far."""
-
-    alive: list[tuple[Tracked, Key, int]]
-    unseen: list[LedgerRow]
-
-    def rows(self) -> list[LedgerRow]:
-        """Make the ledger's rows; DDP's buckets that were seen after all are not counted twice."""
-        rows = [LedgerRow(*(one.owner or one.fallback), key.device, size) for one, key, size in self.alive]
-        seen = sum(row.size_bytes for row in rows if row.name == BUCKETS)
-        for row in self.unseen:
-            hidden = max(0, row.size_bytes - seen) if row.name == BUCKETS else row.size_bytes
-            rows.append(LedgerRow(row.category, row.name, row.device, hidden))
-        return rows
 
 
 class Tracker(TorchDispatchMode):

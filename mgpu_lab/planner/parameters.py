@@ -63,18 +63,17 @@ def layer_parameters(shape: ModelShape, ranks: int) -> list[Parameter]:
     if shape.learned_positions:
         return fused_layer(shape, ranks)
     bias = shape.qkv_bias or shape.all_biases
-    norm = ("norm", width, 1)
     rows = [
         norm,
         *((name, size, width) for name, size in (("q", queries), ("k", keys), ("v", keys))),
         ("o", width, queries),
     ]
-    rows += [norm, *mlp(shape, features)]
+    rows += [("MLP norm", width, 1), *mlp(shape, features)]
     found: list[Parameter] = []
     for name, high, wide in rows:
         found.append(Parameter(name, high, wide))
-        has_bias = (bias and name in ("q", "k", "v")) or (shape.all_biases and name not in ("norm", "router"))
-        has_bias |= shape.layer_norm_bias and name == "norm"
+        has_bias = (bias and name in ("q", "k", "v")) or (shape.all_biases and not name.endswith(("norm", "router")))
+        has_bias |= shape.layer_norm_bias and name.endswith("norm")
         found += [Parameter(f"{name} bias", high)] * has_bias
     return found
 
@@ -94,13 +93,12 @@ def mlp(shape: ModelShape, features: int) -> list[tuple[str, int, int]]:
 def fused_layer(shape: ModelShape, ranks: int) -> list[Parameter]:
     """Return a layer of GPT-2: q, k and v in one matrix, all matrices as `Conv1D` keeps them, inputs by outputs."""
     width, features = shape.width, shape.intermediate // ranks
-    norm = [Parameter("norm", width), Parameter("norm bias", width)]
     inner = width // ranks
     return [
-        *norm,
+        *(Parameter("attention norm", width), Parameter("attention norm bias", width)),
         *(Parameter("qkv", width, 3 * inner), Parameter("qkv bias", 3 * inner)),
         *(Parameter("o", inner, width), Parameter("o bias", width)),
-        *norm,
+        *(Parameter("MLP norm", width), Parameter("MLP norm bias", width)),
         *(Parameter("up", width, features), Parameter("up bias", features)),
         *(Parameter("down", features, width), Parameter("down bias", width)),
     ]

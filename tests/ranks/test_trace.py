@@ -8,7 +8,7 @@ from gloo import on_ranks
 
 from mgpu_lab.planner.memory import CATEGORIES
 from mgpu_lab.planner.recipe import Recipe
-from mgpu_lab.planner.shapes import ModelShape
+from mgpu_lab.planner.shapes import ModelShape, model_shape
 from mgpu_lab.planner.tracing import trace_training
 from mgpu_lab.planner.traffic import training_calls
 
@@ -62,8 +62,34 @@ def test_a_trace_holds_and_sends_what_real_ranks_do(name):
 
 
 def traffic_of(shape, recipe):
-    calls = training_calls(shape, recipe)
-    return {
-        name: tuple(map(sum, zip(*((call.calls, call.size_bytes) for call in calls if call.collective == name))))
-        for name in {call.collective for call in calls}
-    }
+    sums = {}
+    for call in training_calls(shape, recipe):
+        calls, size = sums.get(call.collective, (0, 0))
+        sums[call.collective] = (calls + call.calls, size + call.size_bytes)
+    return sums
+
+
+LARGE = {
+    "1B, DDP": ("llama-3.2-1b", {"method": "ddp"}, {"all_reduce": (65, 4_943_257_600), "broadcast": (1, 256)}),
+    "1B, FSDP": (
+        "llama-3.2-1b",
+        {"method": "fsdp", "checkpointing": "selective"},
+        {"all_gather": (33, 4_417_916_928), "reduce_scatter": (17, 4_943_257_600)},
+    ),
+    "1B, TP": (
+        "llama-3.2-1b",
+        {"method": "ddp", "tensor_parallel": 8, "master": None, "checkpointing": "full"},
+        {"all_gather": (1, 2_101_346_304), "all_reduce": (82, 2_751_463_424)},
+    ),
+    "1B, FSDP and TP": ("llama-3.2-1b", {"method": "fsdp", "tensor_parallel": 2, "seq_len": 512}, None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE)
+def test_plan_and_trace_send_the_same_in_large(name):
+    model, options, known = LARGE[name]
+    trace = trace_training(model, 8, **options)
+    planned = traffic_of(model_shape(model), Recipe(8, **{"seq_len": 8192, **options}))
+    assert trace.traffic == planned
+    assert known in (planned, None)
