@@ -64,7 +64,7 @@ def layer_parameters(shape: ModelShape, ranks: int) -> list[Parameter]:
         return fused_layer(shape, ranks)
     bias = shape.qkv_bias or shape.all_biases
     rows = [
-        norm,
+        ("attention norm", width, 1),
         *((name, size, width) for name, size in (("q", queries), ("k", keys), ("v", keys))),
         ("o", width, queries),
     ]
