@@ -215,12 +215,12 @@ def measure(runs):
 
 @pytest.fixture(scope="module")
 def on_two():
-    return dict(zip(map(str, ON_TWO), zip(*on_ranks(2, measure, ON_TWO), strict=True), strict=True))
+    return dict(zip(map(str, ON_TWO), zip(*on_ranks(2, measure, ON_TWO, timeout_s=900), strict=True), strict=True))
 
 
 @pytest.fixture(scope="module")
 def on_four():
-    return dict(zip(map(str, ON_FOUR), zip(*on_ranks(4, measure, ON_FOUR), strict=True), strict=True))
+    return dict(zip(map(str, ON_FOUR), zip(*on_ranks(4, measure, ON_FOUR, timeout_s=900), strict=True), strict=True))
 
 
 # ---- the comparison
