@@ -8,8 +8,9 @@ bitsandbytes 0.50.2; under FSDP2 the packed weights wear `dtype` (`bnb_4bit_quan
 from dataclasses import dataclass, replace
 
 from mgpu_lab.planner.activations import TOKEN, WIDE
-from mgpu_lab.planner.adapter_activations import short, under_autocast
+from mgpu_lab.planner.adapter_activations import between, short, size_of, under_autocast
 from mgpu_lab.planner.adapter_backward import AdapterBackward
+from mgpu_lab.planner.adapter_stages import AdapterStage, adapter_stages
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.matrices import layer_linears
 from mgpu_lab.planner.memory import PlannedMemory, PlannedRow, highest
@@ -200,28 +201,37 @@ def adapter_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moment
 
     Args:
         shape: the model.
-        recipe: `adapter` "lora" or "qlora"; `method` ddp, fsdp, or a stage of DeepSpeed, which takes no NF4 weights
-            apart: there they count as packed bytes that every rank holds.
+        recipe: `adapter` "lora" or "qlora"; `method` ddp, fsdp, or with LoRA a stage of DeepSpeed.
         where: not asked: the tensors are the same on every card.
     """
-    tape = Tape()
     if recipe.method.startswith("zero"):
-        return _under_deepspeed(shape, recipe, tape)
+        return _under_deepspeed(shape, recipe, Tape())
+    cut = replace(recipe, world_size=recipe.data_parallel, tensor_parallel=1, pipeline_parallel=1)  # shapes are cut
+    stages = (played_stage(stage, cut) for stage in adapter_stages(shape, recipe))
+    return max(stages, key=lambda moments: highest(moments).total)
+
+
+def played_stage(stage: AdapterStage, recipe: Recipe) -> Moments:
+    """Play one step of a pipeline's stage; without a pipeline it is the only one."""
+    shape, tape = stage.shape, Tape()
     weights = (Sharded if recipe.method == "fsdp" else Replicated)(shape, recipe)
     weights.hold(tape)
     tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
     tape.put("rotary", shape.head_size * recipe.bytes * (not shape.learned_positions), ("buffers", "buffers"))
     backward = AdapterBackward(shape, recipe, weights, tape)
+    one = size_of(between(shape, recipe), recipe.tokens) * shape.layers
+    tape.put("other micro-batches", (stage.in_flight - 1) * one, KEPT)
     best: dict[str, PlannedMemory] = {}
     for _ in range(min(2, recipe.accumulation)):
         tape.start()
-        backward.forward(shape.layers)
+        backward.forward(shape.layers, head=stage.head)
         forward = tape.memory("forward's end", source=SOURCE)
         tape.start()
-        backward.run(shape.layers)
+        backward.run(shape.layers, head=stage.head)
         weights.finish(tape)
         for moment in (forward, tape.memory("backward", source=SOURCE)):
             best[moment.moment] = highest([moment, best.get(moment.moment, moment)])
+    tape.free("other micro-batches")
     tape.start()
     weights.step(tape)
     host = tuple(PlannedRow("host", name, size, SOURCE) for name, size in weights.host.items())

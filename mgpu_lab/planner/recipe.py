@@ -110,3 +110,7 @@ def refuse_mismatch(shape: ModelShape, recipe: Recipe) -> None:
         raise UsageError(f"offload={recipe.offload!r} needs a method that shards: zero1, zero2, zero3 or fsdp.")
     if recipe.offload == "nvme" and recipe.method != "zero3":
         raise UsageError(f"offload='nvme' is DeepSpeed's stage 3: method='zero3', not {recipe.method!r}.")
+    if recipe.adapter == "qlora" and recipe.method.startswith("zero"):
+        raise UsageError("adapter='qlora' is planned with method='ddp' (whole copies of the base) or 'fsdp' (shards).")
+    if recipe.adapter and recipe.method.startswith("zero") and tensor * stages > 1:
+        raise UsageError("Adapters under DeepSpeed are planned without tensor or pipeline parallelism; choose 'fsdp'.")

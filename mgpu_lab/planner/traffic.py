@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mgpu_lab.planner.parameters import Parameter, held_parameters
+from mgpu_lab.planner.nf4 import packed_bytes
+from mgpu_lab.planner.parameters import ALL_LINEAR, Parameter, held_parameters
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.planner.traffic_buckets import GATHER_NUMBERS, ddp_buckets, zero3_gathers, zero_buckets
@@ -78,13 +79,21 @@ def fsdp_calls(recipe: Recipe, weights: Sequence[Parameter]) -> Iterator[Call]:
     ranks, layers = recipe.shards, max(each.layer or 0 for each in weights) + 1
     in_layers = sum(each.padded(ranks) for each in weights if each.layer is not None)
     rest = sum(each.padded(ranks) for each in weights if each.layer is None)
-    gathered = (2 * in_layers + rest) * recipe.bytes
+    gathered = (2 * in_layers + rest) * recipe.bytes - 2 * saved_by_nf4(recipe, weights)
     trained = [each for each in weights if each.trained]
     scattered = sum(each.padded(ranks) for each in trained) * FP32
     groups = len({each.layer for each in trained})
     times = recipe.accumulation
     yield Call("dp", "all_gather", times * (2 * layers + 1), times * gathered, source=FSDP)
     yield Call("dp", "reduce_scatter", times * groups, times * scattered, source=FSDP)
+
+
+def saved_by_nf4(recipe: Recipe, weights: Sequence[Parameter]) -> int:
+    """Bytes that one gathering of QLoRA's layers saves: packed matrices travel as half a byte a weight."""
+    if recipe.adapter != "qlora":
+        return 0
+    packed = (each for each in weights if each.layer is not None and not each.trained and each.name in ALL_LINEAR)
+    return sum(each.numbers * recipe.bytes - packed_bytes(each.numbers) for each in packed)
 
 
 def zero12_calls(recipe: Recipe, weights: Sequence[Parameter]) -> Iterator[Call]:

@@ -1,13 +1,16 @@
 """What a GPU holds in training, at forward's end, in backward and in the optimizer's step."""
 
 from mgpu_lab.planner.activations import TOKEN
+from mgpu_lab.planner.adapters import adapter_moments
 from mgpu_lab.planner.backward import Backward
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.memory import PlannedMemory, highest
+from mgpu_lab.planner.offload import offloaded
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.planner.tape import BEFORE, KEPT, Tape
 from mgpu_lab.planner.weights import Sharded, Stage, Whole
+from mgpu_lab.planner.zero import zero_moments
 
 GLOO = "CPU"  # the card whose ranks talk over gloo
 Moments = tuple[PlannedMemory, ...]
@@ -19,16 +22,11 @@ def training_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Momen
     The fullest GPU of a pipeline is its first stage or its last.
     """
     if recipe.adapter or recipe.method.startswith("zero"):
-        from mgpu_lab.planner.adapters import adapter_moments
-        from mgpu_lab.planner.zero import zero_moments
-
-        return tuple((adapter_moments if recipe.adapter else zero_moments)(shape, recipe, where))
+        return (adapter_moments if recipe.adapter else zero_moments)(shape, recipe, where)
     ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
     stages = [Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last) for first, last in ends]
-    return max(
-        (play(stage, shape, recipe, gloo=where.card.name == GLOO) for stage in stages),
-        key=lambda moments: highest(moments).total,
-    )
+    played = (play(stage, shape, recipe, gloo=where.card.name == GLOO) for stage in stages)
+    return offloaded(max(played, key=lambda moments: highest(moments).total), recipe)
 
 
 def play(stage: Stage, shape: ModelShape, recipe: Recipe, *, gloo: bool) -> Moments:

@@ -8,7 +8,7 @@ from mgpu_lab.planner.deepspeed_settings import ZeroSettings
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.tape import SENT, STEPPING, Row, Tape
 from mgpu_lab.planner.trained import MASTER, Weight
-from mgpu_lab.planner.zero import Engine
+from mgpu_lab.planner.zero_stages import Engine
 
 # runtime/zero/offload_config.py: 5 buffers of 1e8 numbers for parameters, 4 buffers for the optimizer
 SWAPPED_PARAMETERS = 500_000_000
