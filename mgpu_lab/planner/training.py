@@ -106,7 +106,7 @@ def plan_training(
     assumptions: Assumptions | Mapping[str, float] | None = None,
     **recipe: Any,
 ) -> TrainingPlan:
-    """Plan the training of `model` on a machine: pure arithmetic, no torch, a few milliseconds.
+    """Plan the training of `model` on a machine: pure arithmetic, no torch, some hundredths of a second.
 
     Args:
         model: a preset ("llama-3.1-8b"), a folder with config.json, a dict, or a transformers config.
