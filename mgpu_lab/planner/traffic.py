@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mgpu_lab.planner.deepspeed_settings import zero_settings
 from mgpu_lab.planner.nf4 import packed_bytes
 from mgpu_lab.planner.parameters import ALL_LINEAR, Parameter, held_parameters
 from mgpu_lab.planner.recipe import Recipe
@@ -59,7 +60,7 @@ def data_parallel_calls(shape: ModelShape, recipe: Recipe, weights: Sequence[Par
         return fsdp_calls(recipe, weights)
     if recipe.method == "zero3":
         return zero3_calls(shape, recipe, weights)
-    return zero12_calls(recipe, weights)
+    return zero12_calls(shape, recipe, weights)
 
 
 def ddp_calls(shape: ModelShape, recipe: Recipe, weights: Sequence[Parameter]) -> Iterator[Call]:
@@ -96,15 +97,17 @@ def saved_by_nf4(recipe: Recipe, weights: Sequence[Parameter]) -> int:
     return sum(each.numbers * recipe.bytes - packed_bytes(each.numbers) for each in packed)
 
 
-def zero12_calls(recipe: Recipe, weights: Sequence[Parameter]) -> Iterator[Call]:
+def zero12_calls(shape: ModelShape, recipe: Recipe, weights: Sequence[Parameter]) -> Iterator[Call]:
     """All-reduce gradients in `dtype`, stage 2 after each micro-batch; gather the weights after the step.
 
-    Two small all-reduces look for overflow (one byte, not in fp32) and add up the norm.
+    Two small all-reduces look for overflow (one byte, not in fp32) and add up the norm. Nothing of it runs beside
+    backward unless `overlap_comm` is set: below stage 3 DeepSpeed's default is not to.
     """
+    overlaps = zero_settings(recipe.deepspeed, int(recipe.method[-1]), shape).overlap_comm
     trained = [each.numbers for each in reversed(weights) if each.trained]
     times = recipe.accumulation if recipe.method == "zero2" else 1
     size = sum(trained) * recipe.bytes
-    yield Call("dp", "all_reduce", times * zero_buckets(trained), times * size, hidden=False, source=ZERO12)
+    yield Call("dp", "all_reduce", times * zero_buckets(trained), times * size, hidden=overlaps, source=ZERO12)
     checks = (2, 1 + FP32) if recipe.dtype != "fp32" else (1, FP32)
     yield Call("dp", "all_reduce", *checks, hidden=False, source=ZERO12)
     aligned = 2 * recipe.shards
