@@ -1,11 +1,14 @@
 """What a GPU holds in training, at forward's end, in backward and in the optimizer's step."""
 
+from collections.abc import Iterator
+
 from mgpu_lab.planner.activations import TOKEN
 from mgpu_lab.planner.adapters import adapter_moments
 from mgpu_lab.planner.backward import Backward
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.memory import PlannedMemory, highest
 from mgpu_lab.planner.offload import offloaded
+from mgpu_lab.planner.overhead import with_overhead
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.planner.tape import BEFORE, KEPT, Tape
@@ -19,14 +22,23 @@ Moments = tuple[PlannedMemory, ...]
 def training_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:
     """Return the planned bytes of the fullest GPU at each moment of a step.
 
-    The fullest GPU of a pipeline is its first stage or its last.
+    A step is played through on a tape, one after the first few: the optimizer has its state, DDP its buckets. The
+    training loop is `mgpu_lab.course.training_step`'s: a fused optimizer, gradients dropped after it, and of the
+    model's output only the loss is held. The fullest GPU of a pipeline is its first stage or its last.
     """
+    moments = max(kinds_of_gpu(shape, recipe, where), key=lambda each: highest(each).total)
+    return with_overhead(moments, recipe, where)
+
+
+def kinds_of_gpu(shape: ModelShape, recipe: Recipe, where: Machine) -> Iterator[Moments]:
+    """Yield the moments of each kind of GPU: of one, or of a pipeline's first stage and of its last."""
     if recipe.adapter or recipe.method.startswith("zero"):
-        return (adapter_moments if recipe.adapter else zero_moments)(shape, recipe, where)
+        yield (adapter_moments if recipe.adapter else zero_moments)(shape, recipe, where)
+        return
     ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
-    stages = [Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last) for first, last in ends]
-    played = (play(stage, shape, recipe, gloo=where.card.name == GLOO) for stage in stages)
-    return offloaded(max(played, key=lambda moments: highest(moments).total), recipe)
+    for first, last in ends:
+        stage = Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last)
+        yield offloaded(play(stage, shape, recipe, gloo=where.card.name == GLOO), recipe)
 
 
 def play(stage: Stage, shape: ModelShape, recipe: Recipe, *, gloo: bool) -> Moments:

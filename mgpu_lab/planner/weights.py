@@ -91,7 +91,7 @@ class Whole:
                 if is_matrix(name):
                     tape.put(f"copy of {unit} {name}", numbers * self.recipe.bytes)
 
-    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:  # noqa: ARG002 - see `Weights`
         if self.cast and is_matrix(weight):
             tape.make("weight gradient, narrow", numbers * self.recipe.bytes)
         elif self.stage.tied and weight == "head":
@@ -117,7 +117,7 @@ class Whole:
         if unit == "root" and "head gradient" in tape.live:
             tape.free("head gradient")
 
-    def finish(self, tape: Tape) -> None:
+    def finish(self, tape: Tape) -> None:  # noqa: ARG002 - see `Weights`
         self.held_over = True
 
     def step(self, tape: Tape) -> None:
@@ -164,7 +164,7 @@ class Sharded(Whole):
         if following in self.stage.units:
             tape.make(f"all-gather {following}", self.gathered(following), SENT)
 
-    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
+    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:  # noqa: ARG002 - see `Weights`
         tape.add(f"gradients of {unit}", numbers * self.recipe.bytes, ("gradients", f"gradients, {self.recipe.dtype}"))
 
     def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
