@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from mgpu_lab.checks.core import Wrong
-from mgpu_lab.checks.lesson_09_fit import OPTIONS, too_much
-from mgpu_lab.planner.training import TrainingPlan, plan_training
-from mgpu_lab.wire.errors import UsageError
+from mgpu_lab.checks.lesson_09_fit import plan_of, refuse_odd, too_much
+from mgpu_lab.planner.training import TrainingPlan
 
 MODEL, CARD, CARDS = "llama-3.2-1b", "RTX-4090", 8
 CLAIMED, REFUTED = 0.95, 0.5
 JOBS = ("refutes", "holds")
-KEPT = ("tensor_parallel", "pipeline_parallel")  # one card cannot be split
+SPLIT = ("tensor_parallel", "pipeline_parallel")  # one card cannot be split
 
 
 def refute(answer: Any) -> str:
@@ -33,36 +32,33 @@ def refute(answer: Any) -> str:
 
 def judge(found: Mapping[str, float]) -> None:
     """Raise Wrong where an efficiency is not what its name says."""
-    if found.get("refutes", 0.0) > REFUTED:
+    refuting, holding = found.get("refutes", 0.0), found.get("holds", 1.0)
+    if refuting >= CLAIMED and holding <= REFUTED:
+        raise Wrong(f"The two are exchanged: refutes has {refuting:.0%}, and holds {holding:.0%}.")
+    if refuting > REFUTED:
         raise Wrong(
-            f"refutes: {found['refutes']:.0%}; below {REFUTED:.0%} is asked for. What makes a step short, or its "
-            "messages large?"
+            f"refutes: {refuting:.1%}; at most {REFUTED:.0%} is asked for. What makes a step short, or its messages "
+            "large?"
         )
-    if found.get("holds", 1.0) < CLAIMED:
+    if holding < CLAIMED:
         raise Wrong(
-            f"holds: {found['holds']:.0%}; {CLAIMED:.0%} or more is asked for. What makes the work between two "
-            "exchanges long?"
+            f"holds: {holding:.1%}; {CLAIMED:.0%} or more is asked for. What makes the work between two exchanges "
+            "long, or what is exchanged small?"
         )
 
 
 def efficiency(name: str, options: Any) -> float:
     """Return tokens/s of one card among eight over those of one card alone, with these options."""
-    if not isinstance(options, Mapping):
-        raise Wrong(f"{name}: a dictionary with options of plan_training, not {type(options).__name__}.")
-    if unknown := [str(key) for key in options if key not in OPTIONS or key in KEPT]:
-        raise Wrong(
-            f"{name}: no option {', '.join(unknown)} here. Model and machine stay, and each card has a copy or shard."
-        )
+    refuse_odd(name, options)
+    if split := [key for key in SPLIT if options.get(key, 1) != 1]:
+        raise Wrong(f"{name}: {', '.join(split)} stays 1: a card keeps a whole copy or a shard.")
     alone, among = (fitting(name, count, options) for count in (1, CARDS))
     return (among.tokens_per_s or 0.0) / (alone.tokens_per_s or 1.0)
 
 
 def fitting(name: str, count: int, options: Mapping[str, Any]) -> TrainingPlan:
     """Return the plan on so many cards; Wrong where it does not fit."""
-    try:
-        plan = plan_training(MODEL, f"{count}x {CARD}", **options)
-    except UsageError as error:
-        raise Wrong(f"{name}: {error}") from None
+    plan = plan_of(name, f"{count}x {CARD}", MODEL, options)
     if not plan.fits:
         raise Wrong(f"{name}, {count} card{'s' * (count > 1)}: does not fit. {too_much(plan)}")
     return plan
