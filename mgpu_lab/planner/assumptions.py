@@ -7,10 +7,14 @@ from mgpu_lab.planner.compute_time import Rates
 from mgpu_lab.planner.efficiency import Share, attention_share, matmul_share, memory_share
 from mgpu_lab.planner.link_time import Group, Path, group
 from mgpu_lab.planner.machines import Machine
+from mgpu_lab.planner.options import MOST, did_you_mean, refuse_amount
 from mgpu_lab.wire.errors import UsageError
 
 FITTED = "fitted to this project's calibration runs (docs), which 0.5 to 0.9 fit as well; 2026-11-28"
 YOURS = "your assumption"
+SHARES = ("mfu", "overlap", "matmul", "attention", "memory", "link")
+MAY_BE_NONE = ("overlap", "latency_us", "passes", "host_us")
+LEAST = 1e-9  # of a share that work is divided by
 OVERLAP = Share("communication that can hide, share that does", 0.7, FITTED)
 HOST_US = Share(
     "microseconds of the CPU for each of PyTorch's calls",
@@ -45,13 +49,15 @@ class Assumptions:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-                raise UsageError(f"assumptions: {field.name}={value!r} must be a number, 0 or more.")
-            if value == 0 and field.name not in ("overlap", "latency_us", "passes", "host_us"):
-                raise UsageError(f"assumptions: {field.name}=0 would take forever.")
-        if self.overlap is not None and self.overlap > 1:
-            raise UsageError(f"assumptions: overlap={self.overlap!r} is a share, 1 at most.")
+            if (value := getattr(self, field.name)) is None:
+                continue
+            refuse_amount(f"assumptions: {field.name}", value)
+            if value < LEAST and field.name not in MAY_BE_NONE:
+                raise UsageError(f"assumptions: {field.name}={value!r} would take forever.")
+            if value > 1 and field.name in SHARES:
+                raise UsageError(f"assumptions: {field.name}={value!r} is a share, 1 at most.")
+            if value > MOST:
+                raise UsageError(f"assumptions: {field.name} must be {MOST:,} at most.")
 
 
 def assumptions(given: Assumptions | Mapping[str, float] | None) -> Assumptions:
@@ -65,8 +71,9 @@ def assumptions(given: Assumptions | Mapping[str, float] | None) -> Assumptions:
     known = [field.name for field in fields(Assumptions)]
     if given is not None and not isinstance(given, Mapping):
         raise UsageError(f"assumptions are a dict or Assumptions, not {given!r}.")
-    if unknown := set(given or {}) - set(known):
-        raise UsageError(f"assumptions have no {', '.join(sorted(map(str, unknown)))}. There are {', '.join(known)}.")
+    if unknown := sorted(str(name) for name in given or {} if name not in known):
+        hint = did_you_mean(unknown[0], known, quoted=False)
+        raise UsageError(f"assumptions have no {', '.join(unknown)}. There are {', '.join(known)}.{hint}")
     return Assumptions(**given or {})
 
 

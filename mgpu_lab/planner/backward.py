@@ -69,7 +69,7 @@ def layer_weights(shape: ModelShape, recipe: Recipe) -> Mapping[str, float]:
         "up": inner * (width + all_of) * experts / tensor,
         "gate": inner * width * experts / tensor if shape.gated else 0,
         "MLP norm": shape.norm,
-        "o": queries * width / tensor + width * all_of,
+        "o": queries * width / tensor + width * (shape.output_bias or all_of),
         "v": keys * (width + own) / tensor,
         "k": keys * (width + own) / tensor,
         "q": queries * (width + own) / tensor,

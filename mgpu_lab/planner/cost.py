@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mgpu_lab.planner.cost_terms import SAID, UNITS, Terms
 from mgpu_lab.planner.hardware import HARDWARE, Hardware
 from mgpu_lab.planner.machines import Machine, machine
+from mgpu_lab.planner.options import refuse_unknown
 from mgpu_lab.tables import Table
 from mgpu_lab.wire.errors import UsageError
 
@@ -132,9 +133,7 @@ def compare_cost(
         UsageError: an unknown card or term, no price or watts in the table and none given, figures that cannot be.
     """
     where = machine(machine_or_name)
-    if unknown := terms.keys() - UNITS.keys() | terms.keys() & {"cards"}:
-        known = ", ".join(name for name in UNITS if name != "cards")
-        raise UsageError(f"compare_cost has no term {', '.join(sorted(unknown))}. There are {known}.")
+    refuse_unknown("compare_cost", terms, [name for name in UNITS if name != "cards"], "term")
     found = {"cards": (float(where.count), "the machine"), **_of_the_table(where, hardware, terms)}
     given = Terms(**{name: value for name, (value, _) in found.items()} | terms)
     sources = {name: YOURS if name in terms else found[name][1] if name in found else SAID[name] for name in UNITS}
@@ -174,7 +173,7 @@ def _cheapest(hardware: Hardware, card: str, kind: str, name: str) -> tuple[floa
 
 
 def _shares(given: float | Iterable[float]) -> Iterator[float]:
-    shares: Sequence[Any] = [given] if isinstance(given, int | float) else list(given)
+    shares: Sequence[Any] = list(given) if isinstance(given, Iterable) else [given]
     for each in shares:
         if isinstance(each, bool) or not isinstance(each, int | float) or not 0 <= each <= 1:
             raise UsageError(f"utilisation={each!r} is a share of all hours: from 0 to 1.")

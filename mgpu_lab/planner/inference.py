@@ -10,6 +10,7 @@ from mgpu_lab.planner.generation_time import STARTS_S, STARTS_SOURCE, Pass, gene
 from mgpu_lab.planner.inference_memory import kv_bytes_per_token, serving_memory
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory import PlannedMemory
+from mgpu_lab.planner.options import refuse_count, refuse_unknown
 from mgpu_lab.planner.serving import Cache, Serving, Weights, refuse_serving
 from mgpu_lab.planner.shapes import ModelShape, model_shape
 from mgpu_lab.planner.shown_plan import ShownPlan
@@ -73,8 +74,7 @@ class InferencePlan(ShownPlan):
         Raises:
             UsageError: fewer than one token.
         """
-        if isinstance(new_tokens, bool) or not isinstance(new_tokens, int) or new_tokens < 1:
-            raise UsageError(f"new_tokens={new_tokens!r} must be a whole number, 1 or more.")
+        refuse_count("new_tokens", new_tokens)
         if self.prompt_pass is None or self.token_pass is None:
             return None
         return self.prompt_pass.total_s + (new_tokens - 1) * self.token_pass.total_s
@@ -113,6 +113,7 @@ def plan_inference(  # noqa: PLR0913 - the ways to serve, by name
     weights: Weights = "bf16",
     kv: Cache | None = None,
     assumptions: Assumptions | Mapping[str, float] | None = None,
+    **unknown: Any,
 ) -> InferencePlan:
     """Plan serving `model` on a machine: pure arithmetic, no torch, a few milliseconds.
 
@@ -128,10 +129,12 @@ def plan_inference(  # noqa: PLR0913 - the ways to serve, by name
         weights: "bf16", "fp16", "fp32", "fp8", "int8", "nf4" or "int4": the layers' matrices.
         kv: "bf16", "fp16", "fp32" or "fp8": keys and values; as the weights where those are not packed, else "bf16".
         assumptions: what the times rest on, see `Assumptions`; a dict changes single fields.
+        unknown: no other options; one of them is refused with the names of those that there are.
 
     Raises:
         UsageError: an unknown model, machine or option, a size below 1, ranks that do not divide.
     """
+    refuse_unknown("plan_inference", unknown, [*Serving.__dataclass_fields__, "assumptions"])
     shape, where = model_shape(model), machine(machine_or_name)
     if context is None:
         context = min(CONTEXT, shape.context)
@@ -157,8 +160,7 @@ def plan_inference(  # noqa: PLR0913 - the ways to serve, by name
 
 def _all_cards(where: Machine, replicas: int, stages: int) -> int:
     for name, number in (("replicas", replicas), ("pipeline_parallel", stages)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise UsageError(f"{name}={number!r} must be a whole number, 1 or more.")
+        refuse_count(name, number)
     return max(1, where.count // (replicas * stages))
 
 

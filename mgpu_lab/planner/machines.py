@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mgpu_lab.planner.hardware import HARDWARE, Card, Link, link_rate_gbps, look_up
+from mgpu_lab.planner.options import refuse_unknown, short
 from mgpu_lab.wire.errors import UsageError
 
 HOST = 8  # cards a host holds
 BRIDGE = 2  # cards an NVLink bridge joins; bought apart, so it is not there unless you say so
 NETWORK_GBPS = 50.0  # one 400 Gb/s port for each GPU, in one direction
 NETWORK = "infiniband-400"
+MOST_CARDS = 1_000_000
+LEAST = 1e-9  # of a rate: less is a slip, and a time that is divided by it would overflow
+LONGEST = 200  # characters of a text that names a machine
 TEXT = re.compile(r"\s*(?:(-?\d+)\s*[x×*]?\s+|(-?\d+)[x×*]\s*)?(\S.*?)\s*", re.IGNORECASE)  # noqa: RUF001
 
 
@@ -61,6 +65,10 @@ class Machine:
     network: str = NETWORK
 
     def __post_init__(self) -> None:
+        if not isinstance(self.card, Card):
+            raise UsageError(f'A machine\'s card is one of the table, HARDWARE["RTX-4090"]; not {short(self.card)}.')
+        if self.nvlink not in (None, True, False):
+            raise UsageError(f"A machine's nvlink is True, False or None; not {short(self.nvlink)}.")
         _whole("count", self.count)
         _whole("per_host", self.per_host)
         if self.lanes is not None:
@@ -115,7 +123,12 @@ class Machine:
         return self.name or f"{self.count}x {self.card.name}"
 
     def with_(self, **fields: Any) -> "Machine":
-        """Return the same machine with some fields changed: `machine.with_(lanes=4)`."""
+        """Return the same machine with some fields changed: `machine.with_(lanes=4)`.
+
+        Raises:
+            UsageError: there is no such field, or its value cannot be.
+        """
+        refuse_unknown("A machine", fields, list(Machine.__dataclass_fields__), "field")
         return replace(self, **fields)
 
     def networked(self, link: str, cards_a_port: int = 1) -> "Machine":
@@ -140,9 +153,9 @@ def machine(given: "str | Machine") -> Machine:
     """
     if isinstance(given, Machine):
         return given
-    found = TEXT.fullmatch(given) if isinstance(given, str) else None
+    found = TEXT.fullmatch(given) if isinstance(given, str) and len(given) < LONGEST else None
     if not found:
-        raise UsageError(f'A machine is a text like "8x H100-SXM-80GB" or a Machine; not {given!r}.')
+        raise UsageError(f'A machine is a text like "8x H100-SXM-80GB" or a Machine; not {short(given)}.')
     count = int(found[1] or found[2] or 1)
     if count < 1:
         raise UsageError(f"A machine has at least 1 card; {given!r} has {count}.")
@@ -152,10 +165,12 @@ def machine(given: "str | Machine") -> Machine:
 
 def _whole(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"A machine's {name} is a whole number from 1 on; not {value!r}.")
+        raise UsageError(f"A machine's {name} is a whole number from 1 on; not {short(value)}.")
+    if value > MOST_CARDS:
+        raise UsageError(f"A machine's {name} is {MOST_CARDS:,} at most.")
 
 
 def _positive(name: str, value: Any) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and 0 < value < float("inf")):
-        raise UsageError(f"A machine's {name} is a positive number; not {value!r}.")
+    if not (number and LEAST < value < 1 / LEAST):
+        raise UsageError(f"A machine's {name} is a positive number; not {short(value)}.")

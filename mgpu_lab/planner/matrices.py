@@ -43,6 +43,7 @@ def layer_sizes(shape: ModelShape) -> tuple[int, ...]:
     """Return the numbers of each weight and bias of one layer."""
     biased = dict.fromkeys([linear.name for linear in layer_linears(shape)], shape.all_biases)
     biased |= dict.fromkeys(("q_proj", "k_proj", "v_proj"), shape.all_biases or shape.qkv_bias)
+    biased["o_proj"] = shape.all_biases or shape.output_bias
     sizes: list[int] = []
     for linear in layer_linears(shape):
         sizes += [linear.numbers * linear.count] + [linear.outputs * linear.count] * biased[linear.name]

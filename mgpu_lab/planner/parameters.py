@@ -73,6 +73,7 @@ def layer_parameters(shape: ModelShape, ranks: int) -> list[Parameter]:
     for name, high, wide in rows:
         found.append(Parameter(name, high, wide))
         has_bias = (bias and name in ("q", "k", "v")) or (shape.all_biases and not name.endswith(("norm", "router")))
+        has_bias |= shape.output_bias and name == "o"
         has_bias |= shape.layer_norm_bias and name.endswith("norm")
         found += [Parameter(f"{name} bias", high)] * has_bias
     return found

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from mgpu_lab.planner.options import refuse_count, refuse_word, short
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.wire.errors import UsageError
 
@@ -20,6 +21,7 @@ CHOICES: Mapping[str, tuple[object, ...]] = {
     "offload": ("none", "cpu", "nvme"),
 }
 COUNTS = ("micro_batch", "seq_len", "accumulation", "lora_rank", "tensor_parallel", "pipeline_parallel", "world_size")
+HELP = {"master": " With None the optimizer updates weights in dtype itself."}
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
@@ -55,12 +57,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            if (value := getattr(self, name)) not in choices:
-                raise UsageError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}.")
+            refuse_word(name, getattr(self, name), choices, HELP.get(name, ""))
         for name in COUNTS:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(f"{name}={value!r} must be a whole number, 1 or more.")
+            refuse_count(name, getattr(self, name))
+        if self.deepspeed is not None and not isinstance(self.deepspeed, Mapping):
+            raise UsageError(f"deepspeed={short(self.deepspeed)} is not a dict of DeepSpeed's zero_optimization.")
+        if self.deepspeed and not self.method.startswith("zero"):
+            raise UsageError(f"deepspeed holds settings of zero0 to zero3; method is {self.method!r}.")
         if self.world_size % (self.tensor_parallel * self.pipeline_parallel):
             raise UsageError(
                 f"tensor_parallel={self.tensor_parallel} x pipeline_parallel={self.pipeline_parallel} does not divide "

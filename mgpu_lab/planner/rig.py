@@ -7,6 +7,7 @@ from typing import Any
 from mgpu_lab.planner.hardware import HARDWARE, Board, Outlet, Supply
 from mgpu_lab.planner.lane_cost import LaneCost, lane_cost
 from mgpu_lab.planner.machines import Machine
+from mgpu_lab.planner.options import did_you_mean, short
 from mgpu_lab.planner.rig_air import air_rows
 from mgpu_lab.planner.rig_links import link_rows
 from mgpu_lab.planner.rig_parts import Case, Rig, kinds_of, parts_of
@@ -103,7 +104,11 @@ def _job(
     if plan is not None and (model is not None or recipe):
         raise UsageError("Pass a plan, or a model with options of plan_training; not both.")
     if recipe and model is None:
-        raise UsageError(f"check_rig has no option {', '.join(sorted(recipe))}, unless a model is named.")
+        known = ("board", "supply", "outlet", "case", "rest_watts", "plan", "model", "assumptions")
+        hint = did_you_mean(min(recipe), known, quoted=False)
+        raise UsageError(f"check_rig has no option {', '.join(sorted(recipe))}, unless a model is named.{hint}")
+    if plan is not None and not hasattr(plan, "time"):
+        raise UsageError(f"plan is what plan_training returns; not {short(plan)}.")
     if plan is not None and plan.machine.count != len(rig.cards):
         raise UsageError(f"The plan is for {plan.machine}; this rig has {len(rig.cards)} cards.")
     if plan is not None:

@@ -94,7 +94,7 @@ def kinds_of(cards: str | Machine | Sequence[str | Machine]) -> tuple[Machine, .
     Raises:
         UsageError: an unknown card, no card, or more than a host holds.
     """
-    given = cards.split("+") if isinstance(cards, str) else [cards] if isinstance(cards, Machine) else list(cards)
+    given = cards.split("+") if isinstance(cards, str) else cards if isinstance(cards, list | tuple) else [cards]
     found: dict[str, Machine] = {}
     for kind in map(machine, given):
         before = found.get(kind.card.name)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from mgpu_lab.planner.options import refuse_count, refuse_word
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.wire.errors import UsageError
 
@@ -45,12 +46,9 @@ class Serving:
 
     def __post_init__(self) -> None:
         for name, choices in (("weights", get_args(Weights)), ("kv", get_args(Cache))):
-            if (value := getattr(self, name)) not in choices:
-                raise UsageError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}.")
+            refuse_word(name, getattr(self, name), choices)
         for name in COUNTS:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(f"{name}={value!r} must be a whole number, 1 or more.")
+            refuse_count(name, getattr(self, name))
         if self.prompt > self.context:
             raise UsageError(f"prompt={self.prompt} is more than the context of {self.context} tokens.")
 

@@ -6,7 +6,6 @@ GPT-2 are understood.
 """
 
 import difflib
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mgpu_lab.planner.model_config import checked, fields_of, name_of, read_config
+from mgpu_lab.planner.options import short
 from mgpu_lab.wire.errors import UsageError
 
 PRESETS = Path(__file__).with_name("models.toml")
@@ -38,6 +39,7 @@ class ModelShape:
     tied: bool = False  # the head is the embedding
     gated: bool = True  # an MLP of three matrices, not two
     qkv_bias: bool = False
+    output_bias: bool = False  # attention's output matrix has one
     all_biases: bool = False
     layer_norm_bias: bool = False  # LayerNorm with a bias instead of RMSNorm
     learned_positions: bool = False  # a table of positions instead of rotary ones
@@ -49,7 +51,8 @@ class ModelShape:
         """Parameters of one layer's attention."""
         queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
         matrices = 2 * self.width * (queries + keys)
-        biases = (queries + 2 * keys) * (self.qkv_bias or self.all_biases) + self.width * self.all_biases
+        biases = (queries + 2 * keys) * (self.qkv_bias or self.all_biases)
+        biases += self.width * (self.output_bias or self.all_biases)
         return matrices + biases
 
     @property
@@ -110,77 +113,37 @@ def model_shape(model: Any) -> ModelShape:
     """
     if isinstance(model, ModelShape):
         return model
-    if isinstance(model, str) and model.casefold() in presets():
-        return presets()[model.casefold()]
+    if isinstance(model, str) and model.strip().casefold() in presets():
+        return presets()[model.strip().casefold()]
     if isinstance(model, str | Path):
-        return _from_folder(Path(model))
-    if isinstance(model, Mapping):
-        return _from_config(model)
-    if hasattr(model, "to_dict"):
-        return _from_config(model.to_dict())
-    raise UsageError(f"A model is a preset's name, a folder with config.json, a dict or a config; not {model!r}.")
+        return _from_folder(model)
+    config = model.to_dict() if callable(getattr(model, "to_dict", None)) and not isinstance(model, type) else model
+    if isinstance(config, Mapping):
+        return ModelShape(name=name_of(config), **checked(name_of(config), fields_of(config)))
+    raise UsageError(f"A model is a preset's name, a folder with config.json, a dict or a config; not {short(model)}.")
 
 
 @cache
 def presets() -> dict[str, ModelShape]:
     """Return the shapes of ``models.toml`` by name."""
     rows = tomllib.loads(PRESETS.read_text(encoding="utf-8"))
-    return {
-        name: _shape(name, {k: v for k, v in row.items() if k not in ("source", "parameters")})
-        for name, row in rows.items()
-    }
+    ours = {name: {k: v for k, v in row.items() if k not in ("source", "parameters")} for name, row in rows.items()}
+    return {name: ModelShape(name=name, **checked(name, row)) for name, row in ours.items()}
 
 
-def _from_folder(folder: Path) -> ModelShape:
-    file = folder / "config.json"
-    if file.is_file():
-        return _from_config(json.loads(file.read_text(encoding="utf-8")) | {"name": folder.name})
+def _from_folder(folder: str | Path) -> ModelShape:
+    file = Path(folder) / "config.json"
+    if str(folder).strip() and _is_file(file):
+        config = read_config(file) | {"name": Path(folder).name or file.resolve().parent.name}
+        return ModelShape(name=name_of(config), **checked(name_of(config), fields_of(config)))
     close = difflib.get_close_matches(str(folder).casefold(), presets(), n=1, cutoff=0.5)
     meant = f"Did you mean {close[0]!r}? " if close else ""
-    raise UsageError(
-        f"There is no model {str(folder)!r}. {meant}There are {', '.join(presets())}, or a folder with config.json."
-    )
+    known = ", ".join(presets())
+    raise UsageError(f"There is no model {short(str(folder))}. {meant}There are {known}, or a folder with config.json.")
 
 
-_KEYS = {
-    "layers": ("num_hidden_layers", "n_layer"),
-    "width": ("hidden_size", "n_embd"),
-    "intermediate": ("intermediate_size", "n_inner"),
-    "heads": ("num_attention_heads", "n_head"),
-    "kv_heads": ("num_key_value_heads",),
-    "head_size": ("head_dim",),
-    "vocabulary": ("vocab_size",),
-    "context": ("max_position_embeddings", "n_positions"),
-    "tied": ("tie_word_embeddings",),
-    "experts": ("num_local_experts",),
-    "experts_per_token": ("num_experts_per_tok",),
-}
-_KINDS = ("llama", "mistral", "mixtral", "qwen2", "gpt2")
-
-
-def _from_config(config: Mapping[str, Any]) -> ModelShape:
-    kind = str(config.get("model_type", "llama"))
-    if kind not in _KINDS:
-        raise UsageError(f"A model of the kind {kind!r} is not understood; decoders of these are: {', '.join(_KINDS)}.")
-    found = {ours: config[theirs] for ours, names in _KEYS.items() for theirs in names if config.get(theirs)}
-    if kind == "gpt2":
-        found = {"intermediate": 4 * found.get("width", 0), "tied": True} | found
-        found |= {"gated": False, "all_biases": True, "layer_norm_bias": True, "learned_positions": True}
-    found |= {"qkv_bias": True} if kind == "qwen2" else {}
-    found |= {"all_biases": True} if config.get("attention_bias") and config.get("mlp_bias") else {}
-    return _shape(str(config.get("name") or config.get("_name_or_path") or kind), found)
-
-
-def _shape(name: str, found: Mapping[str, Any]) -> ModelShape:
-    missing = [key for key in ("layers", "width", "intermediate", "heads", "vocabulary") if not found.get(key)]
-    if missing:
-        raise UsageError(f"The config of {name!r} does not say: {', '.join(missing)}.")
-    for key, value in found.items():
-        if not isinstance(value, bool) and (not isinstance(value, int) or value < 0):
-            raise UsageError(f"The config of {name!r} has {key} = {value!r}; it must be a whole number above 0.")
-    if not found.get("head_size") and found["width"] % found["heads"]:
-        raise UsageError(f"The config of {name!r}: {found['heads']} heads do not divide a width of {found['width']}.")
-    rest = {"kv_heads": found["heads"], "head_size": found["width"] // found["heads"], "context": 131072} | dict(found)
-    if rest["heads"] % rest["kv_heads"]:
-        raise UsageError(f"The config of {name!r}: {rest['kv_heads']} KV heads do not divide {rest['heads']} heads.")
-    return ModelShape(name=name, **rest)
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a null
+        return False

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mgpu_lab.planner.memory import PlannedMemory, PlannedRow, highest
+from mgpu_lab.planner.options import refuse_unknown
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
 from mgpu_lab.planner.shapes import ModelShape, model_shape
 from mgpu_lab.wire.errors import LabError, UsageError
@@ -85,9 +86,7 @@ def trace_training(
 
 
 def checked(world_size: int, seq_len: int, recipe: Mapping[str, Any]) -> Recipe:
-    if unknown := recipe.keys() - Recipe.__dataclass_fields__.keys():
-        known = ", ".join(name for name in Recipe.__dataclass_fields__ if name not in ("world_size", "seq_len"))
-        raise UsageError(f"trace_training has no option {', '.join(sorted(unknown))}. There are {known}.")
+    refuse_unknown("trace_training", recipe, [name for name in Recipe.__dataclass_fields__ if name != "deepspeed"])
     how = Recipe(world_size=world_size, seq_len=seq_len, **recipe)
     for name, traced in ONLY.items():
         if getattr(how, name) not in traced:
@@ -101,7 +100,7 @@ def checked(world_size: int, seq_len: int, recipe: Mapping[str, Any]) -> Recipe:
 
 
 def refuse_kind(shape: ModelShape, how: Recipe) -> None:
-    if shape.experts or (shape.all_biases and not shape.learned_positions):
+    if shape.experts or shape.output_bias or (shape.all_biases and not shape.learned_positions):
         raise UsageError(f"{shape.name} cannot be traced: only dense decoders like Llama, Qwen2 and GPT-2 can.")
     if shape.learned_positions and how.tensor_parallel > 1:
         raise UsageError(f"{shape.name} cannot be traced with tensor parallelism: its plan is for decoders like Llama.")

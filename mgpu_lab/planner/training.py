@@ -7,13 +7,13 @@ from typing import Any
 from mgpu_lab.planner.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory import PlannedMemory, highest
+from mgpu_lab.planner.options import refuse_amount, refuse_unknown
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
 from mgpu_lab.planner.shapes import ModelShape, model_shape
 from mgpu_lab.planner.shown_plan import ShownPlan
 from mgpu_lab.planner.step_time import Assumptions, StepTime, step_time
 from mgpu_lab.planner.traffic import Call, training_calls
 from mgpu_lab.planner.training_memory import training_moments
-from mgpu_lab.wire.errors import UsageError
 
 GIB = 1 << 30
 SEQ_LEN = 8192
@@ -92,7 +92,13 @@ class TrainingPlan(ShownPlan):
         return None if self.machine.card.watts is None else float(self.machine.card.watts * self.machine.count)
 
     def usd(self, tokens: float, usd_per_gpu_hour: float) -> float | None:
-        """Return what training on so many tokens costs at this price."""
+        """Return what training on so many tokens costs at this price; None where the speed is not known.
+
+        Raises:
+            UsageError: a number below 0, or no number.
+        """
+        refuse_amount("tokens", tokens)
+        refuse_amount("usd_per_gpu_hour", usd_per_gpu_hour)
         if self.tokens_per_s is None:
             return None
         return tokens / self.tokens_per_s / 3600 * usd_per_gpu_hour
@@ -120,9 +126,8 @@ def plan_training(
         UsageError: an unknown model, machine or option, a size below 1, ranks that do not divide.
     """
     shape, where = model_shape(model), machine(machine_or_name)
-    if unknown := recipe.keys() - Recipe.__dataclass_fields__.keys() | recipe.keys() & {"world_size"}:
-        known = ", ".join(name for name in Recipe.__dataclass_fields__ if name != "world_size")
-        raise UsageError(f"plan_training has no option {', '.join(sorted(unknown))}. There are {known}.")
+    known = [*(name for name in Recipe.__dataclass_fields__ if name != "world_size"), "assumptions"]
+    refuse_unknown("plan_training", recipe, known)
     if seq_len is None:
         seq_len = min(SEQ_LEN, shape.context) if shape.learned_positions else SEQ_LEN
     how = Recipe(world_size=where.count, seq_len=seq_len, **recipe)
