@@ -10,8 +10,8 @@ from typing import Any
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import brief, judge_number
 from mgpu_lab.planner.hardware import HARDWARE, look_up
-from mgpu_lab.planner.rig import check_rig
-from mgpu_lab.planner.rig_slots import lanes_of
+from mgpu_lab.planner.rig.check import check_rig
+from mgpu_lab.planner.rig.slots import lanes_of
 from mgpu_lab.wire.errors import UsageError
 
 RIG = {

@@ -18,10 +18,10 @@ from mgpu_lab.course.claim_plans import (
     train,
     usd,
 )
-from mgpu_lab.planner.cost import compare_cost
+from mgpu_lab.planner.cost.compare import compare_cost
 from mgpu_lab.planner.hardware import HARDWARE, link_rate_gbps
 from mgpu_lab.planner.machines import machine
-from mgpu_lab.planner.rig import check_rig
+from mgpu_lab.planner.rig.check import check_rig
 
 H100, FULL = "H100-SXM-80GB", 16
 REST_WATTS = 300  # for CPU, board, memory, drives and fans: an assumption, named in the text

@@ -21,10 +21,10 @@ from mgpu_lab.course.claim_plans import (
     step_s,
     train,
 )
-from mgpu_lab.planner.flops import step_flops
 from mgpu_lab.planner.inference import plan_inference
-from mgpu_lab.planner.memory import PlannedMemory
+from mgpu_lab.planner.memory.planned import PlannedMemory
 from mgpu_lab.planner.shapes import presets
+from mgpu_lab.planner.time.flops import step_flops
 from mgpu_lab.planner.training import TrainingPlan, plan_training
 
 ALONE = "1x H200-SXM-141GB"  # where only bytes count, and the card does not

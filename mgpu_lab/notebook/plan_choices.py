@@ -7,9 +7,9 @@ from typing import Any, get_args
 from mgpu_lab.planner.hardware import HARDWARE
 from mgpu_lab.planner.inference import plan_inference
 from mgpu_lab.planner.machines import Machine
-from mgpu_lab.planner.plans import Plan, Price, setting
 from mgpu_lab.planner.recipe import CHOICES, COUNTS, Recipe
 from mgpu_lab.planner.serving import Cache, Weights
+from mgpu_lab.planner.shown.plans import Plan, Price, setting
 from mgpu_lab.planner.training import plan_training
 from mgpu_lab.wire.errors import UsageError
 

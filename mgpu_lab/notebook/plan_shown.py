@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field, replace
 from html import escape
 
-from mgpu_lab.planner.amounts import count_text, memory_text, rate_text, time_text, usd_text
-from mgpu_lab.planner.plan_lines import bill_of, tokens_per_s
-from mgpu_lab.planner.plan_table import PlanTable
-from mgpu_lab.planner.plans import Plan, Price, Serves, Trains
+from mgpu_lab.planner.shown.amounts import count_text, memory_text, rate_text, time_text, usd_text
+from mgpu_lab.planner.shown.lines import bill_of, tokens_per_s
+from mgpu_lab.planner.shown.plan_table import PlanTable
+from mgpu_lab.planner.shown.plans import Plan, Price, Serves, Trains
 
 MARKS = {True: "--jp-success-color1, #388e3c", False: "--jp-error-color1, #d32f2f", None: "--jp-warn-color1, #f57c00"}
 WIDTH = "max-width:720px"

@@ -7,8 +7,8 @@ from mgpu_lab.notebook.plan_choices import JOBS, Chosen, asked, controls_of
 from mgpu_lab.notebook.plan_shown import PlanShown
 from mgpu_lab.notebook.plan_widgets import PlanWidgets
 from mgpu_lab.planner.machines import Machine, machine
-from mgpu_lab.planner.plans import Plan
 from mgpu_lab.planner.shapes import ModelShape, model_shape
+from mgpu_lab.planner.shown.plans import Plan
 from mgpu_lab.wire.errors import UsageError
 from mgpu_lab.wire.transfer import WIDGET_MIME
 

@@ -9,12 +9,12 @@ from dataclasses import fields
 from typing import Any, get_args
 
 from mgpu_lab.planner.inference import plan_inference
-from mgpu_lab.planner.plan_data import plan_data
-from mgpu_lab.planner.plan_table import plan_table
-from mgpu_lab.planner.plans import Price, setting
 from mgpu_lab.planner.recipe import CHOICES, COUNTS, Recipe
 from mgpu_lab.planner.serving import Cache, Weights
 from mgpu_lab.planner.shapes import presets
+from mgpu_lab.planner.shown.data import plan_data
+from mgpu_lab.planner.shown.plan_table import plan_table
+from mgpu_lab.planner.shown.plans import Price, setting
 from mgpu_lab.planner.training import plan_training
 from mgpu_lab.wire.errors import UsageError
 

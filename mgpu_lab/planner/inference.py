@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mgpu_lab.planner.assumptions import Assumed, Assumptions, assume, assumed_group, path_rows, rates
-from mgpu_lab.planner.assumptions import assumptions as assumptions_of
-from mgpu_lab.planner.generation_time import STARTS_S, STARTS_SOURCE, Pass, generating, prompting
-from mgpu_lab.planner.inference_memory import kv_bytes_per_token, serving_memory
 from mgpu_lab.planner.machines import Machine, machine
-from mgpu_lab.planner.memory import PlannedMemory
+from mgpu_lab.planner.memory.inference_memory import kv_bytes_per_token, serving_memory
+from mgpu_lab.planner.memory.planned import PlannedMemory
 from mgpu_lab.planner.options import refuse_count, refuse_unknown
 from mgpu_lab.planner.serving import Cache, Serving, Weights, refuse_serving
 from mgpu_lab.planner.shapes import ModelShape, model_shape
-from mgpu_lab.planner.shown_plan import ShownPlan
+from mgpu_lab.planner.shown.shown_plan import ShownPlan
+from mgpu_lab.planner.time.assumptions import Assumed, Assumptions, assume, assumed_group, path_rows, rates
+from mgpu_lab.planner.time.assumptions import assumptions as assumptions_of
+from mgpu_lab.planner.time.generation_time import STARTS_S, STARTS_SOURCE, Pass, generating, prompting
 from mgpu_lab.wire.errors import UsageError
 
 GIB = 1 << 30

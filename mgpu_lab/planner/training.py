@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mgpu_lab.planner.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.machines import Machine, machine
-from mgpu_lab.planner.memory import PlannedMemory, highest
+from mgpu_lab.planner.memory.planned import PlannedMemory, highest
+from mgpu_lab.planner.memory.training_memory import training_moments
 from mgpu_lab.planner.options import refuse_amount, refuse_unknown
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
 from mgpu_lab.planner.shapes import ModelShape, model_shape
-from mgpu_lab.planner.shown_plan import ShownPlan
-from mgpu_lab.planner.step_time import Assumptions, StepTime, step_time
-from mgpu_lab.planner.traffic import Call, training_calls
-from mgpu_lab.planner.training_memory import training_moments
+from mgpu_lab.planner.shown.shown_plan import ShownPlan
+from mgpu_lab.planner.time.assumptions import assumptions as assumptions_of
+from mgpu_lab.planner.time.step_time import Assumptions, StepTime, step_time
+from mgpu_lab.planner.traffic.calls import Call, training_calls
 
 GIB = 1 << 30
 SEQ_LEN = 8192

@@ -13,10 +13,10 @@ from gloo import on_ranks
 
 from mgpu_lab.ledger import memory_ledger
 from mgpu_lab.planner.machines import machine
-from mgpu_lab.planner.memory import CATEGORIES, highest
+from mgpu_lab.planner.memory.planned import CATEGORIES, highest
+from mgpu_lab.planner.memory.training_memory import training_moments
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.training_memory import training_moments
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +82,7 @@ def train(run, ranks):
 
     from mgpu_lab.course.dividing import Way, trained
     from mgpu_lab.course.training_step import optimizer_step
-    from mgpu_lab.planner.trace_model import maker
+    from mgpu_lab.planner.trace.model import maker
 
     mesh = init_device_mesh("cpu", (ranks // run.tensor, run.tensor), mesh_dim_names=("dp", "tp"))
     way = Way(run.method, run.dtype, run.master, run.checkpointing)

@@ -15,11 +15,11 @@ import pytest
 from gloo import on_ranks
 
 from mgpu_lab.ledger import memory_ledger
-from mgpu_lab.planner.adapters import adapter_moments
 from mgpu_lab.planner.machines import machine
+from mgpu_lab.planner.memory.adapters import adapter_moments
+from mgpu_lab.planner.memory.zero import zero_moments
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import model_shape
-from mgpu_lab.planner.zero import zero_moments
 
 pytestmark = pytest.mark.slow
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 from gloo import on_ranks
 
-from mgpu_lab.planner.memory import CATEGORIES
+from mgpu_lab.planner.memory.planned import CATEGORIES
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape, model_shape
-from mgpu_lab.planner.tracing import trace_training
-from mgpu_lab.planner.traffic import training_calls
+from mgpu_lab.planner.trace.tracing import trace_training
+from mgpu_lab.planner.traffic.calls import training_calls
 
 SMALL = ModelShape("small", 2, 64, 160, 4, 2, 16, vocabulary=256, context=512)
 TIED = ModelShape("tied", 3, 64, 160, 4, 4, 16, vocabulary=250, context=512, tied=True)
@@ -30,7 +30,7 @@ def followed_for_real(shape, recipe):
 
     from mgpu_lab.course.dividing import Way, trained
     from mgpu_lab.course.training_step import followed_step, optimizer_step
-    from mgpu_lab.planner.trace_model import maker
+    from mgpu_lab.planner.trace.model import maker
 
     mesh = init_device_mesh("cpu", (recipe.data_parallel, recipe.tensor_parallel), mesh_dim_names=("dp", "tp"))
     way = Way(recipe.method, recipe.dtype, recipe.master, recipe.checkpointing)

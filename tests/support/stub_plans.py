@@ -6,11 +6,11 @@ from typing import Any
 
 from mgpu_lab.planner.hardware import HARDWARE, Card
 from mgpu_lab.planner.machines import Machine, machine
-from mgpu_lab.planner.memory import PlannedMemory, PlannedRow
+from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import model_shape
-from mgpu_lab.planner.step_time import StepTime
-from mgpu_lab.planner.traffic import Call
+from mgpu_lab.planner.time.step_time import StepTime
+from mgpu_lab.planner.traffic.calls import Call
 from mgpu_lab.planner.training import TrainingPlan
 
 GIB = 1 << 30

@@ -2,12 +2,12 @@
 
 import pytest
 
-from mgpu_lab.planner.adapter_activations import layer_kept, size_of
-from mgpu_lab.planner.adapters import adapter_moments, base_of
 from mgpu_lab.planner.machines import machine
-from mgpu_lab.planner.matrices import layer_linears
-from mgpu_lab.planner.memory import highest
-from mgpu_lab.planner.nf4 import TABLES_BYTES, nf4_bytes
+from mgpu_lab.planner.memory.adapter_activations import layer_kept, size_of
+from mgpu_lab.planner.memory.adapters import adapter_moments, base_of
+from mgpu_lab.planner.memory.matrices import layer_linears
+from mgpu_lab.planner.memory.nf4 import TABLES_BYTES, nf4_bytes
+from mgpu_lab.planner.memory.planned import highest
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape, model_shape
 

@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from mgpu_lab.planner.cost import compare_cost
-from mgpu_lab.planner.cost_terms import PARTS, SAID, UNITS, Terms, break_even_utilisation
+from mgpu_lab.planner.cost.compare import compare_cost
+from mgpu_lab.planner.cost.terms import PARTS, SAID, UNITS, Terms, break_even_utilisation
 from mgpu_lab.planner.hardware import Card, Hardware, Price
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.wire.errors import UsageError

@@ -40,9 +40,9 @@ HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelera
 MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening", "course"}
 TORCH_IN_A_CHILD = {  # are run as programs, or are parts of one; and the wings that they may import besides
     "verification.torch_probe": set(),
-    "planner.trace_child": {"course", "ledger"},
-    "planner.trace_ddp": set(),
-    "planner.trace_model": set(),
+    "planner.trace.child": {"course", "ledger"},
+    "planner.trace.ddp": set(),
+    "planner.trace.model": set(),
 }
 IN_KERNEL = {"notebook", "engine", "wire", "verification", "planner", "tables", "figures", "bars", "reports", *DOORS}
 
@@ -254,7 +254,7 @@ BREAKS = {
     "torch's types in the engine": (
         {"engine.load": "if TYPE_CHECKING:\n    from torch import Tensor"}, "engine.load -> torch"),
     "arrow of a module beside the child's": (
-        {"planner.tracing": AT_ONCE.format("ledger.table")}, "planner.tracing -> ledger.table"),
+        {"planner.trace.tracing": AT_ONCE.format("ledger.table")}, "planner.trace.tracing -> ledger.table"),
     "deepspeed by name": ({"wire.x": "import_module('deepspeed.ops')"}, "wire.x -> deepspeed"),
 }  # fmt: skip
 MODULES = ("rank.process", "rank.shell", "engine.run", "engine.rescue", "engine.results", "wire.errors", "ledger.table")

@@ -1,11 +1,11 @@
 """FSDP2's offloading, against bytes worked out by hand; DeepSpeed's and adapters' are in their own tests."""
 
 from mgpu_lab.planner.machines import machine
-from mgpu_lab.planner.memory import highest
-from mgpu_lab.planner.offload import offloaded
+from mgpu_lab.planner.memory.offload import offloaded
+from mgpu_lab.planner.memory.planned import highest
+from mgpu_lab.planner.memory.training_memory import training_moments
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
-from mgpu_lab.planner.training_memory import training_moments
 
 SMALL = ModelShape("lesson 04", 2, 192, 512, 4, 4, 48, 256, 2048)
 P = 984_000

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from mgpu_lab.planner.compute_time import PRODUCT_S
-from mgpu_lab.planner.generation_time import KERNELS
 from mgpu_lab.planner.inference import InferencePlan, plan_inference
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.serving import WEIGHT_BYTES
 from mgpu_lab.planner.shapes import model_shape
+from mgpu_lab.planner.time.compute_time import PRODUCT_S
+from mgpu_lab.planner.time.generation_time import KERNELS
 from mgpu_lab.wire.errors import UsageError
 
 SEVENTY = model_shape("llama-3.1-70b")

@@ -9,9 +9,9 @@ import pytest
 from shown import Parsed
 from stub_plans import CPU, GIB, RTX, UNKNOWN_TIME, inference_plan, training_plan
 
-from mgpu_lab.planner.memory import PlannedMemory, PlannedRow
-from mgpu_lab.planner.plan_plot import HATCHES, plan_plot
-from mgpu_lab.planner.plan_table import PlanTable, plan_table
+from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow
+from mgpu_lab.planner.shown.plan_table import PlanTable, plan_table
+from mgpu_lab.planner.shown.plot import HATCHES, plan_plot
 from mgpu_lab.wire.errors import UsageError
 
 
@@ -211,7 +211,7 @@ def test_a_plan_draws_itself():
 
 
 def test_examples_of_amounts_hold():
-    module = importlib.import_module("mgpu_lab.planner.amounts")
+    module = importlib.import_module("mgpu_lab.planner.shown.amounts")
     assert doctest.testmod(module).failed == 0
     assert doctest.testmod(module).attempted > 5
     assert module.memory_text(3 * GIB) == "3.00 GiB"

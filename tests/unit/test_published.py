@@ -7,7 +7,7 @@ import pytest
 
 from mgpu_lab.course import published
 from mgpu_lab.planner.machines import machine
-from mgpu_lab.planner.memory import PlannedMemory, PlannedRow
+from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
 from mgpu_lab.planner.shapes import model_shape
 from mgpu_lab.wire.errors import UsageError

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from mgpu_lab.planner import rig as rig_module
 from mgpu_lab.planner.hardware import HARDWARE, Board, Card, Outlet, Supply
-from mgpu_lab.planner.lane_cost import LaneCost, lane_cost
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.recipe import Recipe
-from mgpu_lab.planner.rig import check_rig
-from mgpu_lab.planner.rig_air import airflow_m3_per_h
-from mgpu_lab.planner.rig_load import divided
-from mgpu_lab.planner.rig_parts import Rig
-from mgpu_lab.planner.rig_slots import widest_gap
+from mgpu_lab.planner.rig import check as rig_module
+from mgpu_lab.planner.rig.air import airflow_m3_per_h
+from mgpu_lab.planner.rig.check import check_rig
+from mgpu_lab.planner.rig.lane_cost import LaneCost, lane_cost
+from mgpu_lab.planner.rig.load import divided
+from mgpu_lab.planner.rig.parts import Rig
+from mgpu_lab.planner.rig.slots import widest_gap
 from mgpu_lab.wire.errors import UsageError
 
 US = {"volts": 120.0, "continuous": 0.8}
@@ -283,20 +283,20 @@ def test_by_default_the_plans_own_recipe_is_planned_again(monkeypatch):
         asked.append((model, where.lanes, options["method"], options["seq_len"], options["assumptions"]))
         return FakePlan(where)
 
-    monkeypatch.setattr("mgpu_lab.planner.lane_cost.plan_training", plan_training)
+    monkeypatch.setattr("mgpu_lab.planner.rig.lane_cost.plan_training", plan_training)
     plan = FakePlan(machine(GAMER), Recipe(world_size=2, method="zero2", seq_len=512))
     assert lane_cost(plan, 8, assumptions={"mfu": 0.3}).extra_s == 1.0
     assert asked == [("llama-3.2-1b", lanes, "zero2", 512, {"mfu": 0.3}) for lanes in (8, 16)]
 
 
 def test_with_a_job_lanes_are_judged_by_what_they_cost(monkeypatch):
-    monkeypatch.setattr("mgpu_lab.planner.lane_cost.plan_training", lambda _, where, **__: FakePlan(where))
+    monkeypatch.setattr("mgpu_lab.planner.rig.lane_cost.plan_training", lambda _, where, **__: FakePlan(where))
     board = replace(BOARD, lanes={2: (16, 8)})
     report = check_rig(machine(GAMER), **{**GOOD, "board": board}, plan=FakePlan(machine(GAMER)))
     assert only(report, "PCIe lanes").found.endswith("a step takes 5 s, with x16 4 s (+25.0%)")
     assert only(report, "PCIe lanes").status == "warn"
     assert only(report, "memory").found == "peak 8.0 GiB of 24 GiB"
-    monkeypatch.setattr("mgpu_lab.planner.lane_cost.lane_cost", None)
+    monkeypatch.setattr("mgpu_lab.planner.rig.lane_cost.lane_cost", None)
     monkeypatch.setattr(rig_module, "lane_cost", lambda *_, **__: LaneCost(8, 4.01, 4.0, 1.01, 1.0))
     cheap = check_rig(machine(GAMER), **{**GOOD, "board": board}, plan=FakePlan(machine(GAMER)))
     assert only(cheap, "PCIe lanes").status == "ok"

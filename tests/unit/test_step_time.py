@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from mgpu_lab.planner.assumptions import Assumptions, assume, dense_flops, rates
-from mgpu_lab.planner.compute_time import PRODUCT_S, Layer, Rates, distinct_experts, micro_batch
-from mgpu_lab.planner.efficiency import attention_share, matmul_share, memory_share
-from mgpu_lab.planner.flops import forward_flops, layer_matrices, model_flops, step_flops
 from mgpu_lab.planner.hardware import HARDWARE, Card
-from mgpu_lab.planner.link_time import Group, Path, call_s, ring_share
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape, model_shape
-from mgpu_lab.planner.step_time import StepTime, step_time
-from mgpu_lab.planner.traffic import Call
-from mgpu_lab.planner.update_time import trained, update_time
+from mgpu_lab.planner.time.assumptions import Assumptions, assume, dense_flops, rates
+from mgpu_lab.planner.time.compute_time import PRODUCT_S, Layer, Rates, distinct_experts, micro_batch
+from mgpu_lab.planner.time.efficiency import attention_share, matmul_share, memory_share
+from mgpu_lab.planner.time.flops import forward_flops, layer_matrices, model_flops, step_flops
+from mgpu_lab.planner.time.link_time import Group, Path, call_s, ring_share
+from mgpu_lab.planner.time.step_time import StepTime, step_time
+from mgpu_lab.planner.time.update_time import trained, update_time
+from mgpu_lab.planner.traffic.calls import Call
 from mgpu_lab.wire.errors import UsageError
 
 TINY = ModelShape(

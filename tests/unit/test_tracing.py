@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from mgpu_lab.planner.tracing import trace_training
+from mgpu_lab.planner.trace.tracing import trace_training
 from mgpu_lab.wire.errors import LabError, UsageError
 
 ROWS = {"forward's end": [["parameters", "weights", 8], ["other", "inputs", 1]], "step": [["gradients", "g", 4]]}
@@ -18,7 +18,7 @@ def child(monkeypatch):
     asked = {"said": json.dumps(SAID), "stderr": "", "returncode": 0}
 
     def run(command, *, input, timeout, **_):  # noqa: A002 - subprocess.run's own name
-        assert command[1:] == ["-m", "mgpu_lab.planner.trace_child"]
+        assert command[1:] == ["-m", "mgpu_lab.planner.trace.child"]
         asked["request"], asked["timeout"] = json.loads(input), timeout
         if asked.get("late"):
             raise subprocess.TimeoutExpired(command, timeout)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from mgpu_lab.planner.parameters import held_parameters
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape, model_shape, presets
-from mgpu_lab.planner.traffic import training_calls
-from mgpu_lab.planner.traffic_buckets import DDP_CAPS, ddp_buckets, zero3_gathers, zero_buckets
+from mgpu_lab.planner.traffic.buckets import DDP_CAPS, ddp_buckets, zero3_gathers, zero_buckets
+from mgpu_lab.planner.traffic.calls import training_calls
+from mgpu_lab.planner.traffic.parameters import held_parameters
 
 TINY = ModelShape("tiny", 2, 8, 16, 2, 2, 4, vocabulary=10, context=32)
 LAYER = 4 * 8 * 8 + 3 * 8 * 16 + 2 * 8

@@ -3,13 +3,13 @@
 import pytest
 
 from mgpu_lab.planner.machines import machine
-from mgpu_lab.planner.matrices import weight_sizes
-from mgpu_lab.planner.memory import highest
+from mgpu_lab.planner.memory.matrices import weight_sizes
+from mgpu_lab.planner.memory.planned import highest
+from mgpu_lab.planner.memory.trained import cut, registered
+from mgpu_lab.planner.memory.weights import Stage
+from mgpu_lab.planner.memory.zero import zero_moments
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
 from mgpu_lab.planner.shapes import ModelShape, model_shape, presets
-from mgpu_lab.planner.trained import cut, registered
-from mgpu_lab.planner.weights import Stage
-from mgpu_lab.planner.zero import zero_moments
 from mgpu_lab.wire.errors import UsageError
 
 # lesson 04's model: 2 x (4 x 192 x 192 + 3 x 192 x 512 + 2 x 192) + 2 x 256 x 192 + 192 parameters

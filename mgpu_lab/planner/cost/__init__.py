@@ -1,0 +1,1 @@
+"""Rent, buy, or both: USD over utilisation and months."""

@@ -1,0 +1,1 @@
+"""Whether cards, board, supply, outlet and case go together."""

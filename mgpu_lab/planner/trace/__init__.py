@@ -1,0 +1,1 @@
+"""One rank's real training step without GPU and without memory, in a process of its own."""

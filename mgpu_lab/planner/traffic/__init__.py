@@ -1,0 +1,1 @@
+"""What one GPU sends in a step: collectives, their bytes, the parameters behind them."""
