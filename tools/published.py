@@ -26,7 +26,12 @@ formulas. Written by `python tools/published.py` from
 [published_calibration.toml](../mgpu_lab/course/published_calibration.toml) and
 [published_holdout.toml](../mgpu_lab/course/published_holdout.toml), which hold the quoted words, the date and what each
 source leaves out. "Memory" is for one GPU, and counts what the source counted; tokens/s are for one GPU in training and
-for one request in inference. The ratio is plan / published.
+for one request in inference. The ratio is plan / published. A reason is "known" where the run's source, or the code it
+ran, says so; "probably" is an inference of ours.
+
+The held-out runs were opened on 2026-11-28, after the first complete version of the planner, which had 29 of 59 numbers
+within 15%. What was changed afterwards because of them: no formula; the notes of two nanotron runs (which stage's
+memory is published) and of NeMo's (a later recipe).
 """
 
 
