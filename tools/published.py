@@ -30,8 +30,10 @@ for one request in inference. The ratio is plan / published. A reason is "known"
 ran, says so; "probably" is an inference of ours.
 
 The held-out runs were opened on 2026-11-28, after the first complete version of the planner, which had 29 of 59 numbers
-within 15%. What was changed afterwards because of them: no formula; the notes of two nanotron runs (which stage's
-memory is published) and of NeMo's (a later recipe).
+within 15%. Because of them one formula was changed afterwards: a pipeline under DeepSpeed holds several micro-batches'
+activations; and the notes of two nanotron runs (which stage's memory is published) and of NeMo's (a later recipe).
+What was still missing came later, too, and changes their plans: what lies outside tensors, adapters cut by tensor and
+pipeline parallelism, packed gathers of QLoRA. The shares were fitted before, and not again.
 """
 
 

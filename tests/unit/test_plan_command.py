@@ -60,7 +60,7 @@ def test_json_holds_bytes_and_null_for_unknown(capsys):
 
 
 SETTINGS = {
-    "method": "zero3", "adapter": "lora", "micro_batch": 2, "seq_len": 1024, "accumulation": 4, "dtype": "fp16",
+    "method": "fsdp", "adapter": "lora", "micro_batch": 2, "seq_len": 1024, "accumulation": 4, "dtype": "fp16",
     "master": None, "checkpointing": "full", "optimizer": "sgd", "lora_rank": 8, "tensor_parallel": 2,
     "pipeline_parallel": 2, "offload": "cpu", "deepspeed": {"overlap_comm": False},
 }  # fmt: skip

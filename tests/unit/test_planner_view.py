@@ -66,9 +66,9 @@ def test_each_setting_of_a_recipe_is_a_control_and_takes_effect():
     for control in TRAINING:
         widget = view.controls[control.name]
         widget.value = next(word for word in control.choices if word != widget.value) if control.choices else 2
-    view.controls["method"].value = "zero3"
+    view.controls["method"].value = "fsdp"
     assert view.plan.recipe == Recipe(
-        world_size=8, method="zero3", adapter="lora", micro_batch=2, seq_len=512, accumulation=2, dtype="fp16",
+        world_size=8, method="fsdp", adapter="lora", micro_batch=2, seq_len=512, accumulation=2, dtype="fp16",
         master=None, checkpointing="selective", optimizer="adamw8bit", lora_rank=2, tensor_parallel=2,
         pipeline_parallel=2, offload="cpu",
     )  # fmt: skip

@@ -7,7 +7,7 @@ from mgpu_lab.planner.memory.activations import TOKEN
 from mgpu_lab.planner.memory.backward import Backward
 from mgpu_lab.planner.memory.deepspeed_settings import zero_settings
 from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow, highest
-from mgpu_lab.planner.memory.tape import BEFORE, Tape
+from mgpu_lab.planner.memory.tape import BEFORE, KEPT, Tape
 from mgpu_lab.planner.memory.trained import Weight, registered
 from mgpu_lab.planner.memory.weights import Stage
 from mgpu_lab.planner.memory.zero3 import Stage3
@@ -59,6 +59,9 @@ def played(backward: Backward, engine: Engine, tape: Tape, stage: Stage) -> Mome
     tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
     if not stage.shape.learned_positions:
         tape.put("rotary", stage.shape.head_size * ROTARY, ("buffers", "buffers, fp32"))
+    in_flight = min(recipe.pipeline_parallel, recipe.accumulation) if stage.first else 1  # 1F1B
+    size = sum(one.size_bytes(recipe.tokens) for one in backward.kept) * stage.layers
+    tape.put("other micro-batches", (in_flight - 1) * size, KEPT)
     best: dict[str, PlannedMemory] = {}
     for _ in range(min(2, recipe.accumulation)):
         tape.start()
@@ -69,6 +72,7 @@ def played(backward: Backward, engine: Engine, tape: Tape, stage: Stage) -> Mome
         engine.finish(tape)
         for moment in (forward, tape.memory("backward", source=SOURCE)):
             best[moment.moment] = highest([moment, best.get(moment.moment, moment)])
+    tape.free("other micro-batches")
     tape.start()
     engine.step(tape)
     host = tuple(PlannedRow("host", name, size, SOURCE) for name, size in engine.host.items())
