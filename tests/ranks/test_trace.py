@@ -81,7 +81,7 @@ LARGE = {
         {"method": "ddp", "tensor_parallel": 8, "master": None, "checkpointing": "full"},
         {"all_gather": (1, 2_101_346_304), "all_reduce": (82, 2_751_463_424)},
     ),
-    "1B, FSDP and TP": ("llama-3.2-1b", {"method": "fsdp", "tensor_parallel": 2, "seq_len": 512}, None),
+    "small, FSDP and TP": (SMALL, {"method": "fsdp", "tensor_parallel": 2, "seq_len": 512}, None),
 }
 
 
