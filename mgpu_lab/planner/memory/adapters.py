@@ -147,7 +147,7 @@ class Sharded(Replicated):
         if self.recipe.offload == "none":
             tape.put(name, size, row)
         else:
-            self.host[row[1]] = size
+            self.host[row[1]] = self.host.get(row[1], 0) + size  # a base in fp32 shares its row with the adapters
 
     @property
     def layer_bytes(self) -> int:
