@@ -60,9 +60,9 @@ def test_json_holds_bytes_and_null_for_unknown(capsys):
 
 
 SETTINGS = {
-    "method": "fsdp", "adapter": "lora", "micro_batch": 2, "seq_len": 1024, "accumulation": 4, "dtype": "fp16",
-    "master": None, "checkpointing": "full", "optimizer": "sgd", "lora_rank": 8, "tensor_parallel": 2,
-    "pipeline_parallel": 2, "offload": "cpu", "deepspeed": {"overlap_comm": False},
+    "method": "zero3", "adapter": "lora", "micro_batch": 2, "seq_len": 1024, "accumulation": 4, "dtype": "fp16",
+    "master": None, "checkpointing": "full", "optimizer": "sgd", "lora_rank": 8, "tensor_parallel": 1,
+    "pipeline_parallel": 1, "offload": "cpu", "deepspeed": {"overlap_comm": False},
 }  # fmt: skip
 
 
@@ -72,6 +72,9 @@ def test_every_setting_of_a_recipe_can_be_given(capsys):
     words = [word for name, text in texts.items() for word in (f"--{name.replace('_', '-')}", text)]
     _, out, _ = run(capsys, "llama-3.1-8b", "8x H100-SXM-80GB", "--json", *words)
     assert json.loads(out)["settings"] == {"world_size": 8, **SETTINGS}
+    _, out, _ = run(capsys, "gpt2", "8x L4", "--json", "--tensor-parallel", "2", "--pipeline-parallel", "2")
+    cut = json.loads(out)["settings"]
+    assert (cut["tensor_parallel"], cut["pipeline_parallel"]) == (2, 2)
 
 
 def test_inference_has_settings_of_its_own(capsys):
