@@ -72,7 +72,7 @@ def test_every_setting_of_a_recipe_can_be_given(capsys):
     words = [word for name, text in texts.items() for word in (f"--{name.replace('_', '-')}", text)]
     _, out, _ = run(capsys, "llama-3.1-8b", "8x H100-SXM-80GB", "--json", *words)
     assert json.loads(out)["settings"] == {"world_size": 8, **SETTINGS}
-    _, out, _ = run(capsys, "gpt2", "8x L4", "--json", "--tensor-parallel", "2", "--pipeline-parallel", "2")
+    _, out, _ = run(capsys, "gpt2", "8x H100-SXM-80GB", "--json", "--tensor-parallel", "2", "--pipeline-parallel", "2")
     cut = json.loads(out)["settings"]
     assert (cut["tensor_parallel"], cut["pipeline_parallel"]) == (2, 2)
 
