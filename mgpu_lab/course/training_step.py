@@ -5,6 +5,7 @@ The loss is the model's own: Transformers takes the logits to fp32 and shifts th
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext
@@ -16,7 +17,7 @@ from mgpu_lab.course.traffic import Traffic, traffic
 if TYPE_CHECKING:
     from mgpu_lab.ledger.facts import LedgerRow
 
-LET_GO_S = 0.1  # gloo's threads hold a tensor for a moment after its collective
+LET_GO_S = 0.1  # gloo's threads hold a tensor for a moment after its collective, reference cycles until collected
 MOMENTS = ("forward's end", "backward", "step")
 
 
@@ -102,6 +103,7 @@ def followed_step(
 
     def told(name: str) -> None:
         reached = (tracker.most_bytes, tracker.most_at)
+        gc.collect()
         time.sleep(LET_GO_S)
         rows = tracker.turn()
         if reached[0] > largest.get(name, (-1, 0))[0]:
