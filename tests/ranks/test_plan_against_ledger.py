@@ -56,22 +56,24 @@ class Run:
         )  # fmt: skip
 
 
-KINDS = [("fp32", "fp32"), ("bf16", None), ("bf16", "fp32")]
+FULL_FP32, ALL_BF16, MIXED = KINDS = [("fp32", "fp32"), ("bf16", None), ("bf16", "fp32")]
 CHECKPOINTING = ("none", "selective", "full")
+METHODS = ("ddp", "fsdp")
 ON_TWO = (
-    *(Run("small", method, *kind, how) for method in ("ddp", "fsdp") for kind in KINDS for how in CHECKPOINTING),
-    *(Run("small", "ddp", *kind, how, tensor=2) for kind in KINDS for how in CHECKPOINTING),
-    *(Run("small", method, *KINDS[2], tokens=(1, 64)) for method in ("ddp", "fsdp")),
-    *(Run("middle", method, *KINDS[2], how) for method in ("ddp", "fsdp") for how in CHECKPOINTING),
-    *(Run("middle", method, *kind, accumulation=2) for method in ("ddp", "fsdp") for kind in KINDS),
-    *(Run("middle", "ddp", *KINDS[2], how, tensor=2) for how in CHECKPOINTING),
-    *(Run("large", method, *KINDS[2], how) for method in ("ddp", "fsdp") for how in ("none", "full")),
-    Run("large", "ddp", tensor=2, checkpointing="full"),
+    *(Run("small", method, *kind, how) for method in METHODS for kind in KINDS for how in ("none", "full")),
+    *(Run("small", method, *FULL_FP32, "selective") for method in METHODS),
+    *(Run("small", method, *MIXED, tokens=(1, 64)) for method in METHODS),
+    *(Run("small", "ddp", *kind, "selective", tensor=2) for kind in KINDS),
+    *(Run("middle", method, *MIXED, how) for method in METHODS for how in CHECKPOINTING),
+    *(Run("middle", method, *MIXED, accumulation=2) for method in METHODS),
+    *(Run("middle", "ddp", *MIXED, how, tensor=2) for how in ("none", "full")),
+    *(Run("large", method, *MIXED, how) for method in METHODS for how in ("none", "full")),
+    Run("large", "ddp", *MIXED, tensor=2),
 )
 ON_FOUR = (
-    *(Run("small", method, *kind, how) for method in ("ddp", "fsdp") for kind in KINDS[1:] for how in CHECKPOINTING),
-    *(Run("middle", method, *KINDS[2], how) for method in ("ddp", "fsdp") for how in ("none", "full")),
-    *(Run("small", "fsdp", *kind, "none", tensor=2) for kind in KINDS[1:]),
+    *(Run("small", method, *kind, "selective") for method in METHODS for kind in (ALL_BF16, MIXED)),
+    *(Run("middle", method, *MIXED, how) for method, how in (("ddp", "none"), ("fsdp", "full"))),
+    *(Run("small", "fsdp", *kind, tensor=2) for kind in (ALL_BF16, MIXED)),
 )
 
 

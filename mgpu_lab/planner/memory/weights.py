@@ -176,6 +176,9 @@ class Sharded(Whole):
         wide = self.stage.numbers(unit) * WIDE
         tape.make("reduced", wide, SENT)
         tape.free(f"gradients of {unit}")
+        # autograd holds what it passed to its last node, the embedding's gradient, until its callbacks have run
+        last = self.stage.units[unit].get("embedding", 0) * self.recipe.bytes
+        tape.put("last gradient", last, ("gradients", f"gradients, {self.recipe.dtype}"))
         row = self.gradients if self.each == WIDE and not self.held_over else SENT
         tape.put("reduced shard", wide / self.recipe.shards, row)
         if self.gloo:
@@ -186,7 +189,7 @@ class Sharded(Whole):
         if self.each < WIDE:
             tape.make("narrow shard", size, SENT)
             tape.free("narrow shard")
-        tape.free("reduced shard")
+        tape.free("reduced shard", "last gradient")
         if not self.held_over:
             tape.add("gradients", size, self.gradients)
 
