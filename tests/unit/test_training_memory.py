@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from mgpu_lab.planner.activations import checkpointed, layer_saved
 from mgpu_lab.planner.machines import machine
-from mgpu_lab.planner.memory import highest
-from mgpu_lab.planner.optimizers import state_bytes
+from mgpu_lab.planner.memory.activations import checkpointed, layer_saved
+from mgpu_lab.planner.memory.optimizers import state_bytes
+from mgpu_lab.planner.memory.planned import highest
+from mgpu_lab.planner.memory.tape import Tape
+from mgpu_lab.planner.memory.training_memory import training_moments
+from mgpu_lab.planner.memory.weights import Stage
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape, model_shape, presets
-from mgpu_lab.planner.tape import Tape
-from mgpu_lab.planner.training_memory import training_moments
-from mgpu_lab.planner.weights import Stage
 
 SMALL = ModelShape("small", 2, 128, 352, 4, 2, 32, vocabulary=512, context=512)
 P = 2 * (3 * 128 * 128 + 3 * 128 * 352 + 2 * 128) + 2 * 512 * 128 + 128
@@ -110,6 +110,8 @@ def test_gradients_wait_for_the_last_micro_batch():
     once, twice = (highest(moments(dtype="fp32", seq_len=512, accumulation=times).values()) for times in (1, 2))
     assert (once.gradients, twice.gradients) == (0, 4 * P)
     assert twice.activations == once.activations
+    assert moments(dtype="fp32", accumulation=2)["step"].gradients == 4 * P
+    assert moments(method="fsdp", accumulation=2)["step"].gradients == 4 * P / 2
 
 
 # ---- several dimensions

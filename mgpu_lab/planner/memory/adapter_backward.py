@@ -18,8 +18,9 @@ from mgpu_lab.planner.memory.adapter_activations import (
     size_of,
     under_autocast,
 )
-from mgpu_lab.planner.memory.backward import Backward, Weights
+from mgpu_lab.planner.memory.backward import Backward
 from mgpu_lab.planner.memory.tape import KEPT, LOOSE, WORKING, Tape
+from mgpu_lab.planner.memory.weight_events import Weights
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
 

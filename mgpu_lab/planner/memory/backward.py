@@ -4,128 +4,15 @@ The order is that of a recorded backward of transformers 5.23 under torch 2.13: 
 weight first, then that of its input. GPT-2 and mixtures of experts are played as a Llama with their sizes.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
-from mgpu_lab.planner.memory.activations import (
-    SUMMED,
-    WIDE,
-    Saved,
-    Sizes,
-    autocast,
-    checkpointed,
-    head_saved,
-    labels_bytes,
-    layer_saved,
-    logits_saved,
-    rotary_bytes,
-    sizes,
-)
-from mgpu_lab.planner.memory.tape import KEPT, LOOSE, WORKING, Row, Tape
-from mgpu_lab.planner.recipe import Recipe
-from mgpu_lab.planner.shapes import ModelShape
+from mgpu_lab.planner.memory.activations import SUMMED, WIDE
+from mgpu_lab.planner.memory.forward import Forward
+from mgpu_lab.planner.memory.tape import KEPT, WORKING
 
 
-class Weights(Protocol):
-    """What a method does with weights and gradients while the tape runs. A unit is "root" or a layer's number."""
-
-    def hold(self, tape: Tape) -> None:
-        """Put what is there all the time: parameters, optimizer state, buffers."""
-
-    def forward(self, tape: Tape) -> None:
-        """Put what is gathered or cast by the end of forward."""
-
-    def forward_over(self, tape: Tape) -> None:
-        """Change what is gathered when the loss is there and backward begins."""
-
-    def before(self, tape: Tape, unit: str) -> None:
-        """Gather the weights of a unit for its backward."""
-
-    def gradient(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
-        """A weight's gradient is made; the tensors that it was made from are still there."""
-
-    def settle(self, tape: Tape, unit: str, weight: str, numbers: float) -> None:
-        """The tensors that it was made from are gone: cast it, let its bf16 copy of the weight go."""
-
-    def after(self, tape: Tape, unit: str) -> None:
-        """All gradients of a unit are there: reduce them."""
-
-    def finish(self, tape: Tape) -> None:
-        """Backward is over."""
-
-    def step(self, tape: Tape) -> None:
-        """Play the optimizer's step."""
-
-
-def layer_weights(shape: ModelShape, recipe: Recipe) -> Mapping[str, float]:
-    """Return the numbers of each weight of a layer on one GPU, biases with their matrices."""
-    tensor, width = recipe.tensor_parallel, shape.width
-    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
-    own, all_of = shape.qkv_bias or shape.all_biases, shape.all_biases
-    inner, experts = shape.intermediate, max(1, shape.experts)
-    weights: dict[str, float] = {
-        "down": (inner * width * experts) / tensor + width * all_of,
-        "up": inner * (width + all_of) * experts / tensor,
-        "gate": inner * width * experts / tensor if shape.gated else 0,
-        "MLP norm": shape.norm,
-        "o": queries * width / tensor + width * (shape.output_bias or all_of),
-        "v": keys * (width + own) / tensor,
-        "k": keys * (width + own) / tensor,
-        "q": queries * (width + own) / tensor,
-        "attention norm": shape.norm,
-    }
-    return weights | ({"router": shape.router} if shape.experts else {})
-
-
-class Backward:
+class Backward(Forward):
     """One micro-batch's forward and backward on a tape, of `layers` layers, with or without embedding and head."""
-
-    def __init__(self, shape: ModelShape, recipe: Recipe, weights: Weights, tape: Tape) -> None:
-        self.shape, self.recipe, self.weights, self.tape = shape, recipe, weights, tape
-        self.of: Sizes = sizes(shape, recipe)
-        self.cast = autocast(recipe)
-        self.numbers = layer_weights(shape, recipe)
-        self.saved, self.kept = layer_saved(shape, recipe), checkpointed(shape, recipe)
-        self.stream = recipe.tokens * self.of.width
-        self.inner = recipe.tokens * self.of.inner * self.of.compute
-        self.queries = recipe.tokens * self.of.queries * self.of.compute
-        self.keys = recipe.tokens * self.of.keys * self.of.compute
-        self.narrow, self.residual = self.stream * self.of.compute, self.stream * self.of.residual
-        self.unit = "root"
-
-    def keep(self, saved: Iterable[Saved], row: Row = KEPT, layer: int = -1) -> None:
-        for one in saved:
-            self.tape.put(one.name, one.size_bytes(self.recipe.tokens), self.row_of(one.name, row, layer))
-        self.tape.look()
-
-    def row_of(self, name: str, row: Row, layer: int) -> Row:
-        """What a collective of tensor parallelism gives is made without autograd: sums, logits, the first input."""
-        whole = "attention norm input" if self.recipe.checkpointing == "none" and not self.of.widens else "layer input"
-        given = name in (*SUMMED, "logits") or (layer == 0 and name == whole)
-        return LOOSE if given and self.recipe.tensor_parallel > 1 else row
-
-    def forward(self, layers: int, *, head: bool = True) -> None:
-        """Forward to the loss."""
-        self.tape.put("rotary table", rotary_bytes(self.shape, self.recipe), LOOSE)
-        for layer in range(layers):
-            for row, size in self.kept_rows(layer).items():
-                self.tape.put(f"layer {layer}, {row[0]}", size, row)
-        self.weights.forward(self.tape)
-        self.tape.look()
-        if head:
-            self.tape.put("labels", labels_bytes(self.recipe))
-            self.keep(head_saved(self.shape, self.recipe))
-            self.keep(logits_saved(self.shape, self.recipe), WORKING)
-            self.tape.free(*[one.name for one in logits_saved(self.shape, self.recipe)])
-        self.weights.forward_over(self.tape)
-
-    def kept_rows(self, layer: int) -> Counter[Row]:
-        """What a layer keeps between its forward and its backward, by row."""
-        rows: Counter[Row] = Counter()
-        for one in self.kept:
-            rows[self.row_of(one.name, KEPT, layer)] += one.size_bytes(self.recipe.tokens)
-        return rows
 
     def matrix(self, weight: str, made: Mapping[str, float], freed: Iterable[str], numbers: float = 0) -> None:
         """A matrix product's backward: its weight's gradient, its input's, then what it read goes."""

@@ -1,9 +1,9 @@
 """What DDP and FSDP2 hold and do with weights and gradients, as a backward on paper calls them."""
 
 from mgpu_lab.planner.memory.activations import WIDE, autocast
-from mgpu_lab.planner.memory.backward import layer_weights
 from mgpu_lab.planner.memory.optimizers import state_bytes
 from mgpu_lab.planner.memory.tape import INPUT, SENT, Row, Tape
+from mgpu_lab.planner.memory.weight_events import layer_weights
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
 
