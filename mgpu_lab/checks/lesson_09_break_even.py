@@ -59,7 +59,7 @@ CASES = (
     Case(60_000, 36, 8.0, 4_000, 0.12, 0),  # 0.30
     Case(9_000, 24, 0.8, 900, 0.30, 50),  # 1.10: never
     Case(5_000, 24, 0.8, 900, 0.30, 50),  # 0.67
-    Case(4_000, 12, 0.25, 1_000, 0.30, 0),  # electricity alone is dearer: never
+    Case(1_000, 12, 0.25, 5_000, 0.30, 0),  # electricity alone is dearer: never
     Case(4_000, 12, 0.25, 1_000, 0.25, 0),  # and as dear as the rent: never
     Case(0, 12, 1.0, 0, 0.2, 100),  # 0.14, a machine that is there already
     Case(0, 12, 1.0, 500, 0.2, 0),  # 0: nothing to pay but what it draws
@@ -100,6 +100,8 @@ def judged(returned: Any, case: Case) -> str | None:
 
 
 def never_is_wrong(case: Case) -> str:
+    if case.utilisation == 1:
+        return f"{case} returned None. Always busy, both cost the same: return 1."
     always = case.electricity * case.hours
     return (
         f"{case} returned None. But always busy, renting costs {case.rent * case.hours:,.0f} USD, and owning "

@@ -76,7 +76,9 @@ def refuse_odd(what: str, options: Any) -> None:
         if isinstance(value, int) and abs(value) > LARGEST:
             raise Wrong(f"{what}: {name} is {brief(value)}. No step is that large.")
         if not isinstance(value, str | int | float | None):
-            raise Wrong(f"{what}: {name} is of type {a_kind(value)}; a text, None or a whole number is asked for.")
+            raise Wrong(
+                f"{what}: {name} is of type {a_kind(value)}; a text, None or a whole number of Python is asked for."
+            )
 
 
 def too_much(plan: TrainingPlan) -> str:

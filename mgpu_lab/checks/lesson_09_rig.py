@@ -121,7 +121,7 @@ def row_names(part: str, given: Any) -> list[str]:
     """Return the names of the rows that are given, by name or as rows; Wrong for what the table does not have."""
     several = list(given) if isinstance(given, list | tuple) else [given]
     if not several or (part == "board" and len(several) > 1):
-        raise Wrong(f"mended: name {'one' if several else 'a'} {part} of the table.")
+        raise Wrong(f"mended: name one {part} of the table{'' if part == 'board' else ', or several'}.")
     return [row_name(part, each) for each in several]
 
 
@@ -142,7 +142,7 @@ def refuse_few_lanes(board: str, lanes: Sequence[int] | None) -> None:
     if not lanes:
         raise Wrong(f"mended: the table does not say how many lanes {board} gives to three cards in slots.")
     if min(lanes) < LEAST_LANES:
-        raise Wrong(f"mended: the narrowest slot has {min(lanes)} lanes with three cards; {LEAST_LANES} are asked for.")
+        raise Wrong(f"mended: with three cards the narrowest slot is x{min(lanes)}; {LEAST_LANES} lanes are asked for.")
 
 
 JUDGES = {

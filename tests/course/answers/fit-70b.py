@@ -153,6 +153,7 @@ ways = [
     dict(method="fsdp", adapter="qlora", offload="cpu", seq_len=1024, checkpointing="full"),
 ]
 
+
 # %% right: a function that makes them
 def way(**more):
     return dict(seq_len=1024, checkpointing="full", offload="cpu") | more
@@ -182,12 +183,15 @@ class Way:
 
 ways = [asdict(Way("qlora")), asdict(Way("lora"))]
 
+
 # %% right: a subclass of list
 class Ways(list):
     pass
 
 
-ways = Ways(dict(adapter=a, method="fsdp", seq_len=1024, checkpointing="full", offload="cpu") for a in ("lora", "qlora"))
+ways = Ways(
+    dict(adapter=a, method="fsdp", seq_len=1024, checkpointing="full", offload="cpu") for a in ("lora", "qlora")
+)
 
 # %% wrong: untouched -> Not attempted yet
 ways = [..., ...]
@@ -428,12 +432,14 @@ ways = [
     dict(method="fsdp", adapter="lora", seq_len=1024, offload="cpu", checkpointing="full"),
 ]
 
+
 # %% wrong: a function -> Answer with a list of two dictionaries
 def ways():
     return [
         dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
         dict(method="fsdp", adapter="lora", seq_len=1024, offload="cpu", checkpointing="full"),
     ]
+
 
 # %% wrong: a set of names -> Answer with a list of two dictionaries
 ways = {"fsdp", "zero3"}
@@ -450,8 +456,334 @@ ways = [
     dict(method="fsdp", adapter="lora", seq_len=1024, offload="cpu", checkpointing="full"),
 ]
 
-# %% wrong: fp32 base on the host -> GiB on the host; 128 are allowed
+# %% right: a merge of dictionaries
+base = dict(seq_len=1024, checkpointing="full")
 ways = [
-    dict(method="fsdp", adapter="lora", dtype="fp32", seq_len=1024, checkpointing="full", offload="cpu"),
-    dict(method="fsdp", adapter="qlora", seq_len=1024, offload="cpu", checkpointing="full"),
+    {**base, "offload": "cpu", "adapter": "lora", "method": "zero3"},
+    {**base, "offload": "nvme", "adapter": None, "method": "zero3"},
+]
+
+# %% right: from text
+import json
+
+ways = json.loads(
+    '[{"method": "fsdp", "adapter": "lora", "offload": "cpu", "seq_len": 1024, "checkpointing": "full"}, {"method": "zero3", "adapter": "lora", "offload": "nvme", "seq_len": 1024, "checkpointing": "full"}]'
+)
+
+# %% right: long but few sequences
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=3000, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% right: many short sequences
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=1, micro_batch=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% right: a counter among them
+from collections import ChainMap
+
+common = dict(seq_len=1024, checkpointing="full", offload="cpu", method="fsdp")
+ways = [dict(ChainMap(dict(adapter=a), common)) for a in ("lora", "qlora")]
+
+# %% right: a chain map itself
+from collections import ChainMap
+
+common = dict(seq_len=1024, checkpointing="full", offload="cpu", method="fsdp")
+ways = [ChainMap(dict(adapter=a), common) for a in ("lora", "qlora")]
+
+# %% right: sorted by a key
+ways = sorted(
+    [
+        dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+        dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+    ],
+    key=lambda way: way["adapter"],
+)
+
+# %% right: a named tuple of two
+from typing import NamedTuple
+
+
+class Two(NamedTuple):
+    first: dict
+    second: dict
+
+
+ways = Two(
+    dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+)
+
+# %% right: a copy that is changed
+from copy import deepcopy
+
+first = dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu")
+second = deepcopy(first)
+second["method"] = "zero3"
+second["adapter"] = "lora"
+ways = [first, second]
+
+# %% right: numbers from powers
+ways = [
+    dict(method="zero3", adapter="lora", seq_len=2**10, micro_batch=2**0, offload="cpu", checkpointing="full"),
+    dict(method="zero3", seq_len=1 << 10, offload="nvme", checkpointing="full"),
+]
+
+
+# %% right: text subclasses
+class Name(str):
+    pass
+
+
+ways = [
+    dict(method=Name("fsdp"), adapter=Name(a), seq_len=1024, offload=Name("cpu"), checkpointing="full")
+    for a in ("lora", "qlora")
+]
+
+# %% right: an SGD and a rank
+ways = [
+    dict(
+        method="zero3",
+        adapter="lora",
+        lora_rank=64,
+        optimizer="sgd",
+        seq_len=1024,
+        checkpointing="full",
+        offload="nvme",
+    ),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a settings dictionary of DeepSpeed -> cannot be chosen here
+ways = [
+    dict(
+        method="zero3",
+        adapter="lora",
+        seq_len=1024,
+        checkpointing="full",
+        offload="cpu",
+        deepspeed={"reduce_bucket_size": 1},
+    ),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: assumptions -> cannot be chosen here
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", assumptions={"memory": 0}),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a numpy length -> a whole number of Python is asked for
+import numpy as np
+
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=np.int64(1024), checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a tensor as length -> a whole number of Python is asked for
+import torch
+
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=torch.tensor(1024), checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a fraction -> a whole number of Python is asked for
+from fractions import Fraction
+
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=Fraction(2048, 2), checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a decimal -> a whole number of Python is asked for
+from decimal import Decimal
+
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=Decimal(1024), checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: an array of methods -> a whole number of Python is asked for
+import numpy as np
+
+ways = [
+    dict(method=np.array(["fsdp", "zero3"]), adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a whole float -> must be a whole number, 1 or more
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=1024.0, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a length of None and no checkpointing -> GiB of 23.64 at the peak
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=None, offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a micro-batch of None -> must be a whole number, 1 or more
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=1024, micro_batch=None, offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: the second is bad, the first is open -> GiB of 23.64 at the peak
+ways = [..., dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full")]
+
+# %% wrong: a number Python does not print -> No step is that large
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=10**5000, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: minus a huge number -> No step is that large
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=-(10**5000), checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a million tokens -> GiB of 23.64 at the peak
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=1024 * 1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a rank of zero -> must be a whole number, 1 or more
+ways = [
+    dict(method="fsdp", adapter="qlora", lora_rank=0, seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a rank that is true -> must be a whole number, 1 or more
+ways = [
+    dict(method="fsdp", adapter="qlora", lora_rank=True, seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a key with a dash -> cannot be chosen here
+ways = [
+    {"method": "fsdp", "adapter": "qlora", "seq-len": 1024, "checkpointing": "full", "offload": "cpu"},
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: upper-case key -> cannot be chosen here
+ways = [
+    dict(Method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: an adapter called none -> is not one of
+ways = [
+    dict(method="zero3", adapter="none", seq_len=1024, checkpointing="full", offload="nvme"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: an empty adapter -> is not one of
+ways = [
+    dict(method="zero3", adapter="", seq_len=1024, checkpointing="full", offload="nvme"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: Lion -> is not one of
+ways = [
+    dict(method="fsdp", adapter="qlora", optimizer="lion", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: 4 bits as a dtype -> is not one of
+ways = [
+    dict(method="fsdp", dtype="nf4", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: ZeRO-1 with all weights -> GiB of 23.64 at the peak
+ways = [
+    dict(method="zero1", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: ZeRO-2 with LoRA -> GiB of 23.64 at the peak
+ways = [
+    dict(method="zero2", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: 8-bit Adam alone -> GiB of 23.64 at the peak
+ways = [
+    dict(method="fsdp", optimizer="adamw8bit", seq_len=1024, checkpointing="full"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: nested lists -> a dictionary with options of plan_training
+ways = [
+    [dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu")],
+    [dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu")],
+]
+
+# %% wrong: a string of dictionaries -> Answer with a list of two dictionaries
+ways = '[dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"), dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu")]'
+
+# %% wrong: a dictionary of two ways -> Answer with a list of two dictionaries
+ways = {
+    "a": dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    "b": dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+}
+
+# %% wrong: a generator -> Answer with a list of two dictionaries
+ways = (
+    way
+    for way in (
+        dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+        dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+    )
+)
+
+# %% wrong: a lambda -> Answer with a list of two dictionaries
+ways = lambda: [
+    dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a set of frozen pairs -> Answer with a list of two dictionaries
+ways = {frozenset(dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu").items())}
+
+# %% wrong: accumulation is the only difference -> they are one way with other numbers
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu") | {"accumulation": 4},
+]
+
+# %% wrong: dtype is the only difference -> they are one way with other numbers
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu") | {"dtype": "fp16"},
+]
+
+# %% wrong: a way that is true -> a dictionary with options of plan_training
+ways = [True, dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu")]
+
+# %% wrong: a third that is open -> What is there fits. Two ways are asked for
+ways = [
+    dict(method="fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+    ...,
+]
+
+# %% wrong: bytes as a method -> a whole number of Python is asked for
+ways = [
+    dict(method=b"fsdp", adapter="qlora", seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
+]
+
+# %% wrong: a complex batch -> a whole number of Python is asked for
+ways = [
+    dict(method="fsdp", adapter="qlora", micro_batch=1j, seq_len=1024, checkpointing="full", offload="cpu"),
+    dict(method="fsdp", adapter="lora", seq_len=1024, checkpointing="full", offload="cpu"),
 ]

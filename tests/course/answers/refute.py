@@ -12,7 +12,10 @@ claim = {
 
 # %% right: only the length differs
 job = dict(method="zero3", adapter="lora", checkpointing="full")
-claim = {"refutes": job | dict(seq_len=256), "holds": dict(method="zero1", adapter="lora", checkpointing="full", seq_len=8192)}
+claim = {
+    "refutes": job | dict(seq_len=256),
+    "holds": dict(method="zero1", adapter="lora", checkpointing="full", seq_len=8192),
+}
 
 # %% right: accumulation
 claim = {
@@ -46,7 +49,12 @@ claim = OrderedDict(holds=OrderedDict(method="ddp", adapter="lora", seq_len=2048
 # %% right: a view
 from types import MappingProxyType as View
 
-claim = View({"refutes": View(dict(method="fsdp", seq_len=1024)), "holds": View(dict(method="ddp", adapter="lora", seq_len=2048))})
+claim = View(
+    {
+        "refutes": View(dict(method="fsdp", seq_len=1024)),
+        "holds": View(dict(method="ddp", adapter="lora", seq_len=2048)),
+    }
+)
 
 # %% right: searched
 from mgpu_lab import plan_training
@@ -134,7 +142,9 @@ claim = {
 }
 
 # %% right: zipped
-claim = dict(zip(("refutes", "holds"), (dict(seq_len=512), dict(method="ddp", adapter="lora", seq_len=2048)), strict=True))
+claim = dict(
+    zip(("refutes", "holds"), (dict(seq_len=512), dict(method="ddp", adapter="lora", seq_len=2048)), strict=True)
+)
 
 # %% right: a default dictionary
 from collections import defaultdict
@@ -256,7 +266,10 @@ claim = {"refutes": dict(method="fsdp", seq_len=0), "holds": dict(method="ddp", 
 claim = {"refutes": dict(method="fsdp", seq_len=-512), "holds": dict(method="ddp", adapter="lora", seq_len=2048)}
 
 # %% wrong: not a number -> must be a whole number, 1 or more
-claim = {"refutes": dict(method="fsdp", seq_len=float("nan")), "holds": dict(method="ddp", adapter="lora", seq_len=2048)}
+claim = {
+    "refutes": dict(method="fsdp", seq_len=float("nan")),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048),
+}
 
 # %% wrong: a slow link assumed -> cannot be chosen here
 claim = {
@@ -288,9 +301,11 @@ claim = "refutes: fsdp, holds: ddp"
 # %% wrong: a number -> Answer with a dictionary that has
 claim = 0.95
 
+
 # %% wrong: a function -> Answer with a dictionary that has
 def claim():
     return {"refutes": dict(seq_len=512), "holds": dict(method="ddp", adapter="lora", seq_len=2048)}
+
 
 # %% wrong: lists of options -> a dictionary with options of plan_training
 claim = {"refutes": [dict(seq_len=512)], "holds": [dict(method="ddp", adapter="lora", seq_len=2048)]}
@@ -331,3 +346,298 @@ claim = {
     "refutes": dict(method="zero1", seq_len=512, checkpointing="full"),
     "holds": dict(method="ddp", adapter="lora", seq_len=2048),
 }
+
+# %% right: plain
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% right: from text
+import json
+
+claim = json.loads(
+    '{"refutes": {"method": "zero3", "adapter": "lora", "seq_len": 256}, "holds": {"method": "ddp", "adapter": "qlora", "seq_len": 4096, "checkpointing": "full"}}'
+)
+
+# %% right: a chain map
+from collections import ChainMap
+
+claim = dict(
+    refutes=ChainMap(dict(method="fsdp"), dict(adapter="lora", seq_len=512)),
+    holds=ChainMap(dict(method="ddp"), dict(adapter="lora", seq_len=2048)),
+)
+
+# %% right: only the method differs
+job = dict(adapter="lora", seq_len=512, accumulation=32)
+claim = {"refutes": {"method": "zero3"} | job, "holds": {"method": "ddp"} | job}
+
+# %% right: only the length differs, far
+claim = {
+    "refutes": dict(method="zero3", adapter="lora", seq_len=64, checkpointing="full"),
+    "holds": dict(method="zero2", adapter="lora", seq_len=8192, checkpointing="full"),
+}
+
+# %% right: a batch instead of a length
+claim = {
+    "refutes": dict(method="fsdp", adapter="qlora", seq_len=128, micro_batch=1),
+    "holds": dict(method="ddp", adapter="qlora", seq_len=128, micro_batch=32),
+}
+
+# %% right: a large accumulation
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=256, accumulation=1000),
+}
+
+# %% right: views of parallel ones
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512, tensor_parallel=1),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% right: 8-bit Adam
+claim = {
+    "refutes": dict(method="fsdp", optimizer="adamw8bit", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", optimizer="adamw8bit", adapter="lora", seq_len=2048),
+}
+
+# %% right: on the host
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", offload="cpu", seq_len=512),
+    "holds": dict(method="zero1", adapter="lora", offload="cpu", seq_len=4096, checkpointing="full", accumulation=8),
+}
+
+# %% right: from a class
+from dataclasses import asdict, dataclass
+
+
+@dataclass
+class Job:
+    method: str
+    seq_len: int
+    adapter: str = "lora"
+    checkpointing: str = "full"
+
+
+claim = {"refutes": asdict(Job("fsdp", 256)), "holds": asdict(Job("ddp", 4096))}
+
+# %% wrong: DeepSpeed's settings -> cannot be chosen here
+claim = {
+    "refutes": dict(method="zero3", adapter="lora", seq_len=512, deepspeed={"reduce_bucket_size": 1}),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: settings that are none -> cannot be chosen here
+claim = {
+    "refutes": dict(method="zero3", adapter="lora", seq_len=512, deepspeed=5),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: tensor parallel of true -> must be a whole number, 1 or more
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512, tensor_parallel=True),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: tensor parallel of zero -> stays 1: a card keeps a whole copy or a shard
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512, tensor_parallel=0),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: tensor parallel open -> is still open
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512, tensor_parallel=...),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: a pipeline of two -> stays 1: a card keeps a whole copy or a shard
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512, pipeline_parallel=2),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: a numpy length -> a whole number of Python is asked for
+import numpy as np
+
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=np.int32(512)),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: a tensor -> a whole number of Python is asked for
+import torch
+
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=torch.tensor([512, 2])),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: a tensor for tensor parallel -> a whole number of Python is asked for
+import torch
+
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512, tensor_parallel=torch.tensor([1, 1])),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: a fraction -> a whole number of Python is asked for
+from fractions import Fraction
+
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=Fraction(512)),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: an enormous accumulation -> No step is that large
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=256, accumulation=10**400),
+}
+
+# %% wrong: an enormous accumulation that Python does not print -> No step is that large
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=256, accumulation=10**5000),
+}
+
+# %% wrong: negative accumulation -> must be a whole number, 1 or more
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=256, accumulation=-4),
+}
+
+# %% wrong: texts of options -> a dictionary with options of plan_training
+claim = {
+    "refutes": 'dict(method="fsdp")',
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: true and false -> a dictionary with options of plan_training
+claim = {"refutes": True, "holds": False}
+
+# %% wrong: pairs of plans -> a dictionary with options of plan_training
+from mgpu_lab import plan_training
+
+claim = {
+    "refutes": [plan_training("llama-3.2-1b", f"{n}x RTX-4090", seq_len=512) for n in (1, 8)],
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: not slow enough by far -> at most 50% is asked for
+claim = {
+    "refutes": dict(method="zero1", adapter="lora", seq_len=2048),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: not slow enough with FSDP -> at most 50% is asked for
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=8192, checkpointing="full"),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: accumulation does not help FSDP -> 95% or more is asked for
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="fsdp", adapter="lora", seq_len=512, accumulation=64),
+}
+
+# %% wrong: larger adapters do not help -> 95% or more is asked for
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="fsdp", adapter="lora", seq_len=512, lora_rank=64),
+}
+
+# %% wrong: no checkpointing, long -> holds, 1 card: does not fit
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=8192),
+}
+
+# %% wrong: large batch -> holds, 1 card: does not fit
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=4096, micro_batch=8, checkpointing="full"),
+}
+
+# %% wrong: exchanged, once more -> The two are exchanged
+claim = {
+    "refutes": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+    "holds": dict(method="fsdp", adapter="lora", seq_len=512),
+}
+
+# %% wrong: a tuple of two -> Answer with a dictionary that has
+claim = (
+    dict(method="fsdp", adapter="lora", seq_len=512),
+    dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+)
+
+# %% wrong: capital keys -> Answer with a dictionary that has
+claim = {
+    "Refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "Holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: keys with a space -> Answer with a dictionary that has
+claim = {
+    "refutes ": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: both in one -> Answer with a dictionary that has
+claim = dict(method="fsdp", adapter="lora", seq_len=512)
+
+# %% wrong: a generator -> Answer with a dictionary that has
+claim = (
+    each
+    for each in (
+        dict(method="fsdp", adapter="lora", seq_len=512),
+        dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+    )
+)
+
+# %% wrong: a lambda -> Answer with a dictionary that has
+claim = lambda: {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: holds is empty -> holds, 1 card: does not fit
+claim = {"refutes": dict(method="fsdp", adapter="lora", seq_len=512), "holds": {}}
+
+# %% wrong: machine -> cannot be chosen here
+claim = {
+    "refutes": dict(machine="8x RTX-4090", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: nvlink -> cannot be chosen here
+claim = {
+    "refutes": dict(method="fsdp", adapter="lora", seq_len=512),
+    "holds": dict(method="fsdp", adapter="lora", seq_len=512, nvlink=True),
+}
+
+# %% wrong: usd -> cannot be chosen here
+claim = {"refutes": dict(usd=3), "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full")}
+
+# %% wrong: nvme without ZeRO-3 -> is DeepSpeed's stage 3
+claim = {
+    "refutes": dict(method="fsdp", offload="nvme", seq_len=512),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: a length of None is the default, and does not fit -> refutes, 1 card: does not fit
+claim = {
+    "refutes": dict(method="fsdp", seq_len=None),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: a dictionary in a dictionary -> cannot be chosen here
+claim = {
+    "refutes": dict(options=dict(method="fsdp", seq_len=512)),
+    "holds": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full"),
+}
+
+# %% wrong: nothing but half a job -> at most 50% is asked for
+claim = {"holds": ..., "refutes": dict(method="ddp", adapter="lora", seq_len=2048, checkpointing="full")}

@@ -113,7 +113,9 @@ faults = dict(
     lanes=np.min(np.array([16, 4, 1])),
     supply_short_watts=np.int64(450),
     outlet_over_watts=np.float32(1650 / 0.9 - 1440),
-    mended=dict(board="ASRock Rack ROMED8-2T", supply=np.array(["ATX3-1000", "ATX3-1000"]).tolist(), outlet="UK 230 V 13 A"),
+    mended=dict(
+        board="ASRock Rack ROMED8-2T", supply=np.array(["ATX3-1000", "ATX3-1000"]).tolist(), outlet="UK 230 V 13 A"
+    ),
 )
 
 # %% right: torch
@@ -208,7 +210,11 @@ faults = {"lanes": ..., "supply_short_watts": ..., "outlet_over_watts": ..., "me
 faults["lanes"] = 1
 faults["supply_short_watts"] = 3 * 450 + 300 - 1200
 faults["outlet_over_watts"] = (3 * 450 + 300) / 0.9 - 1440
-faults["mended"] = {"board": "ASUS Pro WS WRX90E-SAGE SE", "supply": "SilverStone HELA 2050R", "outlet": "US 240 V 30 A"}
+faults["mended"] = {
+    "board": "ASUS Pro WS WRX90E-SAGE SE",
+    "supply": "SilverStone HELA 2050R",
+    "outlet": "US 240 V 30 A",
+}
 
 # %% right: a larger first supply
 faults = dict(
@@ -358,7 +364,12 @@ GOOD = dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outl
 faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 402, "mended": GOOD}
 
 # %% wrong: only the board mended -> it switches off
-faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": dict(board="ASRock Rack ROMED8-2T")}
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T"),
+}
 
 # %% wrong: the name of the board -> mended: a dictionary with board, supply, outlet
 faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": "ASRock Rack ROMED8-2T"}
@@ -371,7 +382,7 @@ faults = {
     "mended": ("ASRock Rack ROMED8-2T", "SilverStone HELA 2050R", "EU 230 V 16 A"),
 }
 
-# %% wrong: the same board -> the narrowest slot has 1 lanes
+# %% wrong: the same board -> with three cards the narrowest slot is x1
 mended = dict(board="Gigabyte Z890 AORUS Master", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A")
 faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": mended}
 
@@ -427,7 +438,9 @@ faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "me
 from mgpu_lab import HARDWARE
 from dataclasses import replace
 
-mended = dict(board="ASRock Rack ROMED8-2T", supply=replace(HARDWARE.supplies["ATX3-1600"], watts=1700), outlet="EU 230 V 16 A")
+mended = dict(
+    board="ASRock Rack ROMED8-2T", supply=replace(HARDWARE.supplies["ATX3-1600"], watts=1700), outlet="EU 230 V 16 A"
+)
 faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": mended}
 
 # %% wrong: a board made up -> must be a row of the table
@@ -454,7 +467,7 @@ faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "me
 mended = dict(board=None, supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A")
 faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": mended}
 
-# %% wrong: no supplies -> name a supply of the table
+# %% wrong: no supplies -> name one supply of the table
 mended = dict(board="ASRock Rack ROMED8-2T", supply=[], outlet="EU 230 V 16 A")
 faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": mended}
 
@@ -477,14 +490,578 @@ faults = {"lanes": ..., "supply_short_watts": ..., "outlet_over_watts": ..., "me
 mended = dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A")
 faults = {"lane": 1, "supply_watts": 450, "outlet_watts": 393.3, "mended": mended}
 
-# %% wrong: the rig as given -> the narrowest slot has 1 lanes
+# %% wrong: the rig as given -> with three cards the narrowest slot is x1
 from mgpu_lab.checks.lesson_09_rig import RIG
 
 faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": RIG}
 
 # %% wrong: a job smuggled in -> mended: a dictionary with board, supply, outlet
-mended = dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A", model="llama-3.1-8b")
+mended = dict(
+    board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A", model="llama-3.1-8b"
+)
 faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": mended}
+
+# %% right: names in lower case
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="asrock rack romed8-2t", supply="silverstone hela 2050r", outlet="eu 230 v 16 a"),
+}
+
+# %% right: the widest board by search
+from mgpu_lab import HARDWARE
+
+board = next(b for b in HARDWARE.boards.values() if min(b.lanes.get(3, (0,))) >= 8)
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board=board.name, supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% right: two circuits
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(
+        board="ASRock Rack ROMED8-2T", supply=["ATX3-1000", "ATX3-1000"], outlet=["US 120 V 20 A", "US 120 V 20 A"]
+    ),
+}
+
+# %% right: two circuits of different kinds
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(
+        board="ASRock Rack ROMED8-2T", supply=("ATX3-1200", "ATX3-1000"), outlet=("US 120 V 20 A", "US 240 V 20 A")
+    ),
+}
+
+# %% right: four supplies
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply=["ATX3-1000"] * 4, outlet="US 240 V 30 A"),
+}
+
+# %% right: a number from a comparison of tensors
+import torch
+
+slots = torch.tensor([16.0, 4.0, 1.0])
+faults = {
+    "lanes": slots.min().item(),
+    "supply_short_watts": float(torch.tensor(1650 - 1200)),
+    "outlet_over_watts": torch.tensor([393.3]),
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% right: to three digits
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450.0,
+    "outlet_over_watts": 393,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% right: a little rounded
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 449,
+    "outlet_over_watts": 396,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% right: bits of a sum
+faults = {
+    "lanes": 16 // 16,
+    "supply_short_watts": sum([450] * 3, 300) - 1200,
+    "outlet_over_watts": (450 * 3 + 300) * 10 / 9 - 0.8 * 120 * 15,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% right: only what changed, board as a row
+from mgpu_lab import HARDWARE
+
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board=HARDWARE.boards["ASUS Pro WS WRX90E-SAGE SE"], supply="server-4x3000", outlet="US 240 V 30 A"),
+}
+
+# %% right: rest_watts as a float, the same
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(
+        board="ASRock Rack ROMED8-2T",
+        supply="SilverStone HELA 2050R",
+        outlet="EU 230 V 16 A",
+        rest_watts=300.0,
+        case="open",
+    ),
+}
+
+# %% right: from text
+import json
+
+faults = json.loads(
+    '{"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": {"board": "ASRock Rack ROMED8-2T", "supply": ["ATX3-1000", "ATX3-1000"], "outlet": "EU 230 V 16 A"}}'
+)
+
+# %% wrong: a half lane -> lanes: look at the row of the board for 3 cards
+faults = {
+    "lanes": 0.5,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: no lane -> lanes: look at the row of the board for 3 cards
+faults = {
+    "lanes": 0,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: 21 lanes -> That is all slots together. How many has the narrowest?
+faults = {
+    "lanes": 21,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: lanes on average -> lanes: look at the row of the board for 3 cards
+faults = {
+    "lanes": 7,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: lanes in GB/s -> lanes: look at the row of the board for 3 cards
+faults = {
+    "lanes": 1.97,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: lanes of nothing -> lanes: look at the row of the board for 3 cards
+faults = {
+    "lanes": float("nan"),
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: a list with one -> answer with a number
+faults = {
+    "lanes": [1, 2],
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: a complex number -> answer with a number
+faults = {
+    "lanes": 1 + 0j,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: 450 without a unit as text -> answer with a number
+faults = {
+    "lanes": 1,
+    "supply_short_watts": "450",
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: against twice the rating -> supply_short_watts: twice the rating is for a ten-thousandth of a second, not for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 1650 - 2400,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: a percentage -> supply_short_watts: cards times watts, plus the rest, less what the supply is rated for
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 27.3,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: a ratio -> supply_short_watts: cards times watts, plus the rest, less what the supply is rated for
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 1650 / 1200,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: cards alone -> supply_short_watts: cards times watts, plus the rest, less what the supply is rated for
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 1350,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: the rest alone -> supply_short_watts: cards times watts, plus the rest, less what the supply is rated for
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 300,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: two cards -> supply_short_watts: cards times watts, plus the rest, less what the supply is rated for
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 2 * 450 + 300 - 1200,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: tensor of several -> answer with a number
+import torch
+
+faults = {
+    "lanes": 1,
+    "supply_short_watts": torch.tensor([450, 450]),
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: short of the supply -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 450,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: nothing -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 0,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: 95 percent -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 1650 / 0.95 - 1440,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: 80 percent of the load -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 1650 / 0.8 - 1440,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: the other way -> outlet_over_watts: the other way round; too much is a positive number
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 1440 - 1650 / 0.9,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: what it gives -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 1440,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: amperes -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3 / 120,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: the EU's -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 1650 / 0.9 - 3680,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: kilowatts -> outlet_over_watts: in watts, not in kilowatts
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 0.3933,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: text -> answer with a number
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": "393 W",
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: loss only -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 1650 / 0.9 - 1650,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: the supply as it is, all the time -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 1200 / 0.9 - 1200,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: outlet: twice applied -> outlet_over_watts: what the supply draws to deliver the load, less what the outlet gives for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 1650 / 0.9 / 0.8 - 1440,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: a supply in a set -> must be a row of the table
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply={"ATX3-1600", "ATX3-1000"}, outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: supplies as one text -> There is no supply
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="ATX3-1000, ATX3-1000", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: supplies as a sum -> There is no supply
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="2x ATX3-1000", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: a number of watts -> must be a row of the table
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply=2000, outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: boards in a list -> name one board of the table
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(
+        board=["ASRock Rack ROMED8-2T", "ASUS Pro WS WRX90E-SAGE SE"],
+        supply="SilverStone HELA 2050R",
+        outlet="EU 230 V 16 A",
+    ),
+}
+
+# %% wrong: mended: two outlets for one supply -> mended: Name one outlet for all supplies, or one for each: 2 for 1
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(
+        board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet=["EU 230 V 16 A", "EU 230 V 16 A"]
+    ),
+}
+
+# %% wrong: mended: no outlets -> name one outlet of the table
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet=[]),
+}
+
+# %% wrong: mended: no board -> name one board of the table
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board=[], supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: a supply of another kind -> must be a row of the table
+from mgpu_lab import HARDWARE
+
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(
+        board="ASRock Rack ROMED8-2T", supply=HARDWARE.boards["ASRock Rack ROMED8-2T"], outlet="EU 230 V 16 A"
+    ),
+}
+
+# %% wrong: mended: parts exchanged -> There is no board
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="SilverStone HELA 2050R", supply="ASRock Rack ROMED8-2T", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: the old supply -> it switches off
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="ATX3-1200", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: one large supply on 15 A -> more than the circuit may carry for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="US 120 V 15 A"),
+}
+
+# %% wrong: mended: three supplies on one 15 A outlet -> more than the circuit may carry for hours
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply=["ATX3-1000"] * 3, outlet="US 120 V 15 A"),
+}
+
+# %% wrong: mended: a huge first, a small second -> name the supply, too
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply=["ATX3-1000", "ATX3-850", None], outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: mended: open parts -> name the board, too
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board=..., supply=..., outlet=...),
+}
+
+# %% wrong: mended: nothing -> with three cards the narrowest slot is x1
+faults = {"lanes": 1, "supply_short_watts": 450, "outlet_over_watts": 393.3, "mended": {}}
+
+# %% wrong: mended: cards with less -> must stay as before
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(
+        board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A", cards="3x RTX-3090"
+    ),
+}
+
+# %% wrong: mended: cards given as a number -> must stay as before
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A", cards=3),
+}
+
+# %% wrong: mended: rest as nothing -> must stay as before
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(
+        board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A", rest_watts=None
+    ),
+}
+
+# %% wrong: mended: a plan -> mended: a dictionary with board, supply, outlet
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A", plan=None),
+}
+
+
+# %% wrong: mended: a row that equals everything -> There is no board
+class Any:
+    name = "anything"
+    lanes = {3: (16, 16, 16)}
+
+    def __eq__(self, other):
+        return True
+
+    def __hash__(self):
+        return 0
+
+
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board=Any(), supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+}
+
+# %% wrong: not a dictionary -> Answer with a dictionary that has
+faults = "lanes 1"
+
+# %% wrong: a number -> Answer with a dictionary that has
+faults = 1
+
+# %% wrong: a key too many -> Answer with a dictionary that has
+faults = {
+    "lanes": 1,
+    "supply_short_watts": 450,
+    "outlet_over_watts": 393.3,
+    "mended": dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A"),
+    "air": 1,
+}
+
+# %% wrong: lists of values -> answer with a number
+faults = {
+    "lanes": [1],
+    "supply_short_watts": [450],
+    "outlet_over_watts": [393.3],
+    "mended": [dict(board="ASRock Rack ROMED8-2T", supply="SilverStone HELA 2050R", outlet="EU 230 V 16 A")],
+}
+
+# %% wrong: a function -> Answer with a dictionary that has
+faults = lambda: {"lanes": 1}
 
 # %% wrong: the rig mutated -> it switches off
 from mgpu_lab.checks.lesson_09_rig import RIG
