@@ -129,12 +129,11 @@ class AdapterBackward(Backward):
         first = number == 0
         self.saved = layer_kept(self.shape, self.recipe, first=first and not self.whole)
         self.kept = between(self.shape, self.recipe, first=first)
+        self.keep(self.kept)
         if self.whole:
             self.recompute()
             self.tape.make("recomputed down", self.recomputing())
             self.tape.free("recomputed down")
-        else:
-            self.keep(self.saved)
         self.mlp()
         self.attention()
         self.tape.free(*[one.name for one in self.kept if one.name in self.tape.live])
