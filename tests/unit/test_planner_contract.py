@@ -15,11 +15,11 @@ from types import SimpleNamespace
 import pytest
 
 from mgpu_lab import HARDWARE, Machine, check_rig, compare_cost, plan_inference, plan_training
-from mgpu_lab.planner.inference_memory import kv_bytes_per_token
-from mgpu_lab.planner.memory import CATEGORIES
-from mgpu_lab.planner.parameters import held_parameters
-from mgpu_lab.planner.plans import Price
+from mgpu_lab.planner.memory.inference_memory import kv_bytes_per_token
+from mgpu_lab.planner.memory.planned import CATEGORIES
 from mgpu_lab.planner.shapes import model_shape, presets
+from mgpu_lab.planner.shown.plans import Price
+from mgpu_lab.planner.traffic.parameters import held_parameters
 from mgpu_lab.wire.errors import UsageError
 
 OPTIONS = {

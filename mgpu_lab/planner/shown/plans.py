@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.memory.planned import CATEGORIES, PlannedRow
+from mgpu_lab.planner.options import refuse_amount
 from mgpu_lab.planner.recipe import CHOICES, Recipe
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.planner.time.step_time import StepTime
@@ -91,6 +92,12 @@ class Price:
     usd_per_gpu_hour: float | None = None
     tokens: float = 1e9
     source: str = ""  # who asked it, and when
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number, with a UsageError."""
+        refuse_amount("tokens", self.tokens)
+        if self.usd_per_gpu_hour is not None:
+            refuse_amount("usd_per_gpu_hour", self.usd_per_gpu_hour)
 
 
 def title(plan: Plan) -> str:

@@ -31,7 +31,7 @@ claim = dict(refutes=dict(seq_len=512), holds=dict(method="ddp", adapter="qlora"
 
 # %% right: ZeRO-1 adapters
 claim = {
-    "refutes": dict(method="zero3", adapter="qlora", seq_len=512, checkpointing="full"),
+    "refutes": dict(method="zero3", adapter="lora", seq_len=512, checkpointing="full"),
     "holds": dict(method="zero1", adapter="lora", seq_len=4096, accumulation=4, checkpointing="full"),
 }
 
@@ -155,7 +155,7 @@ claim["holds"] |= dict(method="zero1", adapter="lora", seq_len=4096, accumulatio
 
 # %% right: all of the weights by SGD without masters, and many accumulations
 claim = {
-    "refutes": dict(method="zero3", adapter="qlora", seq_len=128, checkpointing="full"),
+    "refutes": dict(method="zero3", adapter="lora", seq_len=128, checkpointing="full"),
     "holds": dict(method="ddp", adapter="qlora", seq_len=2048, accumulation=64, checkpointing="full"),
 }
 
