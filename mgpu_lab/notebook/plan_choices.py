@@ -57,7 +57,7 @@ class Control:
         if self.auto and shown in (self.auto, "none"):
             return self.auto
         if self.counts and (isinstance(shown, bool) or not isinstance(shown, int) or not 1 <= shown <= MOST):
-            raise UsageError(f"{self.name}={given!r} must be a whole number, 1 or more.")
+            raise UsageError(f"{self.name}={given!r} must be a whole number, 1 or more. The most here is {MOST:,}.")
         if not self.counts and shown not in self.choices:
             raise UsageError(f"{self.name}={given!r} is not one of {', '.join(map(repr, self.choices))}.")
         return shown

@@ -47,15 +47,18 @@ class AdapterBackward(Backward):
         super().__init__(shape, recipe, weights, tape)
         self.ends = linears_of(shape)
         self.adapter, self.copies = adapter_bytes(recipe), casts_input(recipe)
-        self.saved, self.kept = layer_kept(shape, recipe), between(shape, recipe)
         self.whole = recipe.checkpointing != "none"  # the embedding's output needs a gradient, for checkpoints' sake
+        self.of_layer = {  # what a layer needs for its backward, and what it keeps until then; the first one, any other
+            first: (layer_kept(shape, recipe, first=first and not self.whole), between(shape, recipe, first=first))
+            for first in (True, False)
+        }
+        self.saved, self.kept = self.of_layer[False]
 
     def forward(self, layers: int, *, head: bool = True) -> None:
         tape, tokens = self.tape, self.recipe.tokens
         tape.put("rotary table", rotary_bytes(self.shape, self.recipe), LOOSE)
         for layer in range(layers):
-            kept = between(self.shape, self.recipe, first=layer == 0)
-            tape.put(f"layer {layer}", size_of(kept, tokens), KEPT)
+            tape.put(f"layer {layer}", size_of(self.of_layer[layer == 0][1], tokens), KEPT)
         self.weights.forward(tape)
         tape.make("last layer's own", self.layer_forward())
         tape.free("last layer's own")
@@ -126,9 +129,7 @@ class AdapterBackward(Backward):
         self.unit = str(number)
         self.weights.before(self.tape, self.unit)
         self.tape.free(f"layer {number}")
-        first = number == 0
-        self.saved = layer_kept(self.shape, self.recipe, first=first and not self.whole)
-        self.kept = between(self.shape, self.recipe, first=first)
+        self.saved, self.kept = self.of_layer[number == 0]
         self.keep(self.kept)
         if self.whole:
             self.recompute()

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow, highest
-from mgpu_lab.planner.options import refuse_unknown
+from mgpu_lab.planner.options import refuse_amount, refuse_unknown
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
 from mgpu_lab.planner.shapes import ModelShape, model_shape
 from mgpu_lab.wire.errors import LabError, UsageError
@@ -71,6 +71,7 @@ def trace_training(
         UsageError: an option that does not exist or is not traced, or sizes that do not divide.
         LabError: the child failed or took longer than `timeout_s`.
     """
+    refuse_amount("timeout_s", timeout_s)
     how = checked(world_size, seq_len, recipe)
     if callable(model):
         shape = None

@@ -61,11 +61,11 @@ def zero3_gathers(
     used = [*weights, *[each for each in weights if tied and each.name == "embedding"]]
     uses = [*used, *used[::-1]]
     fetched: list[Parameter] = []
-    last_end: dict[Parameter, int] = {}  # numbers used until the end of its last use
+    last_end: dict[int, int] = {}  # by id: numbers used until the end of its last use
     position = 0
     for each in uses:
-        if each.numbers > persistent and (each not in last_end or position - last_end[each] >= reuse):
+        if each.numbers > persistent and (id(each) not in last_end or position - last_end[id(each)] >= reuse):
             fetched.append(each)
         position += each.numbers
-        last_end[each] = position
+        last_end[id(each)] = position
     return fetched * accumulation + [each for each in weights if each.numbers <= persistent]

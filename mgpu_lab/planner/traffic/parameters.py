@@ -5,7 +5,7 @@ what was made first (read off real runs; DDP and DeepSpeed fill their buckets in
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
@@ -37,9 +37,12 @@ def held_parameters(shape: ModelShape, recipe: Recipe) -> tuple[Parameter, ...]:
 
     With an adapter each matrix of the layers is frozen and followed by its two of LoRA, of `lora_rank`.
     """
-    found: list[Parameter] = []
-    for layer in range(recipe.layers_here(shape)):
-        found += [replace(each, layer=layer) for each in layer_parameters(shape, recipe.tensor_parallel)]
+    one = layer_parameters(shape, recipe.tensor_parallel)
+    found = [
+        Parameter(each.name, each.rows, each.columns, layer)
+        for layer in range(recipe.layers_here(shape))
+        for each in one
+    ]
     whole = [*embedding(shape, recipe.tensor_parallel), *found]
     if recipe.pipeline_parallel == 1:
         whole += ending(shape, recipe.tensor_parallel)
@@ -108,7 +111,7 @@ def fused_layer(shape: ModelShape, ranks: int) -> list[Parameter]:
 def adapted(whole: list[Parameter], rank: int) -> Iterator[Parameter]:
     """Freeze everything; after each matrix of a layer come LoRA's A [rank, inputs] and B [outputs, rank]."""
     for each in whole:
-        yield replace(each, trained=False)
+        yield Parameter(each.name, each.rows, each.columns, each.layer, trained=False)
         if each.layer is not None and each.name in ALL_LINEAR:
-            yield replace(each, name=f"{each.name} A", rows=rank)
-            yield replace(each, name=f"{each.name} B", columns=rank)
+            yield Parameter(f"{each.name} A", rank, each.columns, each.layer)
+            yield Parameter(f"{each.name} B", each.rows, rank, each.layer)
