@@ -9,8 +9,8 @@ import pytest
 from mgpu_lab.planner.hardware import HARDWARE, Board, Card, Outlet, Supply
 from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.recipe import Recipe
-from mgpu_lab.planner.rig.air import airflow_m3_per_h
 from mgpu_lab.planner.rig import check as rig_module
+from mgpu_lab.planner.rig.air import airflow_m3_per_h
 from mgpu_lab.planner.rig.check import check_rig
 from mgpu_lab.planner.rig.lane_cost import LaneCost, lane_cost
 from mgpu_lab.planner.rig.load import divided
