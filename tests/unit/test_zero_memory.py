@@ -148,3 +148,4 @@ def test_stage_2_holds_one_partition_of_gradients_at_the_step_however_many_micro
     )
     assert one["step"] == two["step"]
     assert one["backward"] < two["backward"]
+    assert plan_training("gpt2", "2x L4", method="zero2", accumulation=2, offload="cpu").host_bytes  # none here then

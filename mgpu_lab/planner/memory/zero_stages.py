@@ -187,9 +187,9 @@ class Stage2(Stage1):
     def finish(self, tape: Tape) -> None:
         self.flush(tape)
         tape.free("bucket")
-        if self.held_over:  # added to the new partition
+        if "accumulated" in tape.live:  # added to the new partition
             tape.free("accumulated")
-        elif self.recipe.accumulation > 1 and "partition" in tape.live:
+        elif self.recipe.accumulation > 1 and "partition" in tape.live and not self.held_over:
             tape.free("partition")
             tape.put("accumulated", self.part.numbers * self.each, self.partition)
         self.held_over = True
