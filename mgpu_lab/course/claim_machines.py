@@ -70,7 +70,7 @@ def watts() -> Numbers:
         rest=REST_WATTS,
         left=left,
         share=left / card,
-        most=int((2 * 2000 - REST_WATTS) // card),
+        most=int((2000 - REST_WATTS) // card + 2000 // card),  # the first supply feeds the rest
         outlet=outlet,
     )
 
@@ -135,6 +135,8 @@ def on_premises() -> Numbers:
         when=least < 0.7 < most,
         low=usd(asked[0]),
         high=usd(asked[-1]),
+        card=compared[0].terms.card_usd,
+        kwh=power,
         least=least,
         most=most,
         even=known(evens[0], "a utilisation at which owning wins"),
