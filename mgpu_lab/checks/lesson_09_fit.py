@@ -8,8 +8,9 @@ from typing import Any
 
 from mgpu_lab.checks.core import Wrong
 from mgpu_lab.checks.mistakes import brief
+from mgpu_lab.planner.on_card import GIB
 from mgpu_lab.planner.recipe import Recipe
-from mgpu_lab.planner.training import GIB, TrainingPlan, plan_training
+from mgpu_lab.planner.training import TrainingPlan, plan_training
 from mgpu_lab.wire.errors import UsageError
 
 MODEL, MACHINE = "llama-3.1-70b", "2x RTX-4090"

@@ -7,6 +7,7 @@ from typing import Any
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory.inference_memory import kv_bytes_per_token, serving_memory
 from mgpu_lab.planner.memory.planned import PlannedMemory
+from mgpu_lab.planner.on_card import OnCard
 from mgpu_lab.planner.options import refuse_count, refuse_unknown
 from mgpu_lab.planner.serving import Cache, Serving, Weights, refuse_serving
 from mgpu_lab.planner.shapes import ModelShape, model_shape
@@ -16,13 +17,12 @@ from mgpu_lab.planner.time.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.time.generation_time import STARTS_S, STARTS_SOURCE, Pass, generating, prompting
 from mgpu_lab.wire.errors import UsageError
 
-GIB = 1 << 30
 CONTEXT = 4096
 USABLE = 0.9  # vLLM's gpu_memory_utilization, by default (docs.vllm.ai, engine arguments, read 2026-11-28)
 
 
 @dataclass(frozen=True, repr=False)
-class InferencePlan(ShownPlan):
+class InferencePlan(OnCard, ShownPlan):
     """The plan of serving a model, for one GPU (the fullest one) and one replica where nothing else is said.
 
     `memory` has the ledger's categories and `kv_cache`. `prompt_pass` and `token_pass` are the parts of a prompt's and
@@ -36,21 +36,6 @@ class InferencePlan(ShownPlan):
     prompt_pass: Pass | None
     token_pass: Pass | None
     assumed: tuple[tuple[str, float, str], ...] = ()  # what, how much, source
-
-    @property
-    def peak_bytes(self) -> int:
-        """Tensors and overhead of one GPU."""
-        return self.memory.peak_bytes
-
-    @property
-    def capacity_bytes(self) -> int | None:
-        """Memory of one card; None where the hardware table does not know it."""
-        return None if self.machine.card.memory_gib is None else int(self.machine.card.memory_gib * GIB)
-
-    @property
-    def fits(self) -> bool | None:
-        """Whether that fits one card; None where its memory is not known."""
-        return None if self.capacity_bytes is None else self.peak_bytes <= self.capacity_bytes
 
     @property
     def time_to_first_token_s(self) -> float | None:

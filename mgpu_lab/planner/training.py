@@ -7,6 +7,7 @@ from typing import Any
 from mgpu_lab.planner.machines import Machine, machine
 from mgpu_lab.planner.memory.planned import PlannedMemory, highest
 from mgpu_lab.planner.memory.training_memory import training_moments
+from mgpu_lab.planner.on_card import OnCard
 from mgpu_lab.planner.options import refuse_amount, refuse_unknown
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
 from mgpu_lab.planner.shapes import ModelShape, model_shape
@@ -15,12 +16,11 @@ from mgpu_lab.planner.time.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.time.step_time import Assumptions, StepTime, step_time
 from mgpu_lab.planner.traffic.calls import Call, training_calls
 
-GIB = 1 << 30
 SEQ_LEN = 8192
 
 
 @dataclass(frozen=True, repr=False)
-class TrainingPlan(ShownPlan):
+class TrainingPlan(OnCard, ShownPlan):
     """The plan of one optimizer step, for one GPU (the fullest one: the first pipeline stage's).
 
     `memory` is the moment with the highest peak, `moments` are all of them. `calls` are the collectives of a step by
@@ -40,24 +40,9 @@ class TrainingPlan(ShownPlan):
         return highest(self.moments)
 
     @property
-    def peak_bytes(self) -> int:
-        """Tensors and overhead at the peak."""
-        return self.memory.peak_bytes
-
-    @property
     def host_bytes(self) -> int:
         """What one GPU's rank keeps in the host's memory; 0 without offloading."""
         return self.memory.host_bytes
-
-    @property
-    def capacity_bytes(self) -> int | None:
-        """Memory of one card; None where the hardware table does not know it."""
-        return None if self.machine.card.memory_gib is None else int(self.machine.card.memory_gib * GIB)
-
-    @property
-    def fits(self) -> bool | None:
-        """Whether the peak fits one card; None where its memory is not known."""
-        return None if self.capacity_bytes is None else self.peak_bytes <= self.capacity_bytes
 
     @property
     def traffic(self) -> dict[str, tuple[int, int]]:

@@ -8,15 +8,16 @@ bitsandbytes 0.50.2; under FSDP2 the packed weights wear `dtype` (`bnb_4bit_quan
 from dataclasses import dataclass, replace
 
 from mgpu_lab.planner.machines import Machine
-from mgpu_lab.planner.memory.activations import TOKEN, WIDE
+from mgpu_lab.planner.memory.activations import WIDE
 from mgpu_lab.planner.memory.adapter_activations import between, short, size_of, under_autocast
 from mgpu_lab.planner.memory.adapter_backward import AdapterBackward
 from mgpu_lab.planner.memory.adapter_stages import AdapterStage, adapter_stages
 from mgpu_lab.planner.memory.matrices import layer_linears
 from mgpu_lab.planner.memory.nf4 import TABLES_BYTES, packed_bytes, scale_bytes
 from mgpu_lab.planner.memory.optimizers import state_bytes
-from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow, highest
-from mgpu_lab.planner.memory.tape import BEFORE, KEPT, SENT, Row, Tape
+from mgpu_lab.planner.memory.planned import highest
+from mgpu_lab.planner.memory.playing import Moments, Part, play, with_host
+from mgpu_lab.planner.memory.tape import KEPT, SENT, Row, Tape
 from mgpu_lab.planner.memory.trained import Weight, registered
 from mgpu_lab.planner.memory.weights import Stage
 from mgpu_lab.planner.memory.zero import engine_for, played
@@ -25,7 +26,6 @@ from mgpu_lab.planner.shapes import ModelShape
 
 SOURCE = "peft 0.19, bitsandbytes 0.50.2"
 GATHERED: Row = ("parameters", "gathered weights")
-Moments = tuple[PlannedMemory, ...]
 
 
 @dataclass(frozen=True)
@@ -215,27 +215,11 @@ def played_stage(stage: AdapterStage, recipe: Recipe) -> Moments:
     """Play one step of a pipeline's stage; without a pipeline it is the only one."""
     shape, tape = stage.shape, Tape()
     weights = (Sharded if recipe.method == "fsdp" else Replicated)(shape, recipe)
-    weights.hold(tape)
-    tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
     tape.put("rotary", shape.head_size * recipe.bytes * (not shape.learned_positions), ("buffers", "buffers"))
-    backward = AdapterBackward(shape, recipe, weights, tape)
     one = size_of(between(shape, recipe), recipe.tokens) * shape.layers
-    tape.put("other micro-batches", (stage.in_flight - 1) * one, KEPT)
-    best: dict[str, PlannedMemory] = {}
-    for _ in range(min(2, recipe.accumulation)):
-        tape.start()
-        backward.forward(shape.layers, head=stage.head)
-        forward = tape.memory("forward's end", source=SOURCE)
-        tape.start()
-        backward.run(shape.layers, head=stage.head)
-        weights.finish(tape)
-        for moment in (forward, tape.memory("backward", source=SOURCE)):
-            best[moment.moment] = highest([moment, best.get(moment.moment, moment)])
-    tape.free("other micro-batches")
-    tape.start()
-    weights.step(tape)
-    host = tuple(PlannedRow("host", name, size, SOURCE) for name, size in weights.host.items())
-    return tuple(replace(moment, host_rows=host) for moment in (*best.values(), tape.memory("step", source=SOURCE)))
+    backward = AdapterBackward(shape, recipe, weights, tape)
+    part = Part(shape.layers, last=stage.head, waiting_bytes=int((stage.in_flight - 1) * one))
+    return with_host(play(backward, part, SOURCE), weights.host, SOURCE)
 
 
 def _under_deepspeed(shape: ModelShape, recipe: Recipe, tape: Tape) -> Moments:

@@ -3,20 +3,19 @@
 from collections.abc import Iterator
 
 from mgpu_lab.planner.machines import Machine
-from mgpu_lab.planner.memory.activations import TOKEN
 from mgpu_lab.planner.memory.adapters import adapter_moments
 from mgpu_lab.planner.memory.backward import Backward
 from mgpu_lab.planner.memory.offload import offloaded
 from mgpu_lab.planner.memory.overhead import with_overhead
-from mgpu_lab.planner.memory.planned import PlannedMemory, highest
-from mgpu_lab.planner.memory.tape import BEFORE, KEPT, Tape
+from mgpu_lab.planner.memory.planned import highest
+from mgpu_lab.planner.memory.playing import Moments, Part, play, waiting_bytes
+from mgpu_lab.planner.memory.tape import Tape
 from mgpu_lab.planner.memory.weights import Sharded, Stage, Whole
 from mgpu_lab.planner.memory.zero import zero_moments
 from mgpu_lab.planner.recipe import Recipe
 from mgpu_lab.planner.shapes import ModelShape
 
 GLOO = "CPU"  # the card whose ranks talk over gloo
-Moments = tuple[PlannedMemory, ...]
 
 
 def training_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:
@@ -38,30 +37,12 @@ def kinds_of_gpu(shape: ModelShape, recipe: Recipe, where: Machine) -> Iterator[
     ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
     for first, last in ends:
         stage = Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last)
-        yield offloaded(play(stage, shape, recipe, gloo=where.card.name == GLOO), recipe)
+        yield offloaded(play_stage(stage, shape, recipe, gloo=where.card.name == GLOO), recipe)
 
 
-def play(stage: Stage, shape: ModelShape, recipe: Recipe, *, gloo: bool) -> Moments:
+def play_stage(stage: Stage, shape: ModelShape, recipe: Recipe, *, gloo: bool) -> Moments:
     """Play one step of one stage on a tape."""
-    tape = Tape()
     weights = (Sharded if recipe.method == "fsdp" else Whole)(stage, recipe, gloo=gloo)
-    weights.hold(tape)
-    tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
-    backward = Backward(shape, recipe, weights, tape)
-    in_flight = min(recipe.pipeline_parallel, recipe.accumulation) if stage.first else 1
-    size = sum(one.size_bytes(recipe.tokens) for one in backward.kept) * stage.layers
-    tape.put("other micro-batches", (in_flight - 1) * size, KEPT)
-    best: dict[str, PlannedMemory] = {}
-    for _ in range(min(2, recipe.accumulation)):
-        tape.start()
-        backward.forward(stage.layers, head=stage.last)
-        forward = tape.memory("forward's end")
-        tape.start()
-        backward.run(stage.layers, head=stage.last, embedding=stage.first)
-        weights.finish(tape)
-        for moment in (forward, tape.memory("backward")):
-            best[moment.moment] = highest([moment, best.get(moment.moment, moment)])
-    tape.free("other micro-batches")
-    tape.start()
-    weights.step(tape)
-    return (*best.values(), tape.memory("step"))
+    backward = Backward(shape, recipe, weights, Tape())
+    waiting = waiting_bytes(backward, stage.layers, first=stage.first)
+    return play(backward, Part(stage.layers, stage.first, stage.last, waiting))

@@ -1,13 +1,11 @@
 """What a GPU holds under DeepSpeed: the engine of a stage plays a step on a tape."""
 
-from dataclasses import replace
-
 from mgpu_lab.planner.machines import Machine
-from mgpu_lab.planner.memory.activations import TOKEN
 from mgpu_lab.planner.memory.backward import Backward
 from mgpu_lab.planner.memory.deepspeed_settings import zero_settings
-from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow, highest
-from mgpu_lab.planner.memory.tape import BEFORE, KEPT, Tape
+from mgpu_lab.planner.memory.planned import highest
+from mgpu_lab.planner.memory.playing import Moments, Part, play, waiting_bytes, with_host
+from mgpu_lab.planner.memory.tape import Tape
 from mgpu_lab.planner.memory.trained import Weight, registered
 from mgpu_lab.planner.memory.weights import Stage
 from mgpu_lab.planner.memory.zero3 import Stage3
@@ -17,7 +15,6 @@ from mgpu_lab.planner.shapes import ModelShape
 
 ROTARY = 4  # bytes of a number of the rotary buffer
 SOURCE = "DeepSpeed 0.19.8 runtime/zero"
-Moments = tuple[PlannedMemory, ...]
 
 
 def zero_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments:  # noqa: ARG001 - see below
@@ -30,7 +27,7 @@ def zero_moments(shape: ModelShape, recipe: Recipe, where: Machine) -> Moments: 
     """
     ends = [(True, False), (False, True)] if recipe.pipeline_parallel > 1 else [(True, True)]
     stages = [Stage(shape, recipe, recipe.layers_here(shape), first=first, last=last) for first, last in ends]
-    return max((play(stage, shape, recipe) for stage in stages), key=lambda moments: highest(moments).total)
+    return max((play_stage(stage, shape, recipe) for stage in stages), key=lambda moments: highest(moments).total)
 
 
 def engine_for(
@@ -45,7 +42,7 @@ def engine_for(
     return (Engine, Stage1, Stage2)[number](recipe, settings, weights, frozen, rank)
 
 
-def play(stage: Stage, shape: ModelShape, recipe: Recipe) -> Moments:
+def play_stage(stage: Stage, shape: ModelShape, recipe: Recipe) -> Moments:
     """Play one step of a pipeline's stage on a tape."""
     engine = engine_for(recipe, shape, registered(stage), 0)
     tape = Tape()
@@ -53,28 +50,9 @@ def play(stage: Stage, shape: ModelShape, recipe: Recipe) -> Moments:
 
 
 def played(backward: Backward, engine: Engine, tape: Tape, stage: Stage) -> Moments:
-    """Play a step with this engine, of up to two micro-batches: from the second on all are alike."""
-    recipe = engine.recipe
-    engine.hold(tape)
-    tape.put("token numbers", TOKEN * recipe.tokens * recipe.accumulation, BEFORE)
+    """Play a step with this engine."""
     if not stage.shape.learned_positions:
         tape.put("rotary", stage.shape.head_size * ROTARY, ("buffers", "buffers, fp32"))
-    in_flight = min(recipe.pipeline_parallel, recipe.accumulation) if stage.first else 1  # 1F1B
-    size = sum(one.size_bytes(recipe.tokens) for one in backward.kept) * stage.layers
-    tape.put("other micro-batches", (in_flight - 1) * size, KEPT)
-    best: dict[str, PlannedMemory] = {}
-    for _ in range(min(2, recipe.accumulation)):
-        tape.start()
-        backward.forward(stage.layers, head=stage.last)
-        forward = tape.memory("forward's end", source=SOURCE)
-        tape.start()
-        backward.run(stage.layers, head=stage.last, embedding=stage.first)
-        engine.finish(tape)
-        for moment in (forward, tape.memory("backward", source=SOURCE)):
-            best[moment.moment] = highest([moment, best.get(moment.moment, moment)])
-    tape.free("other micro-batches")
-    tape.start()
-    engine.step(tape)
-    host = tuple(PlannedRow("host", name, size, SOURCE) for name, size in engine.host.items())
-    moments = (*best.values(), tape.memory("step", source=SOURCE))
-    return tuple(replace(moment, host_rows=host) for moment in moments)
+    waiting = waiting_bytes(backward, stage.layers, first=stage.first)
+    moments = play(backward, Part(stage.layers, stage.first, stage.last, waiting), SOURCE)
+    return with_host(moments, engine.host, SOURCE)

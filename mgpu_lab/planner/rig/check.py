@@ -6,6 +6,7 @@ from typing import Any
 
 from mgpu_lab.planner.hardware import HARDWARE, Board, Outlet, Supply
 from mgpu_lab.planner.machines import Machine
+from mgpu_lab.planner.on_card import GIB
 from mgpu_lab.planner.options import did_you_mean, short
 from mgpu_lab.planner.rig.air import air_rows
 from mgpu_lab.planner.rig.lane_cost import LaneCost, lane_cost
@@ -14,7 +15,7 @@ from mgpu_lab.planner.rig.parts import Case, Rig, kinds_of, parts_of
 from mgpu_lab.planner.rig.power import power_rows
 from mgpu_lab.planner.rig.slots import lanes_of, slot_rows
 from mgpu_lab.planner.time.step_time import Assumptions
-from mgpu_lab.planner.training import GIB, TrainingPlan, plan_training
+from mgpu_lab.planner.training import TrainingPlan, plan_training
 from mgpu_lab.reports import JudgedRows, Row
 from mgpu_lab.wire.errors import UsageError
 
