@@ -6,6 +6,17 @@ What no source says is None. Bandwidths are 1e9 bytes a second in one direction;
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from mgpu_lab.planner.options import refuse_rate, refuse_share
+from mgpu_lab.wire.errors import UsageError
+
+
+def _refuse_rates(row: Any, *names: str) -> None:
+    """Raise a UsageError where a number of a row is none: what a learner's own row says is checked, too."""
+    for name in names:
+        if (value := getattr(row, name)) is not None:
+            refuse_rate(f"{row.name}: {name}", value)
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,9 @@ class Card:
     one GPU can send over NVLink (AMD: Infinity Fabric), all its links together; None where it has none, and
     `nvlink_link` names the row of the links that says what a collective reaches on it. `peer_access` says whether its
     driver lets cards of this kind read each other's memory over PCIe.
+
+    Raises:
+        UsageError: an amount that is no positive number, or tflops that do not name the dtype.
     """
 
     name: str
@@ -35,6 +49,13 @@ class Card:
     cooling: str | None = None  # "open" (own fans), "blower", "passive" (needs a server's air), "liquid"
     slots: float | None = None  # PCIe slots it is wide
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        _refuse_rates(self, "memory_gib", "memory_gbps", "nvlink_gbps", "watts", "transient_watts")
+        if not isinstance(self.tflops, Mapping):
+            raise UsageError(f'{self.name}: tflops are named by dtype, {{"bf16": 165.2}}; not {self.tflops!r}.')
+        for dtype, value in self.tflops.items():
+            refuse_rate(f"{self.name}: tflops[{dtype!r}]", value)
 
 
 @dataclass(frozen=True)
@@ -82,7 +103,11 @@ class Board:
 
 @dataclass(frozen=True)
 class Supply:
-    """A power supply: what it delivers all the time, and for how long how much more (ATX 3.x: 200% for 0.1 ms)."""
+    """A power supply: what it delivers all the time, and for how long how much more (ATX 3.x: 200% for 0.1 ms).
+
+    Raises:
+        UsageError: watts that are no positive number, or an efficiency above 1 (92% is 0.92).
+    """
 
     name: str
     source: str
@@ -94,10 +119,19 @@ class Supply:
     minimum_volts: int | None = None  # of the wall, for its full power: 200 where 120 V gives less
     notes: str = ""
 
+    def __post_init__(self) -> None:
+        _refuse_rates(self, "watts", "excursion", "minimum_volts")
+        if self.efficiency is not None:
+            refuse_share(f"{self.name}: efficiency", self.efficiency)
+
 
 @dataclass(frozen=True)
 class Outlet:
-    """A wall socket: volts, amperes, and the share that may be drawn for hours (80% in the USA)."""
+    """A wall socket: volts, amperes, and the share that may be drawn for hours (80% in the USA).
+
+    Raises:
+        UsageError: volts or amperes that are no positive number, or a share above 1.
+    """
 
     name: str
     source: str
@@ -106,6 +140,11 @@ class Outlet:
     amperes: float | None = None
     continuous: float | None = None
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        _refuse_rates(self, "volts", "amperes")
+        if self.continuous is not None:
+            refuse_share(f"{self.name}: continuous", self.continuous)
 
     @property
     def watts(self) -> float | None:

@@ -33,6 +33,18 @@ def refuse_amount(name: str, value: Any) -> None:
         raise UsageError(f"{name}={short(value)} must be a number, 0 or more.")
 
 
+def refuse_rate(name: str, value: Any) -> None:
+    """Raise a UsageError unless `value` is a finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise UsageError(f"{name}={short(value)} must be a number above 0.")
+
+
+def refuse_share(name: str, value: Any) -> None:
+    """Raise a UsageError unless `value` is a number above 0, 1 at most."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise UsageError(f"{name}={short(value)} is a share: above 0, 1 at most (92% is 0.92).")
+
+
 def refuse_unknown(who: str, given: Iterable[Any], known: Collection[str], what: str = "option") -> None:
     """Raise a UsageError where an option is given that there is not; the message names those that there are."""
     if unknown := sorted(str(name) for name in given if name not in known):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -372,3 +373,28 @@ def test_what_is_unknown_of_a_link_stays_unknown() -> None:
 def test_cards_have_no_two_names() -> None:
     names = list(chain.from_iterable(rows for rows in TABLES.values()))
     assert len({name.casefold() for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong", "said"),
+    [
+        (HARDWARE["RTX-4090"], {"memory_gib": -48}, "Mine: memory_gib=-48 must be a number above 0."),
+        (HARDWARE["RTX-4090"], {"memory_gbps": "1008"}, "Mine: memory_gbps='1008' must be a number above 0."),
+        (HARDWARE["RTX-4090"], {"watts": 0}, "Mine: watts=0 must"),
+        (HARDWARE["RTX-4090"], {"tflops": 165}, 'tflops are named by dtype, {"bf16": 165.2}; not 165.'),
+        (HARDWARE["RTX-4090"], {"tflops": {"bf16": float("inf")}}, "tflops['bf16']=inf must be a number above 0."),
+        (HARDWARE.supplies["ATX3-1600"], {"efficiency": 92}, "efficiency=92 is a share: above 0, 1 at most (92% is"),
+        (HARDWARE.supplies["ATX3-1600"], {"efficiency": 0}, "efficiency=0 is a share"),
+        (HARDWARE.supplies["ATX3-1600"], {"efficiency": "92%"}, "efficiency='92%' is a share"),
+        (HARDWARE.supplies["ATX3-1600"], {"watts": -1}, "watts=-1 must"),
+        (HARDWARE.outlets["US 120 V 15 A"], {"volts": True}, "volts=True must"),
+        (HARDWARE.outlets["US 120 V 15 A"], {"continuous": 80}, "continuous=80 is a share"),
+    ],
+)
+def test_a_row_of_ones_own_is_refused_where_a_number_cannot_be(
+    row: object, wrong: dict[str, object], said: str
+) -> None:
+    replace(row, name="Mine")  # type: ignore[type-var]
+    with pytest.raises(UsageError) as info:
+        replace(row, name="Mine", **wrong)  # type: ignore[type-var]
+    assert said in one_line(info)
