@@ -123,6 +123,40 @@ def test_what_is_not_known_of_a_card_is_said_to_be_unknown(unknown, rows):
     assert report.ok
 
 
+@pytest.mark.parametrize(
+    ("changed", "row", "reason", "remedy"),
+    [
+        ({"rest_watts": None}, "heat", "what the rest of the machine draws is", "Pass rest_watts"),
+        ({"rest_watts": None}, "watts, for a moment", "what the rest of the machine draws is", "Pass rest_watts"),
+        ({"supply": None}, "heat", "no supply is named", "Pass supply=..."),
+        ({"supply": None}, "watts, all the time", "no supply is named", "Pass supply=..."),
+        ({"supply": replace(SUPPLY, efficiency=None)}, "heat", "the supply's efficiency is", "Pass a `Supply` with"),
+        ({"supply": replace(SUPPLY, watts=None)}, "watts, all the time", "the supply's rating is", "See its label."),
+        ({"supply": replace(SUPPLY, excursion=None)}, "watts, for a moment", "what the supply stands", "Look for"),
+        ({"outlet": Outlet("?", **ROW)}, "watts at the wall", "what the outlet gives is", "See its fuse"),
+    ],
+)
+def test_the_reason_names_what_is_missing_and_nothing_that_was_given(changed, row, reason, remedy):
+    found = only(check_rig(machine(GAMER), **{**GOOD, **changed}), row)
+    assert found.reason.startswith(reason)
+    assert found.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "row", "reason"),
+    [
+        ("watts", "heat", "the watts of Gamer are not known"),
+        ("watts", "watts, all the time", "the watts of Gamer are not known"),
+        ("transient_watts", "watts, for a moment", "the measured peak of Gamer is not known"),
+        ("cooling", "cooling, Gamer", "how this card is cooled is not known"),
+    ],
+)
+def test_the_reason_names_the_card_of_which_something_is_missing(unknown, row, reason):
+    found = only(check_rig(machine(replace(GAMER, **{unknown: None})), **GOOD), row)
+    assert found.reason == reason
+    assert not found.remedy.startswith("Pass")
+
+
 def test_numbers_are_those_that_one_computes_by_hand():
     report = check_rig(machine(GAMER), **GOOD)
     assert only(report, "PCIe lanes").found == "x16, x16; computed: 31.5 GB/s per direction at generation 4"

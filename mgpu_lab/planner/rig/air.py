@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mgpu_lab.planner.rig.load import divided
+from mgpu_lab.planner.rig.load import divided, missing_at_the_wall
 from mgpu_lab.planner.rig.parts import Rig
 from mgpu_lab.planner.rig.slots import widest_gap
 from mgpu_lab.reports import Row
@@ -12,6 +12,7 @@ BTU_PER_H = 3.412  # of one watt
 AIR_J_PER_M3_K = 1.2 * 1005.0  # density 1.2 kg/m3 times 1005 J/(kg K), at about 20 degrees C
 WARMER_K = 10.0  # how much warmer the air may leave than it came
 _UNKNOWN = "unknown"
+_CARD = "how this card is cooled"
 
 
 def air_rows(rig: Rig) -> Iterator[Row]:
@@ -40,8 +41,8 @@ def _heat(rig: Rig) -> Row:
     words = f"{least}{watts:,.0f} W = {watts * BTU_PER_H:,.0f} BTU/h into the room"
     found = f"{words}; {airflow_m3_per_h(watts):,.0f} m3/h of air that leaves {WARMER_K:g} K warmer"
     if least:
-        reason = "what the rest of the machine draws, or the supply's efficiency, is not known"
-        return Row(SECTION, "heat", found, "unknown", reason, "Pass rest_watts and a supply.")
+        reason, remedy = missing_at_the_wall(rig)
+        return Row(SECTION, "heat", found, "unknown", reason, remedy)
     return Row(SECTION, "heat", found, "ok")
 
 
@@ -56,8 +57,8 @@ def _cooling(rig: Rig, card: str, cooling: str | None) -> Row:
     """
     name = f"cooling, {card}"
     if cooling is None or (rig.case is None and cooling == "passive"):
-        what = "how this card is cooled" if cooling is None else "the case"
-        return Row(SECTION, name, cooling or _UNKNOWN, "unknown", f"{what} is not known", "Pass case=...")
+        what, remedy = (_CARD, "See the card's data sheet.") if cooling is None else ("the case", "Pass case=...")
+        return Row(SECTION, name, cooling or _UNKNOWN, "unknown", f"{what} is not known", remedy)
     if cooling == "passive":
         if rig.case == "server":
             return Row(SECTION, name, "passive, in a server's airflow", "ok")

@@ -7,6 +7,8 @@ from mgpu_lab.planner.hardware import Card, Supply
 from mgpu_lab.planner.rig.parts import Rig
 from mgpu_lab.reports import Status
 
+REST = "Pass rest_watts: what CPU, board, memory and drives draw."
+
 
 @dataclass(frozen=True)
 class Load:
@@ -72,6 +74,22 @@ def _load(rig: Rig, at: int, supply: Supply | None, cards: Sequence[Card]) -> Lo
         complete,
         complete and all(card.transient_watts is not None for card in rig.cards),
     )
+
+
+def missing_watts(rig: Rig) -> tuple[str, str] | None:
+    """Say what keeps the watts on the supplies from being complete, and what to do; None where nothing does."""
+    if unknown := [kind.card.name for kind in rig.kinds if kind.card.watts is None]:
+        return f"the watts of {', '.join(unknown)} are not known", "See the card's data sheet."
+    return ("what the rest of the machine draws is not known", REST) if rig.rest_watts is None else None
+
+
+def missing_at_the_wall(rig: Rig) -> tuple[str, str]:
+    """Say what keeps the watts at the wall from being complete, and what to do."""
+    if missing := missing_watts(rig):
+        return missing
+    if not rig.supplies:
+        return "no supply is named", "Pass supply=..."
+    return "the supply's efficiency is not known", "Pass a `Supply` with its efficiency, by its 80 PLUS grade."
 
 
 def within(watts: float, limit: float | None, *, complete: bool) -> Status:

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from mgpu_lab.planner.hardware import Supply
-from mgpu_lab.planner.rig.load import Load, divided, within
+from mgpu_lab.planner.rig.load import Load, divided, missing_at_the_wall, missing_watts, within
 from mgpu_lab.planner.rig.parts import Rig, worst
 from mgpu_lab.reports import Row
 
 SECTION = "Power"
 SLOT_WATTS = 75  # what a card may take through its slot
 CABLE_8PIN_WATTS = 150
-_REST = "Pass rest_watts: what CPU, board, memory and drives draw."
 _MORE = "Lower the cards' power limit (`nvidia-smi -pl`), or take a larger supply, or a second one."
 
 
@@ -18,7 +17,7 @@ def power_rows(rig: Rig) -> Iterator[Row]:
     """Judge supplies, cables and outlets."""
     loads = divided(rig)
     yield _sustained(rig, loads)
-    yield _transient(loads)
+    yield _transient(rig, loads)
     if rig.in_slots:
         yield _cables(rig)
     yield _at_the_wall(rig, loads)
@@ -36,16 +35,15 @@ def _sustained(rig: Rig, loads: Sequence[Load]) -> Row:
     least = "" if complete else "at least "
     if not rig.supplies:
         reason = "no supply is named" if complete else "no supply is named, nor what the rest of the machine draws"
-        return Row(SECTION, name, f"{least}{watts:,.0f} W", "unknown", reason, "Pass supply=... and rest_watts.")
+        remedy = "Pass supply=..." if complete else "Pass supply=... and rest_watts."
+        return Row(SECTION, name, f"{least}{watts:,.0f} W", "unknown", reason, remedy)
     status = worst(within(load.watts, load.rated_watts, complete=complete) for load in loads)
     found = "; ".join(f"{least}{load.watts:,.0f} W on {_rated(load.supply)}" for load in loads)
     if status == "fail":
         return Row(SECTION, name, found, status, "the load is more than a supply is rated for: it switches off", _MORE)
     if status == "unknown":
-        reason = (
-            "the watts of a card or a supply are not known" if rig.rest_watts is not None else "the rest is not known"
-        )
-        return Row(SECTION, name, found, status, reason, _REST)
+        reason, remedy = missing_watts(rig) or ("the supply's rating is not known", "See its label.")
+        return Row(SECTION, name, found, status, reason, remedy)
     return Row(SECTION, name, found, status)
 
 
@@ -57,7 +55,7 @@ def _rated(supply: Supply | None) -> str:
     )
 
 
-def _transient(loads: Sequence[Load]) -> Row:
+def _transient(rig: Rig, loads: Sequence[Load]) -> Row:
     """Judge the short peaks, all cards' at the same moment: ranks of one job start the same kernels together.
 
     An ATX 3 supply above 450 W with a 12V-2x6 socket stands 200% of its rating for 0.1 ms, 180% for 1 ms, 160% for
@@ -73,10 +71,15 @@ def _transient(loads: Sequence[Load]) -> Row:
         reason = "if all cards peak together, a supply's protection may switch the machine off in the middle of a step"
         return Row(SECTION, name, found, status, reason, _MORE)
     if status == "unknown":
-        known = loads[0].peak_complete
-        reason = "what the supply stands above its rating" if known else "a card's measured peak, or the rest's watts,"
-        return Row(SECTION, name, found, status, f"{reason} is not known", "Look for a test with an oscilloscope.")
+        reason, remedy = missing_watts(rig) or (_missing_peak(rig), "Look for a test with an oscilloscope.")
+        return Row(SECTION, name, found, status, reason, remedy)
     return Row(SECTION, name, found, status)
+
+
+def _missing_peak(rig: Rig) -> str:
+    unknown = [kind.card.name for kind in rig.kinds if kind.card.transient_watts is None]
+    what = f"the measured peak of {', '.join(unknown)}" if unknown else "what the supply stands above its rating"
+    return f"{what} is not known"
 
 
 def _peak(load: Load) -> str:
@@ -137,12 +140,10 @@ def _at_the_wall(rig: Rig, loads: Sequence[Load]) -> Row:
         remedy = "Use a stronger circuit, a second supply on another circuit, or a lower power limit."
         return Row(SECTION, name, found, status, reason, remedy)
     if status == "unknown":
-        if loads[0].complete:
-            reason = "the supply's efficiency is not known" if rig.supplies else "no supply is named"
-            return Row(
-                SECTION, name, found, status, reason, "Pass a `Supply` with its efficiency, by its 80 PLUS grade."
-            )
-        return Row(SECTION, name, found, status, "a card's watts, or the rest's, are not known", _REST)
+        reason, remedy = missing_at_the_wall(rig)
+        if complete:
+            reason, remedy = "what the outlet gives is not known", "See its fuse: volts times amperes."
+        return Row(SECTION, name, found, status, reason, remedy)
     return Row(SECTION, name, found, status)
 
 
