@@ -15,8 +15,13 @@ from mgpu_lab.wire.errors import LabError
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, left = parser.parse_known_args(arguments)
     try:
+        if left and options.command == "plan":
+            command.refuse_left(options, left)
+        if left:
+            parser.error(f"unrecognized arguments: {' '.join(left)}")
         return int(options.run(options))
     except LabError as error:
         print(f"mgpu_lab {options.command}: {error}", file=sys.stderr)

@@ -4,9 +4,11 @@ Exit status: 0 where the plan fits, 1 where it does not or its card's memory is 
 """
 
 import argparse
+import difflib
 import json
+import re
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from mgpu_lab.planner.inference import plan_inference
 from mgpu_lab.planner.recipe import CHOICES, COUNTS, Recipe
@@ -28,6 +30,8 @@ SERVING = {
 }
 BOTH = ("tensor_parallel", "pipeline_parallel")
 OURS = ("command", "run", "model", "machine", "inference", "json", "sources", "usd_per_gpu_hour", "tokens")
+FLAGS = OURS[4:]
+COUNT = re.compile(r"\d+[x×]?", re.IGNORECASE)  # noqa: RUF001
 
 
 def add_parser(commands: Any) -> None:
@@ -57,6 +61,23 @@ def run(options: argparse.Namespace) -> int:
         table = plan_table(plan, usd_per_gpu_hour=price.usd_per_gpu_hour, tokens=price.tokens)
         print(table, *([f"\n{table.assumptions()}"] if options.sources else []), sep="\n")
     return 0 if plan.fits else 1
+
+
+def refuse_left(options: argparse.Namespace, left: list[str]) -> NoReturn:
+    """Refuse what is left of a command: a machine without its quotes, or an option that there is not.
+
+    Raises:
+        UsageError: always; it says what was probably meant.
+    """
+    first = left[0].partition("=")[0]
+    if not first.startswith("-"):
+        quoted = f'"{options.machine} {first}"'
+        hint = f" The machine is one word: {quoted}, with the quotes." if COUNT.fullmatch(options.machine) else ""
+        raise UsageError(f"{first!r} is one word too many.{hint}")
+    known = [_flag(name) for name in (*Recipe.__dataclass_fields__, *SERVING, *FLAGS) if name != "world_size"]
+    near = difflib.get_close_matches(first.replace("_", "-"), known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else " --help lists all."
+    raise UsageError(f"there is no option {first}.{hint}")
 
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:

@@ -128,3 +128,28 @@ def test_what_is_not_understood_is_one_line_and_status_2(capsys, words, sentence
 def test_what_argparse_refuses_ends_with_2_too():
     with pytest.raises(SystemExit, match="2"):
         main(["plan", "llama-3.1-8b"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["8x", "H100-SXM-80GB"], 'The machine is one word: "8x H100-SXM-80GB", with the quotes.'),
+        (["8", "H100-SXM-80GB"], 'The machine is one word: "8 H100-SXM-80GB", with the quotes.'),
+        (["CPU", "CPU"], "'CPU' is one word too many."),
+        (["CPU", "--methd", "fsdp"], "there is no option --methd. Did you mean --method?"),
+        (["CPU", "--seq_len=4096"], "there is no option --seq_len. Did you mean --seq-len?"),
+        (["CPU", "--source"], ""),  # argparse takes a beginning for the whole
+        (["CPU", "--qqq"], "there is no option --qqq. --help lists all."),
+    ],
+)
+def test_what_is_left_of_a_command_is_refused_in_one_line(capsys, words, said):
+    status, _, err = run(capsys, "llama-3.1-8b", *words)
+    assert said in err
+    assert (status, err.count("\n")) == ((2, 1) if said else (1, 0))
+
+
+def test_what_is_left_of_another_command_is_an_error_too(capsys):
+    with pytest.raises(SystemExit) as info:
+        main(["verify", "--qqq"])
+    assert info.value.code == 2
+    assert "unrecognized arguments: --qqq" in capsys.readouterr().err
