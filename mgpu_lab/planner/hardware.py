@@ -5,14 +5,14 @@ What no source says is None here. Bandwidths are 1e9 bytes a second in one direc
 
 import dataclasses
 import difflib
-import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from mgpu_lab.planner.hardware_rows import Board, Card, Link, Outlet, Price, Supply
+from mgpu_lab.planner.rows import Rows, look_up
 from mgpu_lab.wire.errors import UsageError
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
 ]
 
 FILE = Path(__file__).with_name("hardware.toml")
-Row = TypeVar("Row")
 KINDS: dict[str, Any] = {
     "cards": Card,
     "links": Link,
@@ -43,7 +42,7 @@ MOST_LANES = 16  # of a slot
 PCIE_GBPS = {3: 0.985, 4: 1.969, 5: 3.938}  # a lane, one direction, after the 128b/130b code
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hardware:
     """The table. `HARDWARE["RTX-4090"]` is a card; `HARDWARE.boards`, `.supplies`, `.outlets`, `.links`, `.prices`."""
 
@@ -70,40 +69,14 @@ class Hardware:
         """Count the cards."""
         return len(self.cards)
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(getattr(self, kind))} {kind}" for kind in KINDS)
+        return f'The hardware table: {counts}. HARDWARE["RTX-4090"] is a card, HARDWARE.boards shows all boards.'
+
     def asked(self, card: str, kind: str) -> tuple[Price, ...]:
         """Return the prices of a card, "rent" or "buy", cheapest first; `asked("", "electricity")` those of a kWh."""
         found = [row for row in self.prices.values() if (row.card, row.kind) == (card, kind) and row.usd is not None]
         return tuple(sorted(found, key=lambda row: row.usd or 0.0))
-
-
-def look_up(rows: Mapping[str, Row], name: str, what: str) -> Row:
-    """Return a row by its name, in any case, with spaces or dashes.
-
-    Raises:
-        UsageError: there is none; the message has the names that were probably meant, and all others.
-    """
-    known = {_plain_name(each): each for each in rows}
-    given = _plain_name(name) if isinstance(name, str) else ""
-    if given in known:
-        return rows[known[given]]
-    meant = [known[each] for each in _close(given, known)]
-    hint = f"Did you mean {_either(meant)}? " if meant else ""
-    raise UsageError(f"There is no {what} {name!r} in the hardware table. {hint}There are {', '.join(rows)}.")
-
-
-def _plain_name(name: str) -> str:
-    return re.sub(r"[\s_-]+", "-", name.strip().casefold())
-
-
-def _close(given: str, known: Mapping[str, str]) -> list[str]:
-    """Names that hold what was given ("H100" for all kinds of H100), else the one spelled most alike."""
-    holding = [each for each in known if len(given) > 1 and given in each]
-    return holding or difflib.get_close_matches(given, known, n=1, cutoff=0.6)
-
-
-def _either(names: list[str]) -> str:
-    said = [repr(name) for name in names]
-    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} or {said[-1]}"
 
 
 def link_rate_gbps(generation: int, lanes: int) -> float:
@@ -136,8 +109,8 @@ def load(file: Path = FILE) -> Hardware:
     return Hardware(**{key: _rows(kind, data.get(key, {}), f"{file.name}, {key}") for key, kind in KINDS.items()})
 
 
-def _rows(kind: Callable[..., Row], rows: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, Row]:
-    return {name: _row(kind, name, row, f"{where}, {name}") for name, row in rows.items()}
+def _rows(kind: Any, rows: Mapping[str, Mapping[str, Any]], where: str) -> Rows[Any]:
+    return Rows(kind.__name__.lower(), {name: _row(kind, name, row, f"{where}, {name}") for name, row in rows.items()})
 
 
 def _row(kind: Any, name: str, row: Mapping[str, Any], where: str) -> Any:

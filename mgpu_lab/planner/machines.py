@@ -153,6 +153,8 @@ def machine(given: "str | Machine") -> Machine:
     """
     if isinstance(given, Machine):
         return given
+    if isinstance(given, Card):
+        raise UsageError(f"{given.name} is a card, no machine: Machine(card, 1) is a machine of one.")
     found = TEXT.fullmatch(given) if isinstance(given, str) and len(given) < LONGEST else None
     if not found:
         raise UsageError(f'A machine is a text like "8x H100-SXM-80GB" or a Machine; not {short(given)}.')

@@ -398,3 +398,31 @@ def test_a_row_of_ones_own_is_refused_where_a_number_cannot_be(
     with pytest.raises(UsageError) as info:
         replace(row, name="Mine", **wrong)  # type: ignore[type-var]
     assert said in one_line(info)
+
+
+def test_rows_are_found_in_any_spelling_and_refused_with_the_name_meant() -> None:
+    assert HARDWARE.boards["asrock rack romed8 2T"] is HARDWARE.boards["ASRock Rack ROMED8-2T"]
+    assert HARDWARE.boards.get("romed8") is None
+    with pytest.raises(UsageError) as info:
+        HARDWARE.prices["H100"]
+    assert one_line(info).startswith("There is no price 'H100' in the hardware table. Did you mean 'H100-")
+    with pytest.raises(UsageError):
+        HARDWARE.outlets[7]  # type: ignore[index]
+
+
+def test_rows_show_themselves_as_a_table_without_addresses() -> None:
+    head, *lines = repr(HARDWARE.boards).splitlines()
+    assert head.split()[:3] == ["board", "pcie_generation", "lanes"]
+    assert len(lines) == len(HARDWARE.boards)
+    [master] = [line for line in lines if line.startswith("Gigabyte Z890")]
+    assert "1: 16, 2: 16+4, 3: 16+4+1" in master
+    assert "2: 2*8" in repr(HARDWARE.boards)
+    assert repr(HARDWARE.outlets).splitlines()[0].split()[-1] == "watts"  # what may be drawn for hours
+    assert "http" not in repr(HARDWARE.supplies)
+    assert repr(HARDWARE.supplies).splitlines()[1].split()[-3:] == ["-", "-", "-"]
+    assert len(repr(HARDWARE)) < 200
+
+
+def test_a_card_is_no_machine() -> None:
+    with pytest.raises(UsageError, match=r"^RTX-4090 is a card, no machine: Machine\(card, 1\) is a machine of one\.$"):
+        machine(HARDWARE["RTX-4090"])  # type: ignore[arg-type]
