@@ -9,9 +9,12 @@ import pytest
 from shown import Parsed
 from stub_plans import CPU, GIB, RTX, UNKNOWN_TIME, inference_plan, training_plan
 
+from mgpu_lab.planner.hardware import HARDWARE
+from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow
 from mgpu_lab.planner.shown.plan_table import PlanTable, plan_table
 from mgpu_lab.planner.shown.plot import HATCHES, plan_plot
+from mgpu_lab.planner.training import plan_training
 from mgpu_lab.wire.errors import UsageError
 
 
@@ -215,3 +218,14 @@ def test_examples_of_amounts_hold():
     assert doctest.testmod(module).failed == 0
     assert doctest.testmod(module).attempted > 5
     assert module.memory_text(3 * GIB) == "3.00 GiB"
+
+
+def test_machines_that_differ_in_their_links_have_different_titles() -> None:
+    eight = Machine(HARDWARE["H100-SXM-80GB"], 8)
+    slow = eight.with_(nvlink=False, lanes=4)
+    plans = [plan_training("llama-3.2-1b", each, seq_len=512) for each in (eight, slow, slow.with_(name="slow"))]
+    assert plan_table(*plans).titles() == [
+        "llama-3.2-1b on 8x H100-SXM-80GB",
+        "llama-3.2-1b on 8x H100-SXM-80GB (lanes=4, nvlink=False)",
+        "llama-3.2-1b on slow",
+    ]

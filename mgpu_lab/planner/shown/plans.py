@@ -13,6 +13,7 @@ from mgpu_lab.planner.time.step_time import StepTime
 from mgpu_lab.planner.traffic.calls import Call
 
 ORDER = (*CATEGORIES[:4], "kv_cache", *CATEGORIES[4:])
+LINKS_AND_RATES = ("lanes", "nvlink", "network", "network_gbps", "tflops", "memory_gbps")  # of a machine
 ALWAYS = ("method", "micro_batch", "seq_len")  # settings that are named also where they are the usual ones
 
 
@@ -101,8 +102,14 @@ class Price:
 
 
 def title(plan: Plan) -> str:
-    """Name the model and the machine."""
-    return f"{plan.shape.name} on {plan.machine}"
+    """Name the model and the machine, with what is not as usual in it: its links, and rates that were measured."""
+    where = plan.machine
+    unusual = {
+        each.name: getattr(where, each.name)
+        for each in fields(where)
+        if each.name in LINKS_AND_RATES and getattr(where, each.name) != each.default
+    }
+    return f"{plan.shape.name} on {where}" + (f" ({settings_text(unusual)})" if unusual and not where.name else "")
 
 
 def settings(plan: Plan) -> dict[str, Any]:
