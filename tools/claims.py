@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from written_page import settle
+
 from mgpu_lab.course.claims import Claim, Claims, claims
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,14 +30,7 @@ None of the computed numbers was measured on a GPU by this project. Written by `
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    text = page(claims())
-    if "--check" in arguments:
-        same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        if not same:
-            print("docs/claims.md is not what the planner says now. Write it: python tools/claims.py")
-        return 0 if same else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return settle(PAGE, page(claims()), arguments, "python tools/claims.py")
 
 
 def page(ledger: Claims) -> str:

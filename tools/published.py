@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from written_page import settle
+
 from mgpu_lab.course.published import NEAR, NUMBERS, Row, published
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,14 +40,7 @@ pipeline parallelism, packed gathers of QLoRA. The shares were fitted before, an
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    text = page()
-    if "--check" in arguments:
-        same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
-        if not same:
-            print("docs/published.md is not what the planner says now. Write it: python tools/published.py")
-        return 0 if same else 1
-    PAGE.write_text(text, encoding="utf-8")
-    return 0
+    return settle(PAGE, page(), arguments, "python tools/published.py")
 
 
 def page() -> str:

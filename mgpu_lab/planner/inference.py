@@ -15,7 +15,6 @@ from mgpu_lab.planner.shown.shown_plan import ShownPlan
 from mgpu_lab.planner.time.assumptions import Assumed, Assumptions, assume, assumed_group, path_rows, rates
 from mgpu_lab.planner.time.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.time.generation_time import STARTS_S, STARTS_SOURCE, Pass, generating, prompting
-from mgpu_lab.wire.errors import UsageError
 
 CONTEXT = 4096
 USABLE = 0.9  # vLLM's gpu_memory_utilization, by default (docs.vllm.ai, engine arguments, read 2026-11-28)
@@ -133,12 +132,7 @@ def plan_inference(  # noqa: PLR0913 - the ways to serve, by name
         weights=weights,
         kv=(weights if weights in ("fp16", "fp32") else "bf16") if kv is None else kv,
     )
-    if how.cards != where.count:
-        raise UsageError(
-            f"replicas={how.replicas} x tensor_parallel={how.tensor_parallel} x "
-            f"pipeline_parallel={how.pipeline_parallel} are {how.cards} cards; {where} has {where.count}."
-        )
-    refuse_serving(shape, how)
+    refuse_serving(shape, how, where)
     plan = InferencePlan(shape, where, how, serving_memory(shape, how), None, None)
     return _timed(plan, assumptions_of(assumptions))
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from mgpu_lab.planner.machines import Machine
 from mgpu_lab.planner.options import refuse_count, refuse_word
 from mgpu_lab.planner.shapes import ModelShape
 from mgpu_lab.wire.errors import UsageError
@@ -81,9 +82,14 @@ class Serving:
         return max(1, shape.kv_heads // self.tensor_parallel)
 
 
-def refuse_serving(shape: ModelShape, how: Serving) -> None:
-    """Raise a UsageError where this model cannot be served so."""
+def refuse_serving(shape: ModelShape, how: Serving, where: Machine) -> None:
+    """Raise a UsageError where this model cannot be served so on this machine."""
     tensor = how.tensor_parallel
+    if how.cards != where.count:
+        raise UsageError(
+            f"replicas={how.replicas} x tensor_parallel={tensor} x pipeline_parallel={how.pipeline_parallel} are "
+            f"{how.cards} cards; {where} has {where.count}."
+        )
     for what, number in (("heads", shape.heads), ("MLP features", shape.intermediate)):
         if number % tensor:
             raise UsageError(f"tensor_parallel={tensor} does not divide the {number} {what} of {shape.name}.")

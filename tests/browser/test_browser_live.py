@@ -1,6 +1,5 @@
 """The live view of the ranks in a real JupyterLab: seen updating, steady, readable, reachable, and plain when saved."""
 
-import itertools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -146,8 +145,7 @@ def test_figures_change_while_the_cell_runs(lesson):
     for rank in (0, 1):
         memory = [int(each.split()[0]) for each in column(lesson.trained, rank, "memory now") if each.endswith(" MiB")]
         assert len(memory) >= 3
-        # what the cell keeps grows by 4 MiB or more at a time; the rest of the process may give back a page or two
-        assert all(later >= earlier - 1 for earlier, later in itertools.pairwise(memory))
+        assert memory == sorted(memory)
         assert memory[-1] - memory[0] >= 4 * (1 + rank) * 3
         assert len({each for each in column(lesson.trained, rank, "throughput") if each.endswith(" tokens/s")}) >= 3
 
