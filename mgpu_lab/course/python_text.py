@@ -5,6 +5,7 @@ of nine modules of the standard library, new to it. The last tenth of each modul
 a byte, unless MGPU_LAB_MODEL names another model: then it is what that model's tokenizer makes of the text.
 """
 
+import importlib.util
 import logging
 import os
 import random
@@ -52,6 +53,12 @@ def base_model(course_model: str) -> str:
     return name
 
 
+def source_of(name: str) -> str:
+    """Return the source of a module of the standard library: some are a package in newer Pythons, as zipfile in 3.12."""
+    found = importlib.util.find_spec(name)
+    return Path((found and found.origin) or "").read_text(encoding="utf-8")
+
+
 def matrices(model: Any) -> list[Any]:
     """Return a model's linear layers in order, all but the head: those that 4-bit loading replaces."""
     import torch
@@ -91,7 +98,7 @@ class PythonText:
         self.source: list[int] = []
         self.held_out: list[int] = []
         for name in MODULES:
-            module = (Path(os.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+            module = source_of(name)
             self.source += self.encode(module[: -len(module) // 10])
             self.held_out += self.encode(module[-len(module) // 10 :])
 

@@ -1,6 +1,7 @@
 """What may be asked of the ranks: how many, where, which of them, for how long. The rest is refused in one line."""
 
 import operator
+import os
 from collections.abc import Callable, Iterable
 
 from mgpu_lab.wire.errors import RanksError, UsageError
@@ -8,6 +9,7 @@ from mgpu_lab.wire.naming import named, verb
 
 DEVICES = ("auto", "cpu", "cuda")
 MAX_RANKS = 64
+SHARING = "NCCL_MULTI_RANK_GPU_ENABLE"  # "1" has NCCL 2.30 or newer take several ranks on one GPU
 
 
 def choose(n: int | None, device: str, gpu_count: Callable[[], int]) -> tuple[str, int, str]:
@@ -18,6 +20,8 @@ def choose(n: int | None, device: str, gpu_count: Callable[[], int]) -> tuple[st
         raise UsageError(f"the number of ranks is a whole number from 1 to {MAX_RANKS}, not {n!r}.")
     gpus = gpu_count() if device != "cpu" else 0
     if device == "cuda":
+        if gpus and gpus < (n or 1) and os.environ.get(SHARING) == "1":
+            return "cuda", n or gpus, f"{n} ranks share {gpus} GPU{'s' if gpus > 1 else ''}, NCCL"
         if gpus < (n or 1):
             found = f"{gpus} GPU{'s' if gpus != 1 else ''}" if gpus else "no GPU that torch can use"
             msg = f"this machine has {found}, one is needed for each rank: use `--device cpu` or fewer ranks."

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mgpu_lab.ledger.allocator import allocated_bytes, outside_tensors
 from mgpu_lab.ledger.facts import LedgerRow
 from mgpu_lab.ledger.holders import holders
 from mgpu_lab.ledger.owners import Owners, survey
-from mgpu_lab.ledger.storages import Key, Live, outside_tensors
+from mgpu_lab.ledger.storages import Key, Live
 
 NAMED_UNOWNED = 3  # so many of the largest holdings without an owner get a row of their own
 
@@ -19,7 +20,8 @@ def live_rows(owners: Owners, bucket_sizes: list[int], variables: Mapping[str, A
     unowned = {key: live for key, live in found.items() if key not in owned}
     rows += [live.row("activations", "kept for backward") for live in unowned.values() if live.in_graph]
     rows += unowned_rows({key: live for key, live in unowned.items() if not live.in_graph}, variables)
-    return [*rows, *unseen, *outside_tensors(live.storage for live in found.values())]
+    rows += unseen
+    return [*rows, *outside_tensors(rows, allocated_bytes())]
 
 
 def unowned_rows(rest: Mapping[Key, Live], variables: Mapping[str, Any]) -> list[LedgerRow]:

@@ -1,10 +1,11 @@
 """What a tracker knows of a storage, and what was alive at the largest total."""
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from mgpu_lab.ledger.allocator import outside_tensors
 from mgpu_lab.ledger.facts import LedgerRow
 from mgpu_lab.ledger.owners import BUCKETS
 from mgpu_lab.ledger.storages import Key
@@ -28,13 +29,12 @@ class Snapshot:
     """What was alive at the largest total so far."""
 
     alive: list[tuple[Tracked, Key, int]]
-    unseen: list[LedgerRow]
+    buckets: LedgerRow  # all of DDP's, also those that Python has not seen
+    allocated: dict[str, int]  # device: bytes that CUDA's allocator had handed out
 
     def rows(self) -> list[LedgerRow]:
         """Make the ledger's rows; DDP's buckets that were seen after all are not counted twice."""
         rows = [LedgerRow(*(one.owner or one.fallback), key.device, size) for one, key, size in self.alive]
         seen = sum(row.size_bytes for row in rows if row.name == BUCKETS)
-        for row in self.unseen:
-            hidden = max(0, row.size_bytes - seen) if row.name == BUCKETS else row.size_bytes
-            rows.append(LedgerRow(row.category, row.name, row.device, hidden))
-        return rows
+        rows.append(replace(self.buckets, size_bytes=max(0, self.buckets.size_bytes - seen)))
+        return [*rows, *outside_tensors(rows, self.allocated)]

@@ -158,17 +158,3 @@ def outside_python(tensors: list[torch.Tensor]) -> set[int]:
     extra = [sys.getrefcount(one) - alone for one in tensors]
     in_cpp: Any = torch.Tensor._use_count  # type: ignore[attr-defined]  # noqa: SLF001
     return {id(one) for one, count in zip(tensors, extra, strict=True) if count < (2 if in_cpp(one) > 1 else 1)}
-
-
-def outside_tensors(storages: Iterable[torch.UntypedStorage]) -> list[LedgerRow]:
-    """What the CUDA allocator has handed out beyond live tensors: rounding, libraries' workspaces."""
-    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        return []
-    held: dict[str, int] = {}
-    for storage in storages:
-        held[str(storage.device)] = held.get(str(storage.device), 0) + storage.nbytes()
-    return [
-        LedgerRow("other", "CUDA, outside tensors", device, torch.cuda.memory_allocated(device) - held[device])
-        for device in held
-        if device.startswith("cuda") and torch.cuda.memory_allocated(device) > held[device]
-    ]

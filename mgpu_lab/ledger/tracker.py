@@ -3,7 +3,8 @@
 A dispatch mode sees every operation, forward and backward; after each it adds up the storages alive, and at a
 new maximum asks who owns them. What an operation takes and gives back within itself is not seen. A storage made
 in the block that nobody owns counts as an activation if autograd was recording or running backward, else as
-other. On a GPU the maximum is the GPU's. What torch.compile makes inside a region is not seen.
+other. What torch.compile makes inside a region is not seen. On a GPU the maximum is the GPU's, as CUDA's allocator
+counts it: its peak counters are set back, and what it had beyond the largest moment seen is a row of its own.
 """
 
 import inspect
@@ -16,10 +17,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, is_traceable_wrapper_subclass_type
 from torch.utils._pytree import tree_iter
 
+from mgpu_lab.ledger import allocator
 from mgpu_lab.ledger.facts import LedgerRow
 from mgpu_lab.ledger.owners import BUCKETS, Owners, dtype_name, survey
 from mgpu_lab.ledger.snapshot import Owner, Snapshot, Tracked
-from mgpu_lab.ledger.storages import key_of, outside_tensors, storages_of
+from mgpu_lab.ledger.storages import key_of, storages_of
 from mgpu_lab.ledger.subject import Subject
 
 WORKING: Owner = ("activations", "forward and backward")
@@ -45,11 +47,11 @@ class Tracker(TorchDispatchMode):
         self.asked_at = asked_at  # None: at every new maximum
         self.number = self.most_at = 0
         self.steps = step_codes(subject)
-        self.on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+        self.on_gpu = allocator.in_use()
         self.tracked: dict[int, Tracked] = {}
         self.most_bytes = -1
         self.at_most = 0  # the total now is no more than this
-        self.most = Snapshot([], [])
+        self.most = Snapshot([], LedgerRow("other", BUCKETS, "cpu", 0), {})
         self.since = 0  # operations since then
         self.bucket_sizes = subject.bucket_sizes()  # DDP cannot be asked again while it runs
         owners = subject.owners()
@@ -59,7 +61,7 @@ class Tracker(TorchDispatchMode):
             self.adopt(live.storage, KEPT if live.in_graph else BEFORE)
         del found
         self.find_owners(owners)  # these know DDP's buckets
-        self.measure(owners)
+        self.begin(owners)
         trained = [parameter for parameter in subject.model.parameters() if parameter.requires_grad]
         register: Any = torch.Tensor.register_post_accumulate_grad_hook
         self.hooks = [register(one, self.note_gradient) for one in trained]
@@ -69,14 +71,24 @@ class Tracker(TorchDispatchMode):
         for hook in self.hooks:
             hook.remove()
         self.find_owners(self.subject.owners())
-        return self.most.rows()
+        return self.rows()
 
     def turn(self) -> list[LedgerRow]:
         """Return the rows of the largest moment so far, and look for the next one from here on."""
         self.find_owners(self.subject.owners())
-        rows, self.most_bytes = self.most.rows(), -1
-        self.measure()
+        rows = self.rows()
+        self.begin()
         return rows
+
+    def begin(self, owners: Owners | None = None) -> None:
+        """Look for the maximum from here on."""
+        self.most_bytes = -1
+        if self.on_gpu:
+            allocator.begin_peak()
+        self.measure(owners)
+
+    def rows(self) -> list[LedgerRow]:
+        return [*self.most.rows(), *allocator.within_operations(self.most_bytes)]
 
     def note_gradient(self, parameter: torch.Tensor) -> None:
         """Name a gradient as soon as it is complete: it may be dropped before another operation runs."""
@@ -138,7 +150,7 @@ class Tracker(TorchDispatchMode):
 
     def measure(self, owners: Owners | None = None) -> None:
         """Add up what is alive, if it may be more than ever; at a new maximum remember it."""
-        total = self.total() if self.at_most > self.most_bytes else 0
+        total = self.total() if self.on_gpu or self.at_most > self.most_bytes else 0
         if total > self.most_bytes:
             self.most_bytes, self.most_at, self.since = total, self.number, 0
             if self.asks:
@@ -149,7 +161,10 @@ class Tracker(TorchDispatchMode):
             self.find_owners(self.subject.owners())
 
     def total(self) -> int:
-        """Add up what is alive, also DDP's buckets that Python has not seen yet, and let go of what is not."""
+        """Add up what is alive, also DDP's buckets that Python has not seen yet, and let go of what is not.
+
+        On a GPU its allocator knows the sum.
+        """
         total, unseen = 0, sum(self.bucket_sizes)
         for ident, one in list(self.tracked.items()):
             storage = one.storage()
@@ -159,7 +174,7 @@ class Tracker(TorchDispatchMode):
             one.size_bytes = storage.nbytes()
             total += one.size_bytes * one.counts
             unseen -= one.size_bytes * (one.owner == self.bucket)
-        self.at_most = total + max(0, unseen)
+        self.at_most = sum(allocator.allocated_bytes().values()) if self.on_gpu else total + max(0, unseen)
         return self.at_most
 
     @property
@@ -171,9 +186,9 @@ class Tracker(TorchDispatchMode):
         self.find_owners(owners)
         storages = [(one, one.storage()) for one in self.tracked.values()]
         alive = [(one, key_of(storage), storage) for one, storage in storages if storage is not None]
-        unseen = [LedgerRow("other", BUCKETS, owners.device, sum(self.bucket_sizes))]
-        unseen += outside_tensors(storage for _, _, storage in alive)
-        return Snapshot([(one, key, storage.nbytes()) for one, key, storage in alive if key is not None], unseen)
+        buckets = LedgerRow("other", BUCKETS, owners.device, sum(self.bucket_sizes))
+        found = [(one, key, storage.nbytes()) for one, key, storage in alive if key is not None]
+        return Snapshot(found, buckets, allocator.allocated_bytes())
 
     def find_owners(self, owners: Owners) -> None:
         """Give followed storages the owners they have by now; the first one found stays."""

@@ -30,7 +30,8 @@ def profiler_here() -> tuple[Any, Callable[[], object]]:
     in_use = torch.cuda.is_initialized() or (dist.is_initialized() and "nccl" in dist.get_backend_config())  # type: ignore[no-untyped-call]
     on_gpu = in_use and torch.cuda.is_available()
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
-    profiler = profile(activities=activities, record_shapes=True, experimental_config=of_all_threads())
+    settings = {"record_shapes": True, "experimental_config": of_all_threads()}
+    profiler = profile(activities=activities, acc_events=True, **settings)  # else torch 2.11 warns that it does not
     return profiler, torch.cuda.synchronize if on_gpu else lambda: None
 
 

@@ -64,6 +64,8 @@ class Group:
         if spec.device == "cpu":
             os.environ["ACCELERATE_USE_CPU"] = "true"
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
+        else:  # a group is aborted to release its ranks: no watchdog must end the process for that
+            os.environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "0")
         if spec.interface:  # gloo would listen on the address of the host's name
             os.environ["GLOO_SOCKET_IFNAME"] = spec.interface
 
@@ -91,10 +93,19 @@ class Group:
         self.begin_attempt(0)
         if self.spec.device == "cuda":
             self.torch.cuda.set_device(self.device)
-        backend = "cpu:gloo,cuda:nccl" if self.spec.device == "cuda" else "gloo"
-        self.join_torch(backend, timeout=JOIN_TIMEOUT, **self.meeting_point())
+        self.join_torch(timeout=JOIN_TIMEOUT, **self.backend(), **self.meeting_point())
         self.set_timeout()
         return retired
+
+    def backend(self) -> dict[str, Any]:
+        """Return the backend, and for NCCL the GPU: so its communicator is made here, where all ranks are.
+
+        Made at the first collective, a rank that comes alone waits for the others inside NCCL, and no abort reaches it
+        there (seen with torch 2.11, NCCL 2.30).
+        """
+        if self.spec.device == "cpu":
+            return {"backend": "gloo"}
+        return {"backend": "cpu:gloo,cuda:nccl", "device_id": self.device}
 
     def begin_attempt(self, number: int) -> None:
         """Compare calls in a new log; number groups from the same number on all ranks, one that no earlier group had.

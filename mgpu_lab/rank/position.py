@@ -11,6 +11,7 @@ import sys
 import time
 
 from mgpu_lab.rank.collectives import Collectives
+from mgpu_lab.rank.nccl import under_way
 from mgpu_lab.wire.cells import is_cell_file
 from mgpu_lab.wire.messages import STACK_SIGNAL, Position
 
@@ -40,6 +41,8 @@ class Lookout:
         current = self.collectives.current
         waiting = bool(current) or communicating or is_communication("", source)
         cpu_s = time.process_time() - time.thread_time()
+        if line is not None and under_way():
+            waiting, cpu_s = True, 0.0  # a thread that waits for its GPU spins
         return Position(line, source, innermost, current, waiting and line is not None, tuple(mark), cpu_s)
 
 

@@ -85,12 +85,13 @@ class Sampler:
         return {"memory_bytes": used, "peak_bytes": self.peak_bytes, "capacity_bytes": self.machine_bytes}
 
     def gpu_memory(self) -> dict[str, Any]:
-        """Return torch's and the driver's figures for this rank's GPU. Written from the documentation, not yet run."""
+        """Return torch's and the driver's figures for this rank's GPU."""
         cuda, device = self.group.torch.cuda, self.group.device
         free, capacity = cuda.mem_get_info(device)
+        self.peak_bytes = max(self.peak_bytes, cuda.max_memory_allocated(device))  # a ledger's peak() sets CUDA's back
         figures = {
             "memory_bytes": cuda.memory_allocated(device),
-            "peak_bytes": cuda.max_memory_allocated(device),
+            "peak_bytes": self.peak_bytes,
             "reserved_bytes": cuda.memory_reserved(device),
             "free_bytes": free,
             "capacity_bytes": capacity,

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recvfds
 from typing import Any, NoReturn
 
+from mgpu_lab.wire.driver import has_driver
 from mgpu_lab.wire.messages import GpuCount, RankSpec
 
 PRELOAD = (
@@ -35,6 +36,9 @@ PRELOAD = (
     ("accelerate", "peft", "bitsandbytes", "deepspeed"),
     ("mgpu_lab.rank.process:rehearse",),  # once more: an error's rendering remembers where each module's file is
 )
+# bitsandbytes, which peft and the trainer import, initialises CUDA while it is imported, and no fork can use CUDA then
+# (seen with bitsandbytes 0.50 on an H100). DeepSpeed chooses CPU or GPU, once; each rank must choose for itself.
+ASK_THE_GPU = ("transformers.trainer", "peft", "bitsandbytes", "deepspeed")
 PARENT_CHECK_S = 0.5
 FDS_PER_RANK = 4  # requests, control, stdout, stderr
 
@@ -56,7 +60,7 @@ class Template:
         """Load one module after another, answering between any two; then only answer."""
         self.watch_parent_and_children()
         gc.disable()  # what is imported is no garbage: a sixth of the time
-        for module in (name for stage in PRELOAD for name in stage):
+        for module in to_load(driver=has_driver()):
             self.load(module)
             self.answer(timeout=0)
         gc.collect()
@@ -183,6 +187,12 @@ class Template:
             with contextlib.suppress(Exception):
                 sys.stdout.flush()
             os._exit(code)
+
+
+def to_load(*, driver: bool) -> list[str]:
+    """Return what is loaded before ranks are forked, in order; with a driver less: the template stays without CUDA."""
+    names = [name for stage in PRELOAD for name in stage]
+    return [name for name in names if name not in ASK_THE_GPU] if driver else names
 
 
 def run_child(errand: RankSpec | GpuCount, requests: Connection, control: Connection) -> int:

@@ -37,6 +37,7 @@ class RankSpec:
     machine: int  # torchrun's GROUP_RANK
     interface: str  # the network interface that gloo uses; empty: gloo's own choice
     device: str  # "cpu" or "cuda"
+    gpu: int  # number of its GPU, if it has one: several ranks may share it
     threads: int
     scratch: str  # a private directory on the rank's machine
     stack_file: str  # where the fault handler writes the stacks of a rank whose C code holds the interpreter
@@ -48,7 +49,7 @@ class RankSpec:
     @property
     def device_name(self) -> str:
         """The device as torch names it: ``cuda:3`` or ``cpu``."""
-        return f"cuda:{self.local_rank}" if self.device == "cuda" else "cpu"
+        return f"cuda:{self.gpu}" if self.device == "cuda" else "cpu"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-PRELOAD = ["torch", "torch._dynamo", "torch.distributed.fsdp", "deepspeed", "peft", "bitsandbytes"]
+from mgpu_lab.rank.template import ASK_THE_GPU
+from mgpu_lab.wire.driver import has_driver
+
+PRELOAD = [*["torch", "torch._dynamo", "torch.distributed.fsdp"], *([] if has_driver() else ASK_THE_GPU)]
 
 
 def on_ranks(world_size: int, function: Callable[..., Any], *args: object, timeout_s: float = 300) -> list[Any]:

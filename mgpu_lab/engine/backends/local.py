@@ -19,9 +19,9 @@ from mgpu_lab.engine.backends.forkserver import FORK_TIMEOUT_S, Forked, ForkServ
 from mgpu_lab.engine.backends.pipes import Channel, Line, Pipes
 from mgpu_lab.engine.backends.protocols import Listener
 from mgpu_lab.wire.cells import CELL_FILE_PREFIX
+from mgpu_lab.wire.driver import has_driver
 from mgpu_lab.wire.messages import STACK_SIGNAL, GpuCount, JoinGroup, RankSpec
 
-GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu")
 CELL_FRAME = re.compile(rf'File "{re.escape(CELL_FILE_PREFIX)}[^"]*", line (\d+) in (\S+)')
 
 
@@ -119,6 +119,7 @@ class LocalBackend:
     def __init__(self) -> None:
         self.server = ForkServer()
         self.pipes = Pipes()
+        self.gpus = 0  # those counted last
 
     def alive(self) -> bool:
         return self.server.alive()
@@ -140,6 +141,7 @@ class LocalBackend:
             machine=0,
             interface="lo0" if sys.platform == "darwin" else "lo",
             device=device,
+            gpu=rank % max(1, self.gpus),
             threads=threads_per_rank(world_size),
             scratch=scratch,
             stack_file=str(pathlib.Path(scratch, f"stacks-{rank}")),
@@ -152,14 +154,16 @@ class LocalBackend:
 
     def gpu_count(self) -> int:
         """Count the GPUs that torch can use, asked in a child so that nobody initialises CUDA."""
-        if not any(pathlib.Path(path).exists() for path in GPU_FILES):
+        if not has_driver():
             return 0
         answer = Answered()
         process = self._fork(GpuCount(), answer)
         try:
-            return answer.first.get(timeout=FORK_TIMEOUT_S)
+            self.gpus = answer.first.get(timeout=FORK_TIMEOUT_S)
         except queue.Empty:
             return 0
+        else:
+            return self.gpus
         finally:
             process.close()
 
