@@ -19,7 +19,9 @@ from mgpu_lab.planner.training import plan_training
 from mgpu_lab.tables import Table
 from mgpu_lab.wire.errors import UsageError
 
-CALIBRATION, HOLDOUT = (Path(__file__).with_name(f"published_{part}.toml") for part in ("calibration", "holdout"))
+CALIBRATION, HOLDOUT, SERVING = (
+    Path(__file__).with_name(f"published_{part}.toml") for part in ("calibration", "holdout", "serving")
+)
 GIB = 1 << 30
 NEAR = 0.15  # of the published number
 OUTSIDE_TORCH = ("context", "nccl")  # overhead that PyTorch's own counters do not see
@@ -29,6 +31,7 @@ NUMBERS = {  # what a source publishes: how a table names it
     "step_s": "step, s",
     "time_to_first_token_s": "first token, s",
     "throughput_tokens_per_s": "tokens/s of all",
+    "output_tokens_per_s": "tokens/s of all, prompts included",
 }
 
 
@@ -46,6 +49,7 @@ class Run:
     options: dict[str, Any]
     published: dict[str, float]
     notes: str
+    new_tokens: int = 0
     memory_metric: str = "not stated"
     machine_fields: dict[str, Any] = field(default_factory=dict)
     working: dict[str, str] = field(default_factory=dict)
@@ -79,6 +83,7 @@ class Published:
 
     held_out: tuple[Row, ...]
     calibration: tuple[Row, ...]
+    serving: tuple[Row, ...] = ()  # held out too, and collected after the planner was written
 
     def table(self) -> Table:
         """Return how near the plans are, by what was measured."""
@@ -86,7 +91,7 @@ class Published:
         return Table(head, [*map(self._line, NUMBERS)], numbers=range(1, len(head)))
 
     def _line(self, number: str) -> tuple[str, ...]:
-        of = [row for row in self.held_out if row.number == number and row.ratio is not None]
+        of = [row for row in (*self.held_out, *self.serving) if row.number == number and row.ratio is not None]
         ratios = [row.ratio or 0.0 for row in of]
         spread = (statistics.median(ratios), min(ratios), max(ratios)) if ratios else ()
         near = str(sum(row.near for row in of))
@@ -101,7 +106,8 @@ class Published:
 
 def published() -> Published:
     """Plan every published run."""
-    return Published(tuple(rows(load(HOLDOUT))), tuple(rows(load(CALIBRATION))))
+    held_out, calibration, serving = (tuple(rows(load(file))) for file in (HOLDOUT, CALIBRATION, SERVING))
+    return Published(held_out, calibration, serving)
 
 
 def load(file: Path) -> tuple[Run, ...]:
@@ -139,7 +145,7 @@ def number(run: Run, plan: Any, name: str) -> float | None:
     """Return what the plan says for a published number."""
     if name == "peak_gib":
         return memory_gib(plan.memory, run.memory_metric)
-    value = getattr(plan, name)
+    value = plan.serving_tokens_per_s(run.new_tokens) if name == "output_tokens_per_s" else getattr(plan, name)
     return None if value is None else float(value)
 
 

@@ -63,6 +63,31 @@ class InferencePlan(OnCard, ShownPlan):
             return None
         return self.prompt_pass.total_s + (new_tokens - 1) * self.token_pass.total_s
 
+    def requests_per_s(self, new_tokens: int) -> float | None:
+        """Return how many requests of so many new tokens all replicas serve in a second, each always full.
+
+        A replica's slots bring `batch` prompts and `batch` x `new_tokens` tokens in the time of one request: with a
+        static batch, and with continuous batching, too, where prompts come one by one between the other requests'
+        tokens. Waiting, scheduling and idle slots are not in it: a server reaches less. Let `context` be the mean
+        while it generates: the prompt and half of the new tokens.
+
+        Raises:
+            UsageError: fewer than one token.
+        """
+        each = self.request_s(new_tokens)
+        return None if each is None else self.serving.batch * self.serving.replicas / each
+
+    def serving_tokens_per_s(self, new_tokens: int) -> float | None:
+        """Return the generated tokens a second of all replicas that also read a prompt for each `new_tokens` tokens.
+
+        It is what throughput benchmarks call output tokens a second; `throughput_tokens_per_s` leaves the prompts out.
+
+        Raises:
+            UsageError: fewer than one token.
+        """
+        rate = self.requests_per_s(new_tokens)
+        return None if rate is None else rate * new_tokens
+
     @property
     def limits(self) -> str | None:
         """What a generated token waits for most: "compute", "network" or "memory bandwidth"."""

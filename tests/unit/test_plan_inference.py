@@ -77,6 +77,7 @@ class TestMemory:
         found = plan("gpt2", "CPU")
         assert (found.fits, found.max_tokens_in_cache, found.tokens_per_s, found.limits) == (None, None, None, None)
         assert (found.time_to_first_token_s, found.throughput_tokens_per_s, found.request_s(3)) == (None, None, None)
+        assert (found.requests_per_s(3), found.serving_tokens_per_s(3)) == (None, None)
         assert found.memory.parameters == 2 * model_shape("gpt2").parameters
 
 
@@ -189,6 +190,16 @@ class TestPrompt:
         assert found.request_s(1) == found.time_to_first_token_s
         assert found.request_s(101) == pytest.approx(found.time_to_first_token_s + 100 / found.tokens_per_s)
 
+    def test_full_replicas_serve_their_slots_in_the_time_of_a_request(self):
+        found = plan("llama-2-7b", "4x A100-SXM-80GB", replicas=4, batch=16, prompt=512, context=576)
+        assert found.requests_per_s(128) == pytest.approx(4 * 16 / found.request_s(128))
+        assert found.serving_tokens_per_s(128) == pytest.approx(128 * found.requests_per_s(128))
+
+    def test_reading_prompts_costs_generated_tokens(self):
+        short, long = (plan("llama-2-7b", "A100-SXM-80GB", batch=16, context=2048, prompt=n) for n in (1, 2048))
+        assert long.serving_tokens_per_s(64) < 0.4 * long.throughput_tokens_per_s
+        assert short.serving_tokens_per_s(2000) == pytest.approx(short.throughput_tokens_per_s, rel=0.01)
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
@@ -235,6 +246,8 @@ class TestRefusals:
     def test_no_tokens_are_no_request(self):
         with pytest.raises(UsageError, match="new_tokens=0 must be"):
             plan("gpt2", "A100-SXM-80GB").request_s(0)
+        with pytest.raises(UsageError, match="new_tokens=0 must be"):
+            plan("gpt2", "A100-SXM-80GB").serving_tokens_per_s(0)
 
     def test_a_short_model_has_a_short_context(self):
         assert plan("gpt2", "A100-SXM-80GB").serving.context == 1024

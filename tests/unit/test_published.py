@@ -1,5 +1,6 @@
 """Published runs: each says where it comes from and can be planned; docs/published.md is what the planner says now."""
 
+import math
 import re
 
 import published as tool
@@ -9,11 +10,15 @@ from mgpu_lab.course import published
 from mgpu_lab.planner.machines import machine
 from mgpu_lab.planner.memory.planned import PlannedMemory, PlannedRow
 from mgpu_lab.planner.recipe import Recipe, refuse_mismatch
+from mgpu_lab.planner.serving import Serving
 from mgpu_lab.planner.shapes import model_shape
 from mgpu_lab.wire.errors import UsageError
 
 CALIBRATION, HOLDOUT = published.load(published.CALIBRATION), published.load(published.HOLDOUT)
-RUNS = [*CALIBRATION, *HOLDOUT]
+SERVING = published.load(published.SERVING)
+RUNS = [*CALIBRATION, *HOLDOUT, *SERVING]
+WAYS = ("tensor_parallel", "pipeline_parallel", "replicas")
+ENGINES = ("vLLM", "TensorRT-LLM", "llama.cpp", "MLPerf")
 EVERY_RUN = pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
 
 
@@ -21,6 +26,25 @@ def test_there_are_enough_runs_and_most_are_held_out():
     assert len(RUNS) >= 12
     assert len(HOLDOUT) >= 8
     assert len(HOLDOUT) > len(CALIBRATION)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_serving_is_compared_with_several_engines(engine):
+    assert sum(run.name.startswith(engine) for run in SERVING) >= 2
+
+
+def test_serving_is_compared_on_several_cards_with_and_without_nvlink_for_one_request_and_for_many():
+    assert {run.machine.split("x ")[0] for run in SERVING} >= {"2", "4", "8"}
+    several = [run for run in SERVING if not run.machine.startswith("1x")]
+    assert {machine(run.machine).card.nvlink_gbps is None for run in several} == {True, False}
+    assert {run.options["batch"] == 1 for run in SERVING} == {True, False}
+
+
+@EVERY_RUN
+def test_new_tokens_are_said_where_prompts_are_part_of_the_time(run):
+    assert (run.new_tokens > 0) == ("output_tokens_per_s" in run.published)
+    if run.new_tokens:  # the context is the mean while they are generated
+        assert run.options["context"] == run.options["prompt"] + run.new_tokens // 2
 
 
 def test_no_run_is_twice_and_none_is_in_both_files():
@@ -32,7 +56,7 @@ def test_no_run_is_twice_and_none_is_in_both_files():
 
 @EVERY_RUN
 def test_every_run_says_where_it_comes_from_and_what_it_measured(run):
-    assert re.match(r"(github\.com|huggingface\.co|gist\.github\.com|buildkite\.com)/\S+/\S+", run.source)
+    assert re.match(r"[a-z][a-z.]+\.(com|co|io|dev)/\S+", run.source)
     assert run.date
     assert len(run.quote) > 20
     assert run.kind in ("training", "inference")
@@ -72,8 +96,9 @@ def test_every_run_can_be_asked_of_the_planner(run):
     if run.kind == "training":
         refuse_mismatch(shape, Recipe(world_size=count, **options))
     else:
-        assert options.keys() == {"tensor_parallel", "batch", "context", "weights"}
-        assert options["tensor_parallel"] == count
+        assert {"tensor_parallel", "batch", "context", "weights"} <= options.keys()
+        assert options.keys() <= Serving.__dataclass_fields__.keys()
+        assert math.prod(options.get(way, 1) for way in WAYS) == count
 
 
 @pytest.mark.parametrize("run", [run for run in RUNS if run.name.startswith("llm-foundry")], ids=lambda run: run.name)
