@@ -171,6 +171,21 @@ class TestPrompt:
         one, four = (plan("llama-2-7b", "A100-SXM-80GB", batch=n).time_to_first_token_s for n in (1, 4))
         assert four == pytest.approx(4 * one, rel=0.05)
 
+    @pytest.mark.parametrize(("batch", "share"), [(1, 1.0), (2, 3 / 4), (16, 17 / 32)])
+    def test_stages_read_prompts_of_different_requests_at_once(self, batch, share):
+        one = plan("llama-2-7b", "A100-SXM-80GB", batch=batch, prompt=512).prompt_pass
+        two = plan("llama-2-7b", "2x A100-SXM-80GB", pipeline_parallel=2, batch=batch, prompt=512).prompt_pass
+        assert two.work.products_s == pytest.approx(share * one.work.products_s)
+        assert two.work.attention_s == pytest.approx(share * one.work.attention_s)
+
+    def test_stages_send_prompts_on_while_others_compute(self):
+        where = machine("2x A100-SXM-80GB")
+        one, many = (
+            plan("llama-2-7b", where, pipeline_parallel=2, batch=n, prompt=4096, context=4096).prompt_pass.network_s
+            for n in (1, 16)
+        )
+        assert many == pytest.approx(16 * one * 17 / 32, rel=0.15)
+
     def test_eight_bits_compute_faster_four_do_not(self):
         times = {each: plan("llama-2-7b", "H100-SXM-80GB", weights=each) for each in ("bf16", "fp8", "nf4")}
         first = {each: found.time_to_first_token_s for each, found in times.items()}

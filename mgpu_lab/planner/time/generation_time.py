@@ -57,7 +57,12 @@ def generating(shape: ModelShape, how: Serving, where: Machine, rates: Rates, as
 
 
 def prompting(shape: ModelShape, how: Serving, where: Machine, rates: Rates, assumed: Assumed) -> Pass | None:
-    """Return the prompts of all requests of a replica, up to their first tokens. Long kernels hide starts."""
+    """Return the prompts of all requests of a replica, up to their first tokens. Long kernels hide starts.
+
+    Pipeline stages work on prompts of different requests at the same time, one request each, as on micro-batches: for b
+    requests p stages need (b + p - 1) / (b p) of one card's time, so one request gains nothing (the share of idle time
+    is (p - 1) / (b + p - 1): GPipe, Huang et al. 2018, arxiv.org/abs/1811.06965).
+    """
     tokens = how.prompt * how.batch
     layer = _layer(shape, how, rates, tokens)
     work = (layer.products() + layer.fused() + layer.attention()) * shape.layers
@@ -67,7 +72,9 @@ def prompting(shape: ModelShape, how: Serving, where: Machine, rates: Rates, ass
     network_s = _network(shape, how, where, assumed, tokens)
     if network_s is None:
         return None
-    return Pass(work + _head(shape, how, rates, how.batch), 0.0, network_s)
+    stages = how.pipeline_parallel
+    at_once = (how.batch + stages - 1) / (how.batch * stages)
+    return Pass((work + _head(shape, how, rates, how.batch)) * at_once, 0.0, network_s * at_once)
 
 
 def _matrices(shape: ModelShape) -> int:
