@@ -10,9 +10,10 @@ import tomllib
 import claims as tool
 import pytest
 
-from mgpu_lab.course import claim_numbers
+from mgpu_lab.course import claim_numbers, claim_serving
 from mgpu_lab.course import claims as ledger
 from mgpu_lab.course.claims import FILE, VERDICTS, claims
+from mgpu_lab.planner.inference import plan_inference
 from mgpu_lab.tables import Table
 from mgpu_lab.wire.errors import UsageError
 
@@ -26,12 +27,15 @@ LIST = {
     "nvlink-900": "900 GB/s, PCIe 5.0 has 128 GB/s",
     "nvlink-halves": "synchronisation by 50%",
     "pcie-light": "lighter tasks only",
+    "pcie-inference": "PCIe is enough for inference",
+    "nvlink-inference": "needs NVLink",
     "scaling-95": "95% scaling efficiency",
     "two-4090-h100": "Two RTX 4090 are 1.8 H100",
     "quad-sdxl": "SDXL three times",
     "consumer-per-token": "50% cheaper for each token; data-centre cards scale beyond four",
     "seventy-b-hours": "70B in 4 hours, eight A100 in 24",
     "dual-5090-500": "500 tokens/s on two RTX 5090",
+    "thousands-qps": "thousands of queries per second",
     "half-vram": "halves the memory",
     "qlora-ten": "a tenth of the memory",
     "zero-offload": "offloads to CPU and NVMe",
@@ -101,6 +105,19 @@ def test_a_planner_that_says_otherwise_is_noticed(monkeypatch):
 def test_another_verdict_than_the_numbers_give_is_noticed(verdict):
     row = {**TEXTS["zero-offload"], "verdict": verdict}
     assert ledger.claim_of("zero-offload", row).supported == (verdict == "holds")
+
+
+def test_a_cpu_that_keeps_the_named_share_of_the_weights_doubles_a_tokens_time():
+    found = claim_serving.by_layers()
+    alone = plan_inference("llama-3.1-8b", "1x RTX-4090")
+    on_host_s = alone.memory.parameters / (found["host"] * 1e9)
+    mixed_s = (1 - found["spill"]) / alone.tokens_per_s + found["spill"] * on_host_s
+    assert mixed_s == pytest.approx(2 / alone.tokens_per_s)
+
+
+def test_the_cards_named_answer_two_thousand_queries_a_second():
+    found = claim_serving.thousands()
+    assert found["cards"] / 8 * found["chat"] == pytest.approx(2000)
 
 
 def test_each_function_fills_one_claim():
