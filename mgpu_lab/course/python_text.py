@@ -54,7 +54,7 @@ def base_model(course_model: str) -> str:
 
 
 def source_of(name: str) -> str:
-    """Return the source of a module of the standard library: some are a package in newer Pythons, as zipfile in 3.12."""
+    """Return the source of a module of the standard library; in newer Pythons some are packages, as zipfile in 3.12."""
     found = importlib.util.find_spec(name)
     return Path((found and found.origin) or "").read_text(encoding="utf-8")
 

@@ -55,7 +55,7 @@ class Group:
         spec = self.spec
         os.environ.update(
             RANK=str(spec.rank),
-            LOCAL_RANK=str(spec.local_rank),
+            LOCAL_RANK=str(spec.gpu if spec.device == "cuda" else spec.local_rank),  # DeepSpeed takes it for the GPU's
             WORLD_SIZE=str(spec.world_size),
             LOCAL_WORLD_SIZE=str(spec.local_world_size),
             GROUP_RANK=str(spec.machine),
@@ -75,7 +75,7 @@ class Group:
         return {
             "rank": self.spec.rank,
             "world_size": self.spec.world_size,
-            "local_rank": self.spec.local_rank,
+            "local_rank": int(os.environ["LOCAL_RANK"]),
             "device": self.device,
             "torch": self.torch,
             "dist": self.dist,

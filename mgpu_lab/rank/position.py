@@ -19,9 +19,14 @@ COMMUNICATION_FILES = ("torch/distributed/", "deepspeed/comm/", "torch/autograd/
 COMMUNICATION_CALLS = (".wait(", ".synchronize(", "backward(", "init_process_group(", "store.get(", "barrier(")
 
 
+STILL_S = 0.2  # a thread that has stood so long in one place is inside a call of C code
+
+
 class Lookout:
     def __init__(self, main_thread: int, collectives: Collectives) -> None:
         self.main_thread, self.collectives = main_thread, collectives
+        self.mark: tuple[object, ...] = ()
+        self.since_s = 0.0
 
     def position(self) -> Position:
         """Tell the cell's line, the innermost function, the collective, and a mark that changes with progress."""
@@ -41,9 +46,20 @@ class Lookout:
         current = self.collectives.current
         waiting = bool(current) or communicating or is_communication("", source)
         cpu_s = time.process_time() - time.thread_time()
-        if line is not None and under_way():
+        if line is not None and self.still(tuple(mark)) and under_way():
             waiting, cpu_s = True, 0.0  # a thread that waits for its GPU spins
         return Position(line, source, innermost, current, waiting and line is not None, tuple(mark), cpu_s)
+
+    def still(self, mark: tuple[object, ...]) -> bool:
+        """Whether the thread stands where it stood `STILL_S` ago.
+
+        Only then is NCCL asked: its recorder shares a lock with the call that is being begun. Asked at once, one rank
+        of five went silent, on an H100.
+        """
+        now = time.monotonic()
+        if mark != self.mark:
+            self.mark, self.since_s = mark, now
+        return now - self.since_s >= STILL_S
 
 
 def line_of(cell_file: str, line: int) -> str:

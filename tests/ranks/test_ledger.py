@@ -12,7 +12,11 @@ from torch import nn
 
 from mgpu_lab import Ranks
 from mgpu_lab.ledger import memory_ledger
+from mgpu_lab.ledger.allocator import OUTSIDE
 from mgpu_lab.ledger.facts import CATEGORIES, LedgerRow
+from mgpu_lab.ledger.owners import BUCKETS
+from mgpu_lab.ledger.snapshot import Snapshot, Tracked
+from mgpu_lab.ledger.storages import Key
 from mgpu_lab.wire.errors import UsageError
 
 WIDTH, LAYERS = 256, 4
@@ -699,7 +703,16 @@ def test_the_peak_agrees_with_cudas():
     torch.cuda.reset_peak_memory_stats()
     with memory_ledger(model, optimizer).peak() as peak:
         step(model, optimizer, batch)
-    assert close(peak.on("cuda"), torch.cuda.max_memory_allocated())
+    assert peak.on("cuda") == torch.cuda.max_memory_allocated()
+
+
+def test_what_cudas_allocator_has_beyond_the_rows_is_a_row_and_hidden_buckets_are_not_counted_twice():
+    alive = [(Tracked(None, counts=True, fallback=("other", "x"), size_bytes=100), Key("cuda:0", 1), 100)]
+    buckets = LedgerRow("other", BUCKETS, "cuda:0", 40)
+    rows = Snapshot(alive, buckets, {"cuda:0": 150}).rows()
+    assert [(row.name, row.size_bytes) for row in rows] == [("x", 100), (BUCKETS, 40), (OUTSIDE, 10)]
+    rows = Snapshot(alive, buckets, {}).rows()
+    assert [row.name for row in rows] == ["x", BUCKETS]
 
 
 # ---- what is refused, and how a ledger travels

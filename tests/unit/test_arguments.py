@@ -37,6 +37,15 @@ def test_too_few_gpus(gpus, found):
         arguments.choose(3, "cuda", lambda: gpus)
 
 
+def test_ranks_share_a_gpu_where_nccl_is_told_that_they_may(monkeypatch):
+    monkeypatch.setenv(arguments.SHARING, "1")
+    assert arguments.choose(3, "cuda", lambda: 2) == ("cuda", 3, "3 ranks share 2 GPUs, NCCL")
+    assert arguments.choose(2, "cuda", lambda: 2) == ("cuda", 2, "2 ranks on GPUs, NCCL")
+    assert arguments.choose(2, "auto", lambda: 1)[0] == "cpu"
+    with pytest.raises(UsageError, match="no GPU that torch can use"):
+        arguments.choose(2, "cuda", int)
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
