@@ -39,7 +39,8 @@ class MemoryLedger(Figures):
     def peak(self) -> AbstractContextManager[Any]:
         """Watch a block: `with ledger.peak() as peak: step()`, then `peak.total`, `peak.activations`, ...
 
-        Every operation in the block is followed from Python: it runs slower, with the same results.
+        Every operation in the block is followed from Python: it runs slower, with the same results. With CUDA in use
+        its peak counters are set back, as by `torch.cuda.reset_peak_memory_stats()`, and the peak is the GPU's.
         """
         if self.follow is None:
             raise UsageError(
