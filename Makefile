@@ -3,10 +3,11 @@
 # make test-unit   only the tests that start no process: seconds
 # What the settings do: LABFLAGS="--no-browser --port=9999" goes to JupyterLab; LESSON=notebooks/03_ddp.ipynb opens that
 # file itself, not a copy; PYTHON=python3.12 names the Python to make .venv with; TORCH=cpu or TORCH=gpu where the
-# automatic choice (is there an NVIDIA driver?) is not the wanted one.
+# automatic choice (is there an NVIDIA driver?) is not the wanted one; EXTRA=serving adds vLLM for lesson 08 (0.7 GB).
 
 PYTHON ?= python3
 TORCH ?= auto
+EXTRA ?=
 LABFLAGS ?=
 PYTESTFLAGS ?=
 LESSON ?= my_notebooks/01_setup_verification.ipynb
@@ -55,13 +56,13 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install: check-python
-	@"$(PYTHON)" tools/install.py --torch $(TORCH)
+	@"$(PYTHON)" tools/install.py --torch $(TORCH) $(addprefix --extra ,$(EXTRA))
 
 install-test: check-python
-	@"$(PYTHON)" tools/install.py --torch $(TORCH) --extra test
+	@"$(PYTHON)" tools/install.py --torch $(TORCH) $(addprefix --extra ,$(EXTRA)) --extra test
 
 install-bench: check-python
-	@"$(PYTHON)" tools/install.py --torch $(TORCH) --extra bench
+	@"$(PYTHON)" tools/install.py --torch $(TORCH) $(addprefix --extra ,$(EXTRA)) --extra bench
 
 # Its own step, since an old Python cannot even read tools/install.py.
 check-python:

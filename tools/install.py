@@ -1,5 +1,7 @@
 """Make .venv and install the course in it: `python tools/install.py [--extra test]`; run again, it does nothing.
 
+An extra is one of pyproject.toml's, or `serving`: that one is laid over the course by tools/lay_vllm.py.
+
 Every failure ends in one line that says what to do; pip's own output is kept in .venv/install.log.
 It does not look at GPUs beyond "is there an NVIDIA driver": `python -m mgpu_lab verify` does.
 
@@ -18,10 +20,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import lay_vllm
 from run_pip import LOG, PYTHON, ROOT, VENV, SetupError, explain, last_line, pip, say, try_pip
 
 STAMP = VENV / "installed.json"
@@ -54,7 +58,7 @@ class Wanted:
 def main() -> int:
     """Install what is missing; 0 when the environment is ready, 1 after a one-line error."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--extra", action="append", default=[], help="an extra of pyproject.toml, such as test")
+    parser.add_argument("--extra", action="append", default=[], help="an extra of pyproject.toml, or serving")
     parser.add_argument("--torch", choices=("auto", "cpu", "gpu"), default="auto", help="which build of torch")
     args = parser.parse_args()
     try:
@@ -72,17 +76,21 @@ def install(torch: str, extras: Iterable[str]) -> None:
     """Bring .venv to what pyproject.toml and constraints.txt ask for; return at once where nothing is missing."""
     build = torch if torch != "auto" else "gpu" if has_nvidia_driver() else "cpu"
     stamp = read_stamp()
-    wanted = Wanted(fingerprint(), str(ROOT), build, tuple(sorted({*extras, *(stamp.extras if stamp else ())})))
+    every = tuple(sorted({*known(extras), *(stamp.extras if stamp else ())}))
+    wanted = Wanted(fingerprint(every), str(ROOT), build, every)
     if wanted.satisfied_by(stamp) and venv_works():
         return
-    check_disk(build)
+    check_disk(build, lay_vllm.FREE_GB[build] if lay_vllm.EXTRA in every else 0.0)
     if not venv_works():
         make_venv()
     LOG.write_text("")
     check_network()
     install_torch(build)
-    names = f"[{','.join(wanted.extras)}]" if wanted.extras else ""
+    solved = [extra for extra in every if extra != lay_vllm.EXTRA]
+    names = f"[{','.join(solved)}]" if solved else ""
     pip(f"mgpu_lab{names} and what it needs", "install", "--editable", f".{names}", *keep_torch())
+    if lay_vllm.EXTRA in every:
+        lay_vllm.lay_over(build)
     STAMP.write_text(json.dumps(asdict(wanted), indent=1))
     say(f"ready: {VENV}")
 
@@ -92,10 +100,18 @@ def has_nvidia_driver() -> bool:
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
-def fingerprint() -> str:
+def known(extras: Iterable[str]) -> set[str]:
+    """Return the extras as a set; an unknown one, which pip would only warn of, is refused."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for unknown in {*extras} - {*declared, lay_vllm.EXTRA}:
+        raise SetupError(f"there is no extra {unknown!r}, but {', '.join(sorted([*declared, lay_vllm.EXTRA]))}")
+    return {*extras}
+
+
+def fingerprint(extras: Iterable[str]) -> str:
     """Hash the files that decide what is installed: contents, not dates, which a checkout changes."""
-    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")))
-    return digest.hexdigest()
+    names = ("pyproject.toml", "constraints.txt", *([lay_vllm.REQUIREMENTS] if lay_vllm.EXTRA in extras else []))
+    return hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in names)).hexdigest()
 
 
 def read_stamp() -> Wanted | None:
@@ -130,7 +146,7 @@ def make_venv() -> None:
     raise SetupError(explain(words) or f"no .venv could be made: {last_line(words)}")
 
 
-def check_disk(build: str) -> None:
+def check_disk(build: str, more_gb: float = 0.0) -> None:
     """Stop early where .venv or pip's downloads would not fit; MGPU_LAB_FREE_GB sets another bound."""
     needs = {ROOT: FREE_GB[build], Path(tempfile.gettempdir()): DOWNLOAD_GB[build]}
     if installed_torch():  # the rest is small
@@ -138,7 +154,7 @@ def check_disk(build: str) -> None:
     bound = os.environ.get("MGPU_LAB_FREE_GB")
     for place, need_gb in needs.items():
         free_gb = shutil.disk_usage(place).free / 1e9
-        bound_gb = float(bound or need_gb)
+        bound_gb = float(bound or need_gb + more_gb)
         if free_gb < bound_gb:
             raise SetupError(
                 f"too little disk: {place} has {free_gb:.1f} GB free, {bound_gb:g} GB are needed:"

@@ -16,24 +16,28 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOG = VENV / "install.log"
+CONSTRAINTS = "constraints.txt"
 
 
 class SetupError(Exception):
     """What went wrong and what to do, in one line."""
 
 
-def pip(what: str, *arguments: str) -> None:
+def pip(what: str, *arguments: str, constraints: str = CONSTRAINTS) -> None:
     """Run pip, telling `what` it installs; raises SetupError with the likely reason."""
     say(f"installing {what}")
-    if not try_pip(*arguments):
+    if not try_pip(*arguments, constraints=constraints):
         words = LOG.read_text(errors="replace")
         raise SetupError(explain(words) or f"pip failed: {last_line(words)} (all of it: {LOG})")
 
 
-def try_pip(*arguments: str) -> bool:
-    """Run pip in .venv with its output in the log and, on a terminal, its current line on the screen."""
+def try_pip(*arguments: str, constraints: str = CONSTRAINTS) -> bool:
+    """Run pip in .venv with its output in the log and, on a terminal, its current line on the screen.
+
+    `constraints` is a file of this project with the versions to keep to, "" for none.
+    """
     # Relative, since pip splits these at spaces. Unlike -c they hold for what builds a package, too.
-    held = {"PIP_CONSTRAINT": "constraints.txt", "PIP_BUILD_CONSTRAINT": "constraints.txt", "PIP_USER": "0"}
+    held = {"PIP_CONSTRAINT": constraints, "PIP_BUILD_CONSTRAINT": constraints, "PIP_USER": "0"}
     env = {**os.environ, **held, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUNBUFFERED": "1"}
     command = [str(PYTHON), "-m", "pip", "--no-input", *arguments]
     with (

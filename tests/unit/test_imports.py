@@ -36,7 +36,7 @@ MAY_IMPORT = {
 }
 DOORS = {"mgpu_lab", "__main__"}  # what a user imports and runs; they lead everywhere, and no wing leads back to them
 STARTED_BY_NAME = {"engine.backends.forkserver -> rank.template"}  # as a process of its own
-HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelerate"}
+HEAVY = {"torch", "deepspeed", "transformers", "peft", "bitsandbytes", "accelerate", "vllm"}
 MAY_IMPORT_TORCH = {"rank", "ledger", "metering", "checks", "listening", "course"}
 TORCH_IN_A_CHILD = {  # are run as programs, or are parts of one; and the wings that they may import besides
     "verification.torch_probe": set(),
