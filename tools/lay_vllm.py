@@ -3,8 +3,8 @@
 vLLM pins what it needs, and some of the pins are older than what the course uses, so pip cannot solve the two together.
 On a machine without a GPU nothing is solved: requirements-serving.txt names each package that vLLM needs beside the
 course's, in the version that was tried with them. On a GPU machine vLLM's own build and its own pins are installed over
-the course's. That was solved but never run: pip keeps torch 2.13.0, which vLLM 0.32.0 pins as the course does, and takes
-an older Transformers (5.19), numpy (2.3.5) and lark.
+the course's. That was solved but never run: pip keeps torch 2.13.0, which vLLM 0.32.0 pins, too, and takes an older
+Transformers (5.19), numpy (2.3.5) and lark.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from run_pip import PYTHON, ROOT, SetupError, pip
 
 EXTRA = "serving"
 REQUIREMENTS = "requirements-serving.txt"
-# Beside the course. The CPU build takes 0.62 GB (measured); the GPU build brings CUDA tools, and its bound is an estimate.
+# Beside the course: the CPU build takes 0.62 GB (measured); the GPU build brings CUDA tools, and 12 is an estimate.
 FREE_GB = {"cpu": 1.5, "gpu": 12.0}
 
 

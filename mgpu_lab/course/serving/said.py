@@ -48,7 +48,7 @@ class Said:
 
 
 def _told(lines: list[str], at: int) -> str:
-    """Return an error's line, with what it is about: an assertion's source before it, a validation's reason after it."""
+    """Return an error's line with what it is about: the assertion before it, or what pydantic says after it."""
     line, after = lines[at], "".join(lines[at + 1 : at + 2])
     if ": " not in line:
         return f"{line} at {lines[at - 1].strip()!r}"
