@@ -77,10 +77,10 @@ def starting_vllm() -> Iterator[Started]:
         UsageError: vLLM is not installed, or runs on these ranks already.
         ServingError: vLLM did not start, with the error that its log gives.
     """
-    import torch.distributed as dist
-
     if missing := vllm_missing():
         raise UsageError(missing)
+    import torch.distributed as dist
+
     os.environ.update(vllm_settings(), VLLM_ENABLE_V1_MULTIPROCESSING="0")
     mapped_before, started = shared_memory_of([os.getpid()]), Started()
     with _kept_output() as log:
