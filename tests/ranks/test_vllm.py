@@ -3,7 +3,7 @@
 Run where the extra is installed (`make lab EXTRA=serving`), skipped elsewhere.
 """
 
-import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(folder):
     with Ranks(2, "cpu") as ranks:
-        ranks.push({"folder": folder})
+        ranks.push(folder=folder)
         yield ranks
 
 
@@ -79,14 +79,14 @@ def test_on_ranks_with_tp_2(two, folder, reference):
     finally:
         stale.unlink()
     prompts, tokens = reference
-    two.push({"prompts": prompts})
+    two.push(prompts=prompts)
     result = two.run(GENERATE.format(new=NEW))
     assert [each.stderr for each in result] == ["", ""]
     assert two.pull("found") == [tokens, tokens]
     again = two.run(START.format(tensor_parallel=2))
     assert "%ranks restart" in str(again[0].error.traceback[-1])
     two.restart()
-    two.push({"folder": folder})
+    two.push(folder=folder)
     assert two.run("t = torch.ones(1)\ndist.all_reduce(t)\nassert t.item() == 2").ok
 
 
@@ -128,7 +128,8 @@ def test_a_server_with_two_workers(folder, reference, options):
     assert set(SHARED_MEMORY.iterdir()) <= names
 
 
-def test_a_server_that_ends_says_why(folder):
+def test_a_server_that_ends_says_why(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(ServingError, match=r"ended after .*heads \(4\) must be divisible by .*\(3\)"):
         serve(folder, "-tp 3")
-    assert not [path for path in Path(os.environ.get("TMPDIR", "/tmp")).glob("mgpu-lab-vllm-*") if path.stat().st_size]
+    assert not list(tmp_path.iterdir())  # nor is its log left
