@@ -1,5 +1,6 @@
 """What a notebook has started in the background ends with it: with its pipe, or when it is killed."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -54,10 +55,18 @@ def gone(pids):
     return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
 
 
-def guarded(*command, **options):
-    return subprocess.Popen(
-        [*GUARD, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, **options
+@contextlib.contextmanager
+def guarded(*command):
+    """The guard with its command; what the test has left of them is killed."""
+    process = subprocess.Popen(
+        [*GUARD, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def test_all_end_when_the_pipe_closes():
@@ -65,6 +74,7 @@ def test_all_end_when_the_pipe_closes():
         pids, memory = family(process)
         assert memory.exists()
         process.stdin.close()
+        process.stdin = None
         process.wait(PATIENCE_S)
         assert gone(pids)
         assert not memory.exists()
@@ -74,8 +84,13 @@ def test_all_end_when_the_notebook_is_killed():
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE) as parent:
         pids, memory = family(parent)
         parent.kill()
-        eventually(lambda: gone(pids))
-        eventually(lambda: not memory.exists())
+        try:
+            eventually(lambda: gone(pids))
+            eventually(lambda: not memory.exists())
+        finally:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def test_a_command_that_ends_by_itself_tells_its_status():
