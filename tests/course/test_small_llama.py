@@ -1,0 +1,73 @@
+"""Lesson 08's small Llama: the logits of Transformers, with and without grouped heads, whole or token by token."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from mgpu_lab.course.serving.small_llama import SmallLlama
+from mgpu_lab.wire.errors import UsageError
+
+BASE = Path(__file__).resolve().parents[2] / "notebooks" / "models" / "base-llama"
+SIZES = {"vocab_size": 96, "hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2}
+
+
+def tokens(vocabulary):
+    return torch.randint(vocabulary, (3, 40), generator=torch.Generator().manual_seed(0))
+
+
+def assert_equal_logits(folder):
+    theirs, ours = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32), SmallLlama.load(folder)
+    x = tokens(theirs.config.vocab_size)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(x), theirs(x).logits, rtol=0, atol=1e-5)
+
+
+def test_base_llama_has_the_logits_of_transformers():
+    assert_equal_logits(BASE)
+
+
+@pytest.mark.parametrize("other", [{"num_key_value_heads": 2}, {"num_key_value_heads": 1, "tie_word_embeddings": True}])
+def test_grouped_heads_have_the_logits_of_transformers(tmp_path, other):
+    torch.manual_seed(1)
+    rope = {"rope_type": "default", "rope_theta": 500.0}
+    config = LlamaConfig(**SIZES, num_attention_heads=4, rope_parameters=rope, initializer_range=0.2, **other)
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    assert_equal_logits(tmp_path)
+
+
+def test_new_tokens_attend_to_what_the_cache_returns():
+    model, x = SmallLlama(width=64, layers=2, heads=4, kv_heads=2, seed=3), tokens(256)
+    kept = {}
+
+    def cache(layer, *new):
+        old = kept.get(layer) or [each[:, :0] for each in new]
+        kept[layer] = [torch.cat(pair, 1) for pair in zip(old, new, strict=True)]
+        return kept[layer]
+
+    with torch.inference_mode():
+        whole, first = model(x), model(x[:, :30], cache=cache)
+        places = torch.arange(30, 40).expand(3, 10)
+        steps = [model(x[:, i : i + 1], places[:, i - 30 : i - 29], cache) for i in range(30, 40)]
+    torch.testing.assert_close(torch.cat((first, *steps), 1), whole, rtol=0, atol=1e-5)
+    assert [tuple(each.shape) for each in kept[1]] == [(3, 40, 2, 16)] * 2
+
+
+def test_random_weights_come_from_the_seed_and_leave_the_callers_random_numbers_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    one, same, other = (SmallLlama(width=32, seed=seed).head.weight for seed in (1, 1, 2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_is_no_plain_llama_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="There is no"):
+        SmallLlama.load(tmp_path)
+    scaled = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10_000.0}
+    LlamaForCausalLM(LlamaConfig(**SIZES, num_attention_heads=4, rope_parameters=scaled)).save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match="plain Llama"):
+        SmallLlama.load(tmp_path)
