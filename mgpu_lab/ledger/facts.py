@@ -19,6 +19,7 @@ ROW_NAMES = (
     *("norms and flags", "offload staging buffers", "kept for backward", "forward and backward"),
     *("temporary in the optimizer's step", "made without autograd", "from before the block", "communication buffers"),
     *("pipeline receive buffers", "inputs, and copies made in C++", "smaller tensors", "CUDA, outside tensors"),
+    "KV cache, {}",
 )
 
 

@@ -16,7 +16,10 @@ from mgpu_lab.wire.errors import UsageError
 def measured(model: Any, optimizer: Any, variables: Mapping[str, Any]) -> MemoryLedger:
     """Make the ledger; `variables` are those that may hold what nobody owns."""
     subject = Subject(model, optimizer)
-    return ledger_from(live_rows(subject.owners(), subject.bucket_sizes(), variables), subject)
+    owners = subject.owners()
+    rows = live_rows(owners, subject.bucket_sizes(), variables)
+    subject.caches = owners.caches  # for a peak; it looks for no others
+    return ledger_from(rows, subject)
 
 
 def ledger_from(rows: Iterable[LedgerRow], subject: Subject, *, at_peak: bool = False) -> MemoryLedger:

@@ -1,6 +1,7 @@
 """Who owns a storage: the first claim on it holds."""
 
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -29,6 +30,7 @@ class Owners:
         self.bucket_views = False  # whether gradients are views of DDP's buckets
         self.found: dict[Key, tuple[str, str]] = {}
         self.idle: dict[Key, tuple[str, str]] = {}  # owned only as long as no autograd graph keeps them
+        self.caches: list[weakref.ref[Any]] = []  # KV caches that were found
 
     def claim(self, thing: Any, category: str, name: str) -> None:
         """Claim every tensor in `thing`; "{dtype}" in the name becomes the tensor's."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mgpu_lab.ledger.allocator import allocated_bytes, outside_tensors
+from mgpu_lab.ledger.caches import find_caches
 from mgpu_lab.ledger.facts import LedgerRow
 from mgpu_lab.ledger.holders import holders
 from mgpu_lab.ledger.owners import Owners, survey
@@ -15,6 +16,7 @@ NAMED_UNOWNED = 3  # so many of the largest holdings without an owner get a row 
 def live_rows(owners: Owners, bucket_sizes: list[int], variables: Mapping[str, Any]) -> list[LedgerRow]:
     """Return the rows of all live storages."""
     found, unseen = survey(owners, bucket_sizes)
+    find_caches(owners, found)
     owned = {key: owner for key, live in found.items() if (owner := owners.of(key, in_graph=live.in_graph))}
     rows = [found[key].row(*owner) for key, owner in owned.items()]
     unowned = {key: live for key, live in found.items() if key not in owned}

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from mgpu_lab.ledger.caches import claim_caches
 from mgpu_lab.ledger.claims import (
     GRADIENTS,
     chain_of_optimizers,
@@ -35,6 +36,7 @@ class Subject:
             optimizer = getattr(model, "optimizer", None)
         self._model = weakref.ref(model)
         self._optimizers = [weakref.ref(one) for one in checked(optimizer)]
+        self.caches: list[weakref.ref[Any]] = []
         self._stages = [weakref.ref(stage) for stage in stages_of(model)]
         self.rank = dist.get_rank() if dist.is_initialized() else int(os.environ.get("RANK", "0"))
         counts = [(logical_count(parameter), is_quantised(parameter)) for parameter in model.parameters()]
@@ -89,6 +91,7 @@ class Subject:
                 claim_optimizer(owners, part, masters_of_model=masters_of_model)
         for stage in self._stages:
             owners.claim_idle([*receive_buffers(stage())], *RECEIVED)
+        claim_caches(owners, self.caches)
         return owners
 
 

@@ -592,6 +592,59 @@ def test_nf4_takes_half_a_byte_and_its_scales():
     assert close(ledger.parameters, 0.516 * packed + 4 * lora)
 
 
+# ---- generation
+def cached(kind):
+    from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM, StaticCache
+
+    config = LlamaConfig(hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=2)
+    config.num_hidden_layers, config.vocab_size = 2, 64
+    model = LlamaForCausalLM(config)
+    cache = {"dynamic": DynamicCache(config=config), "static": StaticCache(config, max_cache_len=50)}[kind]
+    with torch.no_grad():
+        model(torch.ones(3, 10, dtype=torch.long), past_key_values=cache)
+    ledger = memory_ledger(model)
+    with torch.no_grad(), ledger.peak() as peak:
+        model(torch.ones(3, 1, dtype=torch.long), past_key_values=cache)
+    return ledger, peak
+
+
+@pytest.mark.parametrize(("kind", "tokens"), [("dynamic", (10, 11 + 10 / 4)), ("static", (50, 50))])
+def test_the_kv_cache_of_transformers_is_a_row_of_its_own(kind, tokens):
+    [ledgers] = on_ranks(1, cached, kind)
+    each = 2 * 2 * 3 * 2 * 8 * 4  # keys and values, layers, requests, KV heads, head size, bytes
+    # A dynamic one is copied to grow, a tensor at a time: at the peak one of the four is there twice.
+    assert [ledger.named("KV cache, fp32") for ledger in ledgers] == [each * count for count in tokens]
+    assert [row.category for row in ledgers[0].details if row.name == "KV cache, fp32"] == ["other"]
+
+
+class Kept:
+    def __init__(self, keys, values):
+        self.keys, self.values = keys, values
+
+
+def kept_in_objects():
+    model, weight = nn.Linear(8, 8), torch.ones(2, 3, 4, requires_grad=True)
+    model.register_buffer("held", torch.zeros(2, 5, 4))
+    cache = Kept([torch.zeros(2, 9, 2, 4, dtype=torch.bfloat16)], [torch.zeros(2, 9, 2, 4, dtype=torch.bfloat16)])
+    paged = Kept(torch.zeros(6, 16, 4), torch.zeros(6, 16, 2))
+    others = [
+        Kept(weight.clone(), weight.clone()),  # of a graph
+        Kept(model.held, model.weight.detach().view(2, 4, 8)),  # the model's own
+        Kept(torch.zeros(10), torch.zeros(10)),  # two vectors
+        Kept([torch.zeros(2, 3, 4)], [torch.zeros(2, 2, 4)]),  # they do not fit each other
+        Kept({"a": 1}, ["b"]),
+        {"keys": torch.zeros(2, 3, 4), "values": torch.zeros(2, 3, 4)},
+    ]
+    return memory_ledger(model), len(others), cache, paged
+
+
+def test_a_cache_is_known_by_its_keys_and_values_and_takes_nothing_that_has_another_owner():
+    [(ledger, *_)] = on_ranks(1, kept_in_objects)
+    assert ledger.named("KV cache, bf16") == 2 * 2 * 9 * 2 * 4 * 2
+    assert ledger.named("KV cache, fp32") == 6 * 16 * (4 + 2) * 4
+    assert (ledger.buffers, ledger.activations, ledger.parameters) == (4 * 40, 2 * 4 * 24, 4 * 72)
+
+
 # ---- peak
 def follow_me(device="cpu"):
     model = nn.Sequential(nn.Linear(256, 512), nn.GELU(), nn.Linear(512, 512), nn.GELU(), nn.Linear(512, 64))
