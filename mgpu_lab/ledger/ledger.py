@@ -25,8 +25,8 @@ class MemoryLedger(Figures):
     - `buffers`: the module's buffers.
     - `activations`: tensors that a live autograd graph keeps, or that carry one (a loss, logits).
     - `other`: communication buckets and a pipeline stage's receive buffers (named; what has arrived in one is an
-      activation while a graph keeps it), offload staging buffers, KV caches of generation (named), input batches and every
-      other live tensor.
+      activation while a graph keeps it), offload staging buffers, KV caches of generation (named), input
+      batches and every other live tensor.
 
     A storage that fits two categories counts in the first of them, in this order.
     """
