@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from mgpu_lab.course.serving.small_llama import SmallLlama
+from mgpu_lab.course.serving.slots import Slots
+from mgpu_lab.course.serving.small_llama import SmallLlama, stage_of
 from mgpu_lab.wire.errors import UsageError
 
 BASE = Path(__file__).resolve().parents[2] / "notebooks" / "models" / "base-llama"
@@ -71,3 +72,39 @@ def test_what_is_no_plain_llama_is_refused(tmp_path):
     LlamaForCausalLM(LlamaConfig(**SIZES, num_attention_heads=4, rope_parameters=scaled)).save_pretrained(tmp_path)
     with pytest.raises(UsageError, match="plain Llama"):
         SmallLlama.load(tmp_path)
+
+
+def test_the_stages_of_a_pipeline_make_the_whole_model():
+    x, sizes = tokens(256), {"width": 32, "layers": 5, "kv_heads": 2, "seed": 1}
+    whole, stages = SmallLlama(**sizes), [stage_of(SmallLlama(**sizes), stage, 3) for stage in range(3)]
+    assert [len(stage.blocks) for stage in stages] == [2, 2, 1]
+    counts = [sum(each.numel() for each in stage.parameters()) for stage in stages]
+    assert sum(counts) == sum(each.numel() for each in whole.parameters())
+    with torch.inference_mode():
+        out = x
+        for stage in stages:
+            out = stage(out)
+        torch.testing.assert_close(out, whole(x), rtol=0, atol=0)
+
+
+class Counting(Slots):
+    """Answers each token with the next number, and notes what it was asked."""
+
+    def next_tokens(self, first, tokens, positions):
+        self.asked = (first, tokens.tolist(), positions.tolist())
+        return (tokens[:, -1] + 1).tolist()
+
+
+def test_slots_know_the_position_of_each_request():
+    way = Counting(3, "cpu")
+    assert way.prefill(2, [5, 6, 7]) == 8
+    assert way.asked == (2, [[5, 6, 7]], [[0, 1, 2]])
+    assert way.prefill(0, [1]) == 2
+    assert way.step({0: 2, 2: 8}) == {0: 3, 2: 9}
+    assert way.asked == (0, [[2], [0], [8]], [[1], [0], [3]])
+    assert way.step({2: 9}) == {2: 10}
+    assert way.asked == (0, [[0], [0], [9]], [[2], [0], [4]])  # slot 0 has not moved on
+    way.free(2)
+    way.prefill(2, [3])
+    assert way.step({2: 4}) == {2: 5}
+    assert way.asked[2][2] == [1]

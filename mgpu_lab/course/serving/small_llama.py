@@ -159,6 +159,21 @@ class SmallLlama(nn.Module):
         return out
 
 
+def stage_of(model: SmallLlama, stage: int, stages: int) -> SmallLlama:
+    """Leave of a model what one stage of a pipeline holds: equally many blocks, the last stage may have fewer.
+
+    The first stage takes tokens, the others [batch, new, width]; the last one returns logits, the others what the next
+    one takes.
+    """
+    share = -(-len(model.blocks) // stages)
+    model.blocks = model.blocks[share * stage : share * (stage + 1)]
+    if stage > 0:
+        model.embedding = nn.Identity()
+    if stage < stages - 1:
+        model.norm, model.head = nn.Identity(), nn.Identity()
+    return model
+
+
 def linear(inputs: int, outputs: int) -> nn.Linear:
     return nn.Linear(inputs, outputs, bias=False)
 
