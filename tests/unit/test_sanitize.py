@@ -26,6 +26,7 @@ VARIES = {
     "1.82 times as fast": "0.71 times as fast",
     "1.16 times as long": "1.34 times as long",
     "0.98 cores at work": "1.91 cores at work",
+    "predicted: hidden size about 1,183": "predicted: hidden size about 940",
     "57% scaling efficiency": "98% scaling efficiency",
     "[0] » def a(self):\n[0] »     pass\nend": "[0] » other text\nend",
     '<img class="mgpu-timeline" alt="rank 0: 8.1 ms" src="data:a">': '<img class="mgpu-timeline" alt="" src="data:b">',

@@ -39,10 +39,11 @@ def test_answers_of_replicas_come_back_in_the_order_of_the_prompts():
     assert figures["replicas"]["answers"] == figures["single"]["answers"] == figures["TP"]["answers"]
 
 
-def test_the_table_shows_each_ranks_bytes_and_what_a_step_sends():
-    table = way_table(way_figures(BY_RANK))
+def test_the_table_shows_equal_answers_each_ranks_bytes_and_what_a_step_sends():
+    figures = way_figures(BY_RANK)
+    table = way_table(figures, [*figures["single"]["answers"][:-1], ["other"]])
     single, replicas, split = repr(table).splitlines()[1:]
-    assert single == "single; 10 tokens/s; 64 tokens/s; 64 tokens/s; 500.0 ms; 100.0 ms; 4.0; 8.0; nothing"
-    assert replicas.startswith("replicas; -; 102 tokens/s; 64 tokens/s;")
+    assert single == "single; 31 of 32; 10 tokens/s; 64 tokens/s; 64 tokens/s; 500.0 ms; 100.0 ms; 4.0; 8.0; nothing"
+    assert replicas.startswith("replicas; 31 of 32; -; 102 tokens/s; 64 tokens/s;")
     assert split.endswith("; 4.0 + 4.0; 4.0 + 4.0; 6 all_reduce, 6,144 bytes")
     assert table._repr_html_().count("<tr>") == 4

@@ -12,7 +12,7 @@ from mgpu_lab.tables import Table
 if TYPE_CHECKING:
     from mgpu_lab.course.serving.way_costs import WayCosts
 
-HEAD = ("way", *(f"{batch} at once" for batch in BATCHES), "first token", "a token then")
+HEAD = ("way", "as single", *(f"{batch} at once" for batch in BATCHES), "first token", "a token then")
 HEAD += ("weights, MB a rank", "KV cache, MB a rank", "sent for a token")
 
 
@@ -69,14 +69,20 @@ class WayTable(Table):
         return "\n".join("; ".join(cells) for cells in lines)
 
 
-def way_table(figures: Mapping[str, WayFigures]) -> WayTable:
-    """Show rates, times, bytes of each rank, and what rank 0 sends for a token of one request."""
-    rows = [(name, *cells(each)) for name, each in figures.items()]
+def way_table(figures: Mapping[str, WayFigures], reference: Sequence[list[int]]) -> WayTable:
+    """Show how many answers equal `reference`, rates, times, bytes of each rank, and what rank 0 sends for a token."""
+    rows = [(name, equal(each["answers"], reference), *cells(each)) for name, each in figures.items()]
     return WayTable(HEAD, rows, numbers=range(1, len(HEAD) - 1))
 
 
+def equal(answers: Sequence[list[int]], reference: Sequence[list[int]]) -> str:
+    """Say how many answers are those of the reference."""
+    same = sum(one == other for one, other in zip(answers, reference, strict=True))
+    return f"{same} of {len(reference)}"
+
+
 def cells(way: WayFigures) -> list[str]:
-    """Return the texts of a row, but for its name."""
+    """Return the texts of a row behind its first two."""
     rates = [f"{way['by_batch'][batch]:,.0f} tokens/s" if batch in way["by_batch"] else "-" for batch in BATCHES]
     times = [f"{1e3 * way[key]:.1f} ms" for key in ("first_token_s", "token_s")]
     held = [" + ".join(f"{each / 1e6:.1f}" for each in way[key]) for key in ("weights_bytes", "kv_bytes")]
