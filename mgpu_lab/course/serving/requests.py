@@ -27,15 +27,14 @@ class Request:
 
 @dataclass
 class Served:
-    """What became of a request: its answer, and when it was admitted, had its first token and its last.
+    """What became of a request: its answer, and when it was admitted and done, in seconds after the load began.
 
-    Seconds after the load began. `latency_s` and `first_token_s` count from the *planned* arrival. A clock that starts
-    when the server takes the request leaves out the wait (coordinated omission, github.com/giltene/wrk2, README.md).
+    `latency_s` counts from the *planned* arrival. A clock that starts when the server takes the request leaves out the
+    wait (coordinated omission: github.com/giltene/wrk2, README.md).
     """
 
     request: Request
-    admitted_s: float
-    first_s: float
+    admitted_s: float = 0.0
     done_s: float = 0.0
     tokens: list[int] = dataclasses.field(default_factory=list)
 
@@ -48,11 +47,6 @@ class Served:
     def latency_s(self) -> float:
         """Seconds from the planned arrival to the last token."""
         return self.done_s - self.request.arrives_s
-
-    @property
-    def first_token_s(self) -> float:
-        """Seconds from the planned arrival to the first new token."""
-        return self.first_s - self.request.arrives_s
 
     @property
     def served_s(self) -> float:
@@ -74,14 +68,14 @@ def poisson_requests(
     """Return requests in order of arrival; the same for the same seed, and for another `per_s` only closer together.
 
     Arrivals are a Poisson process: the gaps are exponential with mean ``1 / per_s`` seconds. A prompt is one of
-    `prompts`, cut to a length that is uniform from 8 to 32 tokens. The answer's length is 1 plus an exponential one of
-    mean ``mean_new - 1``, rounded and cut at `most_new`: most are short, a few long.
+    `prompts`, cut to a length that is uniform from 8 to 32 tokens. The answer's length is 2 plus an exponential one of
+    mean ``mean_new - 2``, rounded and cut at `most_new`: most are short, a few long.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     texts = prompts()
     arrivals = accumulate(draw.expovariate(1.0) for _ in range(count))
     drawn = [(draw.choice(texts), draw.randint(SHORTEST, PROMPT_TOKENS), draw.expovariate(1.0)) for _ in range(count)]
     return [
-        Request(number, arrival / per_s, text[:length], min(most_new, 1 + round((mean_new - 1) * size)))
+        Request(number, arrival / per_s, text[:length], min(most_new, 2 + round((mean_new - 2) * size)))
         for number, (arrival, (text, length, size)) in enumerate(zip(arrivals, drawn, strict=True))
     ]
