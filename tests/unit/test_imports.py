@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "metering": {"figures", "listening", "tables", "wire"},
     "ledger": {"bars", "tables", "wire"},
     "checks": {"ledger", "planner", "verification", "wire", "listening"},
-    "course": {"listening", "ledger", "planner", "tables", "wire"},
+    "course": {"figures", "listening", "ledger", "planner", "tables", "wire"},
     "planner": {"bars", "figures", "reports", "tables", "wire"},
     "verification": {"reports", "wire"},
     "tables": set(),

@@ -27,7 +27,7 @@ VARIES = {
     "Latency against offered load. p50. TP: 8.0 requests/s 3 ms": "Latency against offered load. p50. TP: 9.5",
     "3.1 GB/s": "12 GB/s",
     "213.4 MB private": "24 MB private",
-    "its process exited with code 1; last seen with 290 MiB.": "its process exited with code 1; last seen with 1.2 GiB.",
+    "rank 1 exited; last seen with 290 MiB.": "rank 1 exited; last seen with 1.2 GiB.",
     "1.82 times as fast": "0.71 times as fast",
     "1.16 times as long": "1.34 times as long",
     "0.98 cores at work": "1.91 cores at work",
