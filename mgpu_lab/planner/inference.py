@@ -12,7 +12,7 @@ from mgpu_lab.planner.options import refuse_count, refuse_unknown
 from mgpu_lab.planner.serving import Cache, Serving, Weights, refuse_serving
 from mgpu_lab.planner.shapes import ModelShape, model_shape
 from mgpu_lab.planner.shown.shown_plan import ShownPlan
-from mgpu_lab.planner.time.assumptions import Assumed, Assumptions, assume, assumed_group, path_rows, rates
+from mgpu_lab.planner.time.assumptions import YOURS, Assumed, Assumptions, assume, assumed_group, path_rows, rates
 from mgpu_lab.planner.time.assumptions import assumptions as assumptions_of
 from mgpu_lab.planner.time.generation_time import STARTS_S, STARTS_SOURCE, Pass, generating, prompting
 
@@ -184,7 +184,8 @@ def _timed(plan: InferencePlan, given: Assumptions) -> InferencePlan:
 
 
 def _stated(where: Machine, how: Serving, taken: Assumed) -> tuple[tuple[str, float, str], ...]:
-    stated = (*taken.stated[:3], ("seconds of one layer's kernels besides their work", STARTS_S, STARTS_SOURCE))
+    starts = (STARTS_S, STARTS_SOURCE) if taken.layer_us is None else (taken.layer_us * 1e-6, YOURS)
+    stated = (*taken.stated[:3], ("seconds of one layer's kernels besides their work", *starts))
     ranks = assumed_group(where, how.tensor_parallel * how.pipeline_parallel, 1, taken)
     stated += path_rows(ranks.inside) if ranks.together > 1 else ()
     return stated + (path_rows(ranks.between) if ranks.hosts > 1 else ())

@@ -46,8 +46,8 @@ class Machine:
 
     A host here is what needs no network inside: 8 cards, or the 72 of a GB200 rack. `lanes` is what each slot really
     has (a card may ask for more); `nvlink=True` says that bridges join pairs of cards that can have one. `network`
-    names a link of the table, `network_gbps` each GPU's share of it. `tflops` and `memory_gbps` take the place of the
-    card's own where you measured them.
+    names a link of the table, or is a `Link` with times that you measured; `network_gbps` is each GPU's share of it.
+    `tflops` and `memory_gbps` take the place of the card's own where you measured them.
 
     Raises:
         UsageError: a number that cannot be (lanes outside 1 to 16, no cards, NVLink on a card without), a link unknown.
@@ -62,7 +62,7 @@ class Machine:
     tflops: float | None = None
     memory_gbps: float | None = None
     name: str = ""
-    network: str = NETWORK
+    network: str | Link = NETWORK
 
     def __post_init__(self) -> None:
         if not isinstance(self.card, Card):
@@ -77,7 +77,7 @@ class Machine:
         for name in ("tflops", "memory_gbps"):
             if getattr(self, name) is not None:
                 _positive(name, getattr(self, name))
-        look_up(HARDWARE.links, self.network, "link")
+        _row(self.network)
         if self.nvlink and not self.card.nvlink_gbps:
             raise UsageError(f"{self.card.name} has no NVLink that the table knows; leave nvlink out.")
 
@@ -106,7 +106,7 @@ class Machine:
     @property
     def between_hosts(self) -> Interconnect:
         """What links the hosts, each GPU's share of it."""
-        return Interconnect(look_up(HARDWARE.links, self.network, "link"), self.network_gbps)
+        return Interconnect(_row(self.network), self.network_gbps)
 
     def _all_on_nvlink(self) -> bool:
         cards = self.card.nvlink_cards
@@ -163,6 +163,10 @@ def machine(given: "str | Machine") -> Machine:
         raise UsageError(f"A machine has at least 1 card; {given!r} has {count}.")
     card = HARDWARE[found[3]]
     return Machine(card, count, per_host=max(HOST, card.nvlink_cards))
+
+
+def _row(network: str | Link) -> Link:
+    return network if isinstance(network, Link) else look_up(HARDWARE.links, network, "link")
 
 
 def _whole(name: str, value: Any) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mgpu_lab.planner.hardware import HARDWARE, Card, Hardware, link_rate_gbps, load, look_up
+from mgpu_lab.planner.hardware import HARDWARE, Card, Hardware, Link, link_rate_gbps, load, look_up
 from mgpu_lab.planner.machines import Interconnect, Machine, machine
 from mgpu_lab.wire.errors import UsageError
 
@@ -351,6 +351,14 @@ def test_a_gb200_rack_is_one_host() -> None:
     rack = machine("72x GB200")
     assert (rack.hosts, rack.in_host, linked(rack)) == (1, 72, ("nvlink5", 900))
     assert machine("144x GB200").hosts == 2
+
+
+def test_a_network_of_your_own() -> None:
+    wire = Link("lab", "measured here", dt.date(2026, 11, 28), efficiency=0.5, latency_us=300.0)
+    two = machine("2x RTX-4090").with_(per_host=1, network=wire, network_gbps=2.0)
+    assert (two.hosts, two.between_hosts.bus_gbps) == (2, 1.0)
+    with pytest.raises(UsageError, match="no link 'lab'"):
+        two.with_(network="lab")
 
 
 def test_the_network_between_hosts() -> None:

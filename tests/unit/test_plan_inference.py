@@ -91,6 +91,14 @@ class TestToken:
         assert found.tokens_per_s == 1 / found.token_pass.total_s
         assert found.limits == "memory bandwidth"
 
+    def test_a_layers_calls_may_be_yours(self):
+        eager, engine = (
+            plan("llama-2-7b", "2x A100-SXM-80GB", assumptions=given) for given in ({"layer_us": 900.0}, None)
+        )
+        assert eager.token_pass.starts_s == pytest.approx(32 * 900e-6)
+        assert engine.token_pass.starts_s == pytest.approx(32 * (KERNELS + 2) * PRODUCT_S)
+        assert eager.token_pass.work == engine.token_pass.work
+
     def test_requests_share_the_weights_that_are_read(self):
         one, sixteen = (plan("llama-2-7b", "A100-SXM-80GB", batch=n, context=512) for n in (1, 16))
         assert 0.6 * one.tokens_per_s < sixteen.tokens_per_s < one.tokens_per_s
@@ -280,3 +288,5 @@ class TestStated:
     def test_your_numbers_are_yours(self):
         rows = plan("llama-2-7b", "A100-SXM-80GB", assumptions={"memory": 0.5}).assumed
         assert ("memory, share of its bandwidth", 0.5, "your assumption") in rows
+        rows = plan("llama-2-7b", "A100-SXM-80GB", assumptions={"layer_us": 900.0}).assumed
+        assert ("seconds of one layer's kernels besides their work", 900e-6, "your assumption") in rows

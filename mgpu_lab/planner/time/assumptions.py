@@ -13,7 +13,7 @@ from mgpu_lab.wire.errors import UsageError
 FITTED = "fitted to this project's calibration runs (docs), which 0.5 to 0.9 fit as well; 2026-11-28"
 YOURS = "your assumption"
 SHARES = ("mfu", "overlap", "matmul", "attention", "memory", "link")
-MAY_BE_NONE = ("overlap", "latency_us", "passes", "host_us")
+MAY_BE_NONE = ("overlap", "latency_us", "passes", "host_us", "layer_us")
 LEAST = 1e-9  # of a share that work is divided by
 OVERLAP = Share("communication that can hide, share that does", 0.7, FITTED)
 HOST_US = Share(
@@ -31,9 +31,10 @@ class Assumptions:
     `mfu` replaces the roofline by one number: the share of the dense FLOP/s that forward and backward reach, recomputed
     work included. Else `matmul` and `attention` are shares of the dense FLOP/s, `memory` one of the rated bandwidth;
     `passes` is how often activations move through memory, over what PyTorch's own kernels need (about 0.3 where they
-    are fused); `host_us` is what the CPU takes for each call of PyTorch (0 where a CUDA graph is replayed). `link` is a
-    share of the links' rates, `latency_us` a step's time, `overlap` the share of the communication that can hide that
-    does. `host_adam` is how many parameters a second the cores of a host update.
+    are fused); `host_us` is what the CPU takes for each call of PyTorch (0 where a CUDA graph is replayed), `layer_us`
+    what a layer takes in generating a token beside its bytes and operations: an engine's kernels start, plain PyTorch
+    makes its calls. `link` is a share of the links' rates, `latency_us` a step's time, `overlap` the share of the
+    communication that can hide that does. `host_adam` is how many parameters a second the cores of a host update.
     """
 
     mfu: float | None = None
@@ -45,6 +46,7 @@ class Assumptions:
     latency_us: float | None = None
     passes: float | None = None
     host_us: float | None = None
+    layer_us: float | None = None
     host_adam: float | None = None
 
     def __post_init__(self) -> None:
@@ -89,6 +91,7 @@ class Assumed:
     host_us: Share
     link: float | None
     latency_us: float | None
+    layer_us: float | None
 
     @property
     def stated(self) -> tuple[tuple[str, float, str], ...]:
@@ -121,6 +124,7 @@ def assume(where: Machine, dtype: str, given: Assumptions) -> Assumed:
         host_us=_or(given.host_us, HOST_US),
         link=given.link,
         latency_us=given.latency_us,
+        layer_us=given.layer_us,
     )
 
 

@@ -52,8 +52,14 @@ def generating(shape: ModelShape, how: Serving, where: Machine, rates: Rates, as
     network_s = _network(shape, how, where, assumed, tokens)
     if network_s is None:
         return None
-    starts_s = shape.layers * (STARTS_S + (2 * PRODUCT_S if how.tensor_parallel > 1 else 0.0))
-    return Pass(work + _head(shape, how, rates, tokens), starts_s, network_s)
+    return Pass(work + _head(shape, how, rates, tokens), shape.layers * _starts(how, assumed), network_s)
+
+
+def _starts(how: Serving, assumed: Assumed) -> float:
+    """Seconds of one layer beside its work: yours, or kernels' starts, with two more where sums come from others."""
+    if assumed.layer_us is not None:
+        return assumed.layer_us * 1e-6
+    return STARTS_S + (2 * PRODUCT_S if how.tensor_parallel > 1 else 0.0)
 
 
 def prompting(shape: ModelShape, how: Serving, where: Machine, rates: Rates, assumed: Assumed) -> Pass | None:
