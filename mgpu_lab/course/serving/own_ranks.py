@@ -1,7 +1,7 @@
 """Measure on the ranks what a plan of them needs, and the steps that are planned, all in the same minutes.
 
-Programs that share the cores come and go. So everything is timed in turn, round after round, and the median of each
-counts: what disturbs one disturbs all, and ratios stay.
+Programs that share the cores come and go. So everything is timed in turn, round after round, and the mean of each
+counts: what disturbs one disturbs all, and the parts of a token add up to its time (medians would not).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PROMPT = [1] * 64
 ALONE = ("read alone", "single")
 
 
-def measured_ranks(ways: Mapping[str, Any], narrow: Any, rounds: int = 12) -> tuple[Ranks, Ranks, dict[str, float]]:
+def measured_ranks(ways: Mapping[str, Any], narrow: Any, rounds: int = 16) -> tuple[Ranks, Ranks, dict[str, float]]:
     """Time one token of each way, and what its plan needs. Called by all ranks alike; all get the same.
 
     `ways` are ways to serve of one slot or more; "single" has the whole model on each rank, and its matrices are the
@@ -52,7 +52,7 @@ def in_turn(
     alone: Collection[str] = (),
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Return the median seconds of each function, of the slowest rank; those in `alone` run on rank 0 only.
+    """Return the mean seconds of each function, of the slowest rank; those in `alone` run on rank 0 only.
 
     All ranks begin each function together. A first round is not counted.
     """
@@ -71,7 +71,7 @@ def in_turn(
                 mine[name][turn] = clock() - began
     everyone: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(everyone, mine)
-    return {name: max(statistics.median(each[name]) for each in everyone) for name in functions}
+    return {name: max(statistics.fmean(each[name]) for each in everyone) for name in functions}
 
 
 def _step(way: Any) -> Callable[[], object]:
