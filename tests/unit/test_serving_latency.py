@@ -103,7 +103,10 @@ def test_the_picture_says_what_it_shows():
     drawn = {line.get_label(): list(line.get_ydata()) for line in panels[2].lines}
     assert drawn["TP"] == [run.latency_s(99) for run in runs if run.way == "TP"]
     hollow = [line for line in panels[0].lines if line.get_markerfacecolor() == "white"]
-    assert [(line.get_color(), list(line.get_xdata())) for line in hollow] == [("#0072b2", [200.0]), ("#d55e00", [200.0])]
+    assert [(line.get_color(), list(line.get_xdata())) for line in hollow] == [
+        ("#0072b2", [200.0]),
+        ("#d55e00", [200.0]),
+    ]
     assert len({(line.get_linestyle(), line.get_marker()) for line in panels[0].lines[::2]}) == 2
     assert '<img class="mgpu-latency"' in figure._repr_mimebundle_()["text/html"]
 
