@@ -120,10 +120,15 @@ class Engine:
                 if found.count(number) > 1:
                     raise self.wrong(f"request {number} is in {what} twice")
                 if number not in there:
-                    where = "waits" if what == "prefill" else "runs"
-                    others = {each.id for each in (*self.waiting, *self.running)}
-                    keeps = "" if number in others else ". Does your function keep a list from one call to the next?"
-                    raise self.wrong(f"request {number} is in {what}, and no request of this number {where}{keeps}")
+                    raise self.wrong(f"request {number} is in {what}, {self.whereabouts(number)}")
+
+    def whereabouts(self, number: int) -> str:
+        """Say where a request is that stands in the wrong list."""
+        if number in {each.id for each in self.waiting}:
+            return "and it waits: it has to be read first"
+        if number in {each.id for each in self.running}:
+            return "and it runs already"
+        return "and nobody of this number waits or runs. Does your function keep a list from one call to the next?"
 
     def refuse_over(self, prefill: list[int], decode: list[int]) -> None:
         for each in (*self.waiting, *self.running):
@@ -131,7 +136,7 @@ class Engine:
                 where = "decode" if each.id in decode else "prefill"
                 raise self.wrong(f"request {each.id} is cancelled, and is in {where}")
             if each.over and each.id in decode:
-                raise self.wrong(f"request {each.id} has all of its {each.new_tokens} tokens, and is still in decode")
+                raise self.wrong(f"request {each.id} has its {told(each)}, and is still in decode")
 
     def refuse_order(self, prefill: list[int]) -> None:
         """Raise Wrong where somebody is overtaken."""

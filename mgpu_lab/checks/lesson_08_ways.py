@@ -53,7 +53,7 @@ JUDGED = {
     "D": Case("llama-3.1-8b", "2x RTX-4090", 512, 1024, 1024, "at once"),
 }
 CASES = {name: replace(case) for name, case in JUDGED.items()}  # the learner's, to look at and to try with
-Way = dict[str, int]
+Way = dict[str, Any]  # whole numbers by name
 
 
 def replicas_or_tp(answer: Any) -> str:
@@ -152,7 +152,7 @@ def why(plan: InferencePlan) -> str:
 
 
 @functools.cache
-def best_of_each(case: Case) -> dict[tuple[int, int, int], float]:
+def best_of_each(case: Case) -> dict[tuple[int, ...], float]:
     """Return the best rate of each way that is possible."""
     cards = plan_inference(case.model, case.machine, context=case.context).machine.count
     sizes = [size for size in range(1, cards + 1) if cards % size == 0]
