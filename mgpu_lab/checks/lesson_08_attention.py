@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from mgpu_lab.checks.calls import ask
-from mgpu_lab.checks.core import Wrong
+from mgpu_lab.checks.core import Wrong, refuse
+from mgpu_lab.checks.endless import ending
 from mgpu_lab.checks.on_ranks import device_here, off
 from mgpu_lab.checks.spy import Spy
 
 WIDTH, HEAD_SIZE, BATCH = 10, 4, 2
 PASSES = ((0, 5), (1, 3), (0, 1), (1, 1), (0, 2))  # request, new positions: two requests in turn
+PATIENCE_S = 10.0  # of computing in one call; a rank that waits for another on a GPU may compute all the while
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -97,6 +99,7 @@ class Requests:
     """Inputs of a few passes over two requests, and what one process returns."""
 
     def __init__(self, case: Case) -> None:
+        self.case = case
         whole, pasts = case.attention(), dict[int, Any]()
         self.inputs = [torch.randn(BATCH, new, WIDTH, device=device_here(), dtype=case.dtype) for _, new in PASSES]
         self.outputs, self.pairs, self.told = list[torch.Tensor](), list[Pair](), list[str]()
@@ -127,8 +130,8 @@ class Call:
 
     spy: Spy
     output: Any
-    keys: Any
-    values: Any
+    k: Any
+    v: Any
 
 
 @dataclass
@@ -142,19 +145,35 @@ class Served:
         return off(self.calls[0].output, requests.outputs[0]) > 1e-5  # noqa: PLR2004
 
 
-def serve(answer: Any, whole: nn.Module, requests: Requests, group: tuple[Any, ...]) -> Served:
-    """Make the layer and run all passes."""
+def serve(answer: Any, whole: nn.Module, requests: Requests, rank: int, group: tuple[Any, ...] = ()) -> Served:
+    """Make the layer and run all passes; where one fails, what was wrong with those before it comes first."""
     with torch.no_grad():
         with Spy() as making:
-            layer = ask(answer, whole, *group, shown=f"SplitAttention(attention{', group' * len(group)})")
+            layer = made(answer, whole, requests.case, group)
         pasts, calls = dict[int, Any](), list[Call]()
         for x, (request, _) in zip(requests.inputs, PASSES, strict=True):
             past = (pasts[request],) if request in pasts else ()
-            with Spy() as spy:
-                returned = ask(layer, x.clone(), *past, shown=f"layer(x{', past' * len(past)})")
+            try:
+                shown = f"layer(x{', past' * len(past)})"
+                with ending(shown, PATIENCE_S), Spy() as spy:
+                    returned = ask(layer, x.clone(), *past, shown=shown)
+            except Exception:
+                refuse_calls(calls, requests, rank)
+                raise
             output, pasts[request] = parted(returned)
             calls.append(Call(spy, output, *pasts[request]))
+    refuse_calls(calls, requests, rank)
     return Served(making, calls)
+
+
+def made(answer: Any, whole: nn.Module, case: Case, group: tuple[Any, ...]) -> Any:
+    """Return the layer; its heads can be dealt evenly, so that a ValueError is wrong."""
+    shown = f"SplitAttention(attention{', group' * len(group)})"
+    try:
+        with ending(shown, PATIENCE_S):
+            return ask(answer, whole, *group, shown=shown)
+    except ValueError as error:
+        raise Wrong(f"{case.text}: they can be dealt evenly, and the constructor raised ValueError: {error}") from None
 
 
 def parted(returned: Any) -> tuple[Any, Any]:
@@ -165,32 +184,48 @@ def parted(returned: Any) -> tuple[Any, Any]:
     raise Wrong("layer(x) must return an output and a pair of keys and values: output, (k, v), all tensors.")
 
 
-def of_call(call: Call, requests: Requests, number: int, case: Case, rank: int) -> str | None:
+def refuse_calls(calls: list[Call], requests: Requests, rank: int) -> None:
+    """Raise Wrong for the first call that is not as it should be, whatever its numbers."""
+    for number, call in enumerate(calls):
+        refuse(of_call(call, requests, number, rank))
+
+
+def of_call(call: Call, requests: Requests, number: int, rank: int) -> str | None:
     """Hint at a call's shapes, the bytes that it keeps, and what it calls."""
-    wanted, start = requests.outputs[number], f"{case.text}, rank {rank}: "
+    wanted, case = requests.outputs[number], requests.case
+    start = f"{case.text}, rank {rank}: "
     if call.output.shape != wanted.shape or call.output.dtype != wanted.dtype:
         return f"{start}the output is {tuple(call.output.shape)} {call.output.dtype}; x is {tuple(wanted.shape)}."
-    positions, fewest = requests.pairs[number][0].shape[2], len(case.kv_heads_of(rank))
-    for name, kept in (("k", call.keys), ("v", call.values)):
-        if hint := of_kept(name, kept, (BATCH, fewest, positions, HEAD_SIZE), case, wanted.element_size()):
+    for name in ("k", "v"):
+        if hint := of_kept(name, call, requests, number, len(case.kv_heads_of(rank))):
             return start + hint
     return of_sent(call, wanted, start, case)
 
 
-def of_kept(name: str, kept: torch.Tensor, shape: tuple[int, ...], case: Case, number_bytes: int) -> str | None:
-    wanted = torch.Size(shape).numel() * number_bytes
+def of_kept(name: str, call: Call, requests: Requests, number: int, heads: int) -> str | None:
+    """Hint where more is kept than these KV heads of all positions, or something else."""
+    kept, whole = getattr(call, name), requests.pairs[number][0]
+    shape = (BATCH, heads, whole.shape[2], HEAD_SIZE)
+    if kept.dtype != whole.dtype:
+        return f"{name} is {kept.dtype}, and x is {whole.dtype}."
     if tuple(kept.shape) != shape:
-        text = f"{name} has shape {tuple(kept.shape)} where {shape} will do, [batch, KV heads, positions, head size]."
-        if kept.dim() == len(shape) and kept.shape[1] > shape[1]:
-            heads = f"{kept.shape[1]} heads are kept, and this rank's query heads use {shape[1]}."
-            repeated = kept.shape[1] == case.heads // case.ranks
-            return f"{text} {heads}{' Keep them before they are repeated for the query heads.' * repeated}"
-        return text
-    held = kept.untyped_storage().nbytes()
+        more = of_more(kept, requests, number, heads) if (kept[:, :1].shape == whole[:, :1].shape) else ""
+        layout = "[batch, KV heads, positions, head size]"
+        return f"{name} has shape {tuple(kept.shape)} where {shape} will do, {layout}.{more}"
+    held, wanted = kept.untyped_storage().nbytes(), kept.numel() * kept.element_size()
     if held > wanted:
         text = f"{name} is a view of {held} bytes in memory, and {wanted} are needed."
         return f"{text} As long as a slice is kept, all of what it was cut from is."
     return None
+
+
+def of_more(keys: torch.Tensor, requests: Requests, number: int, heads: int) -> str:
+    """Say which KV heads are kept beyond those that are needed."""
+    found = requests.heads_kept(keys, number)
+    text = f" {keys.shape[1]} heads are kept, and this rank's query heads use {heads}."
+    if found is not None and len(set(found)) < len(found):
+        return f"{text} Keep them before they are repeated for the query heads."
+    return text
 
 
 def of_sent(call: Call, output: torch.Tensor, start: str, case: Case) -> str | None:

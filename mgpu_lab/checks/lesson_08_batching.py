@@ -18,7 +18,7 @@ from mgpu_lab.checks.mistakes import number_of
 
 SHOWN = "schedule(waiting, running, slots, budget)"
 LOADS = 200
-MOST_STEPS = 20_000
+MOST_STEPS, MOST_TOLD = 20_000, 6
 
 
 def continuous_batching(answer: Any) -> str:
@@ -185,11 +185,10 @@ class Engine:
     def state(self) -> str:
         """Describe what the answer was given."""
         running = ", ".join(f"{each.id} ({told(each)})" for each in self.running) or "nobody"
-        waiting = ", ".join(
-            f"{each.id} (prompt {each.prompt}{', cancelled' * each.cancelled})" for each in self.waiting
-        )
-        few = f"{self.slots_text()}, budget {self.load.budget}; running {running}; waiting {waiting or 'nobody'}"
-        return f"step {self.step}, {few}"
+        line = [f"{each.id} (prompt {each.prompt}{', cancelled' * each.cancelled})" for each in self.waiting]
+        more = [f"{len(line) - MOST_TOLD} more"] if len(line) > MOST_TOLD else []
+        waiting = ", ".join([*line[:MOST_TOLD], *more]) or "nobody"
+        return f"step {self.step}, {self.slots_text()}, budget {self.load.budget}; running {running}; waiting {waiting}"
 
     def wrong(self, text: str) -> Wrong:
         state = self.state()

@@ -14,7 +14,7 @@ from mgpu_lab.checks.calls import ask, must_take
 from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.lesson_07_row_parallel import Case as GroupCase
 from mgpu_lab.checks.lesson_07_row_parallel import group_of
-from mgpu_lab.checks.lesson_08_attention import CASES, Case, Requests, Served, of_call, serve
+from mgpu_lab.checks.lesson_08_attention import CASES, Case, Requests, Served, serve
 from mgpu_lab.checks.on_ranks import off, on_each_size, sizes_text
 from mgpu_lab.checks.pretend import pretended
 from mgpu_lab.checks.spy import of_waits
@@ -47,9 +47,7 @@ def on_ranks(answer: Any, case: Case, size: int) -> str | None:
         parts, rank = dist.get_world_size(group), dist.get_rank(group)
         sized = case.on(parts)
         whole, requests = sized.attention(), Requests(sized)
-        served = serve(answer, whole, requests, (group,) if case.grouped else ())
-        for number, call in enumerate(served.calls):
-            refuse(of_call(call, requests, number, sized, rank))
+        served = serve(answer, whole, requests, rank, (group,) if case.grouped else ())
         refuse(of_whole(served, whole, sized))
         refuse(of_waits(served.making, *(call.spy for call in served.calls)))
         for number, call in enumerate(served.calls):
@@ -63,10 +61,7 @@ def as_all_ranks(answer: Any, case: Case) -> str | None:
     whole, requests, parts = case.attention(), Requests(case), []
     for rank in range(case.ranks):
         with pretended(rank, case.ranks):
-            served = serve(answer, whole, requests, ())
-        for number, call in enumerate(served.calls):
-            refuse(of_call(call, requests, number, case, rank))
-        parts.append(served)
+            parts.append(serve(answer, whole, requests, rank))
     for number, wanted in enumerate(requests.outputs):
         total = torch.stack([served.calls[number].output for served in parts]).sum(dim=0)
         if off(total, wanted) > case.tolerance:
@@ -88,7 +83,7 @@ def of_whole(served: Served, whole: nn.Module, case: Case) -> str | None:
 def of_values(served: Served, requests: Requests, case: Case, rank: int, number: int) -> str:
     """Say what may be behind another output: the KV heads that this rank keeps, or something else."""
     start = f"{case.text}, rank {rank}: "
-    kept = requests.heads_kept(served.calls[number].keys, number)
+    kept = requests.heads_kept(served.calls[number].k, number)
     wanted = list(case.kv_heads_of(rank))
     if kept is not None and kept != wanted:
         mine = case.query_heads_of(rank)

@@ -19,7 +19,7 @@ from mgpu_lab.wire.errors import UsageError
 WAYS = ("replicas", "tensor_parallel", "pipeline_parallel")
 KEYS = (*WAYS, "batch", "number")
 AS_GOOD = 0.9  # of the best way's rate
-ROUNDED = 0.05  # a number may be rounded so far
+ROUNDED, SLIP = 0.05, 0.01  # a number may be rounded so far; a slip is named where it is as near as this
 MOST_BATCH = 4096
 ASKED = {
     "tokens/s": "the tokens a second of the one request",
@@ -186,7 +186,7 @@ def judge_number(what: str, case: Case, plan: InferencePlan, found: Any) -> None
         raise Wrong(f"{what}: the {asked}; not {brief(found)}.")
     if not close(number, wanted, ROUNDED):
         otherwise = f"the way is good. Its {asked}; the planner says another one than {number:.3g}."
-        raise Wrong(f"{what}: {of_number(number, slips(case, plan), ROUNDED) or otherwise}")
+        raise Wrong(f"{what}: {of_number(number, slips(case, plan), SLIP) or otherwise}")
 
 
 def number_in(case: Case, plan: InferencePlan) -> float:

@@ -653,7 +653,7 @@ def schedule(waiting, running, slots, budget):
     return prefill, decode
 
 
-# %% wrong: remembers the requests of other loads -> Does your function keep a list from one call to the next?
+# %% wrong: remembers the requests of other loads -> which came before it, is not
 known = {}
 
 
