@@ -25,8 +25,11 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def ending(shown: str, limit_s: float = LIMIT_S) -> Iterator[None]:
-    """Raise Wrong where the block, which is to do what ``shown`` says, uses more processor time than ``limit_s``."""
+def ending(shown: str, limit_s: float = LIMIT_S, error: type[Exception] = Wrong) -> Iterator[None]:
+    """Raise ``error`` where the block, which is to do what ``shown`` says, uses more processor time than ``limit_s``.
+
+    On a rank let it be no Wrong: the others, which wait for this rank, are to hear that it raised an error.
+    """
     __tracebackhide__ = True
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -36,7 +39,7 @@ def ending(shown: str, limit_s: float = LIMIT_S) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_VIRTUAL, limit_s, AGAIN_S)
         yield
     except _Endless:
-        raise Wrong(f"{shown} had not ended after {limit_s:g} s of computing. Does it loop for ever?") from None
+        raise error(f"{shown} had not ended after {limit_s:g} s of computing. Does it loop for ever?") from None
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)

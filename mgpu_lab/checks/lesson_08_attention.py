@@ -13,6 +13,7 @@ from mgpu_lab.checks.core import Wrong, refuse
 from mgpu_lab.checks.endless import ending
 from mgpu_lab.checks.on_ranks import device_here, off
 from mgpu_lab.checks.spy import Spy
+from mgpu_lab.wire.errors import LabError
 
 WIDTH, HEAD_SIZE, BATCH = 10, 4, 2
 PASSES = ((0, 5), (1, 3), (0, 1), (1, 1), (0, 2))  # request, new positions: two requests in turn
@@ -155,7 +156,7 @@ def serve(answer: Any, whole: nn.Module, requests: Requests, rank: int, group: t
             past = (pasts[request],) if request in pasts else ()
             try:
                 shown = f"layer(x{', past' * len(past)})"
-                with ending(shown, PATIENCE_S), Spy() as spy:
+                with ending(shown, PATIENCE_S, LabError), Spy() as spy:
                     returned = ask(layer, x.clone(), *past, shown=shown)
             except Exception:
                 refuse_calls(calls, requests, rank)
@@ -170,7 +171,7 @@ def made(answer: Any, whole: nn.Module, case: Case, group: tuple[Any, ...]) -> A
     """Return the layer; its heads can be dealt evenly, so that a ValueError is wrong."""
     shown = f"SplitAttention(attention{', group' * len(group)})"
     try:
-        with ending(shown, PATIENCE_S):
+        with ending(shown, PATIENCE_S, LabError):
             return ask(answer, whole, *group, shown=shown)
     except ValueError as error:
         raise Wrong(f"{case.text}: they can be dealt evenly, and the constructor raised ValueError: {error}") from None
