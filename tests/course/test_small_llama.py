@@ -55,6 +55,28 @@ def test_new_tokens_attend_to_what_the_cache_returns():
     assert [tuple(each.shape) for each in kept[1]] == [(3, 40, 2, 16)] * 2
 
 
+def test_requests_in_one_pass_may_be_at_different_positions():
+    model, x, lengths = SmallLlama(width=64, layers=2, heads=4, kv_heads=2, seed=3), tokens(256), (10, 39, 25)
+    rooms = [[torch.full((3, 40, 2, 16), 1e3) for _ in "kv"] for _ in range(2)]  # what lies behind must not be seen
+
+    def cache_of(rows, places):
+        def cache(layer, *new):
+            for room, each in zip(rooms[layer], new, strict=True):
+                room[torch.tensor(rows)[:, None], places] = each
+            return [room[rows] for room in rooms[layer]]
+
+        return cache
+
+    with torch.inference_mode():
+        for row, length in enumerate(lengths):
+            places = torch.arange(length)[None]
+            model(x[row : row + 1, :length], places, cache_of([row], places))
+        places = torch.tensor(lengths)[:, None]
+        together = model(x.gather(1, places), places, cache_of([0, 1, 2], places))
+        alone = [model(x[row : row + 1, : length + 1])[0, -1] for row, length in enumerate(lengths)]
+    torch.testing.assert_close(together[:, 0], torch.stack(alone), rtol=0, atol=1e-5)
+
+
 def test_random_weights_come_from_the_seed_and_leave_the_callers_random_numbers_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
