@@ -89,7 +89,7 @@ def test_ranks_measure_what_their_plan_needs() -> None:
     assert same == [alone, together, token_s]
     assert steps == (4 + 4, 4, 4)  # alone and as a replica, with a first round that is not counted
     assert steps_there == (4, 4, 4)
-    assert calls["all_reduce"] == 4 * (3 * 4 + 2)  # 3 passes over 4 matrices, a small one, a large one
+    assert calls["all_reduce"] == 4 * (3 * 4 / 2 + 2)  # for each two of 3 x 4 products; a small one, a large one
     assert set(together.all_reduce_s) == {64 * 4, 128 * 128 * 4}
     assert alone.all_reduce_s == together.all_reduce_s
     assert set(token_s) == {"single", "TP", "replicas"}

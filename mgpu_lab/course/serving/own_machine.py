@@ -30,7 +30,8 @@ class Ranks:
     `read_gbps` is 1e9 bytes a second that one rank reads in a product of one row with a large matrix, while all ranks
     that will work at once do the same; `tflops` 1e12 operations a second of a large product; `all_reduce_s` seconds of
     an all-reduce by its bytes, of one small message and one large; `layer_s` seconds of a layer's calls with next to
-    nothing to read: a token of a very narrow model, over its layers.
+    nothing to read: a token of a very narrow model of as many layers, over these. What a token needs outside the layers
+    is so in it, too.
 
     Raises:
         UsageError: a number that cannot be, or an all-reduce whose larger message is not the slower one.

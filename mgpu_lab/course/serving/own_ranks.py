@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PASSES = 3  # over the matrices: as long as a token, so that other programs disturb both alike
+EACH = 2  # products between two sums; TP reads a little less there, and has its small calls to make
 ROWS = 128  # of the large product, and of the large message
 PROMPT = [1] * 64
 ALONE = ("read alone", "single")
@@ -27,8 +28,8 @@ def measured_ranks(ways: Mapping[str, Any], narrow: Any, rounds: int = 16) -> tu
     """Time one token of each way, and what its plan needs. Called by all ranks alike; all get the same.
 
     `ways` are ways to serve of one slot or more; "single" has the whole model on each rank, and its matrices are the
-    ones that are read. `narrow` is like "single", of so small a model that only its calls take time. Rank 0 works alone
-    for "single"; for "replicas", which this adds, all ranks take the same step at the same time.
+    ones that are read. `narrow` is like "single", of as many layers, but so narrow that only its calls take time. Rank 0
+    works alone for "single"; for "replicas", which this adds, all ranks take the same step at the same time.
 
     Returns:
         one rank's figures while the others wait; its figures while all work; seconds of a token in each way.
@@ -79,7 +80,7 @@ def _step(way: Any) -> Callable[[], object]:
 
 
 def _probes(matrices: list[Tensor]) -> dict[str, Callable[[], object]]:
-    """Products of one row with matrices too large for a cache, alone, at once, and with a sum after each."""
+    """Products of one row with matrices too large for a cache: alone, at once, and with sums between them."""
     import torch
     from torch import distributed as dist
 
@@ -88,9 +89,9 @@ def _probes(matrices: list[Tensor]) -> dict[str, Callable[[], object]]:
     message, large = torch.zeros_like(row), torch.zeros(ROWS * features, device=row.device)
 
     def read(*, add_up: bool = False) -> None:
-        for matrix in matrices * PASSES:
+        for index, matrix in enumerate(matrices * PASSES):
             row @ matrix.T
-            if add_up:
+            if add_up and index % EACH:
                 dist.all_reduce(message)
 
     return {
@@ -107,7 +108,7 @@ def _figures(matrices: list[Tensor], seconds: Mapping[str, float], read: str, la
     features, width = matrices[0].shape
     size, products = matrices[0].element_size(), PASSES * len(matrices)
     # between products an all-reduce also waits for the slower rank; it is never shorter than one by itself
-    small_s = max(seconds["small all_reduce"], (seconds["read and add up"] - seconds["read"]) / products)
+    small_s = max(seconds["small all_reduce"], EACH * (seconds["read and add up"] - seconds["read"]) / products)
     sums = {width * size: small_s, ROWS * features * size: max(seconds["large all_reduce"], 1.01 * small_s)}
     return Ranks(
         read_gbps=products * features * width * size / seconds[read] / 1e9,
