@@ -28,8 +28,8 @@ def measured_ranks(ways: Mapping[str, Any], narrow: Any, rounds: int = 16) -> tu
     """Time one token of each way, and what its plan needs. Called by all ranks alike; all get the same.
 
     `ways` are ways to serve of one slot or more; "single" has the whole model on each rank, and its matrices are the
-    ones that are read. `narrow` is like "single", of as many layers, but so narrow that only its calls take time. Rank 0
-    works alone for "single"; for "replicas", which this adds, all ranks take the same step at the same time.
+    ones that are read. `narrow` is like "single", of as many layers, but so narrow that only its calls take time. Rank
+    0 works alone for "single"; for "replicas", which this adds, all ranks take the same step at the same time.
 
     Returns:
         one rank's figures while the others wait; its figures while all work; seconds of a token in each way.
