@@ -24,7 +24,7 @@ PROMPT = [1] * 64
 ALONE = ("read alone", "single")
 
 
-def measured_ranks(ways: Mapping[str, Any], narrow: Any, rounds: int = 16) -> tuple[Ranks, Ranks, dict[str, float]]:
+def measured_ranks(ways: Mapping[str, Any], narrow: Any, rounds: int = 24) -> tuple[Ranks, Ranks, dict[str, float]]:
     """Time one token of each way, and what its plan needs. Called by all ranks alike; all get the same.
 
     `ways` are ways to serve of one slot or more; "single" has the whole model on each rank, and its matrices are the
