@@ -5,6 +5,7 @@ import pytest
 from mgpu_lab.course.serving.latency import LoadRun, load_runs, percentile, resting_on
 from mgpu_lab.course.serving.latency_plot import latency_picture
 from mgpu_lab.course.serving.open_load import OpenLoad
+from mgpu_lab.course.serving.open_loop import agreed, serve_open
 from mgpu_lab.course.serving.requests import Request, Served, poisson_requests
 from mgpu_lab.wire.errors import UsageError
 
@@ -115,3 +116,43 @@ def test_answers_are_in_order_of_arrival():
     late = Served(Request(1, 0.2, [1], 2), done_s=0.3, tokens=[7, 8])
     first = Served(Request(0, 0.1, [1], 2), done_s=0.5, tokens=[5, 6])
     assert LoadRun.of("single", 1.0, [([late, first], 0.0)]).answers == ((5, 6), (7, 8))
+
+
+class Counting:
+    """A way whose tokens count up from the prompt's last; it refuses what a slot cannot do."""
+
+    slots = 3
+
+    def __init__(self):
+        self.held, self.most, self.order = {}, 0, []
+
+    def prefill(self, slot, prompt):
+        assert slot not in self.held
+        self.held[slot] = prompt[-1]
+        self.most = max(self.most, len(self.held))
+        self.order.append(prompt)
+        return prompt[-1] + 1
+
+    def step(self, last):
+        assert last.keys() == self.held.keys()
+        return {slot: token + 1 for slot, token in last.items()}
+
+    def free(self, slot):
+        del self.held[slot]
+
+
+def test_the_loop_serves_all_in_order_in_its_slots_with_each_one_s_tokens():
+    requests, way = poisson_requests(40, 1e9), Counting()
+    served, request_seconds = serve_open(way, requests)
+    assert sorted(each.request.id for each in served) == list(range(40))
+    assert way.order == [request.prompt for request in requests]
+    assert (way.held, way.most) == ({}, 3)
+    for each in served:
+        first = each.request.prompt[-1] + 1
+        assert each.tokens == list(range(first, first + each.request.new_tokens))
+        assert each.request.arrives_s <= each.admitted_s < each.done_s
+    assert request_seconds > 0
+
+
+def test_where_ranks_do_not_share_a_way_each_keeps_its_own_clock():
+    assert agreed(1.5, split=False) == 1.5

@@ -30,7 +30,7 @@ def test_a_run_lasts_until_its_slowest_rank_is_done():
 def test_a_token_after_the_first_leaves_out_every_prompt_that_the_rank_has_run():
     figures = way_figures(BY_RANK)
     assert round(figures["single"]["token_s"], 9) == round((13.2 - 0.5) / 127, 9)
-    assert round(figures["replicas"]["token_s"], 9) == round((10 - 4 * 0.5) / 127, 9)  # 4 of 8 prompts on each rank
+    assert figures["replicas"]["token_s"] is None  # 4 of 8 prompts on each rank: none was alone
     assert round(figures["TP"]["token_s"], 9) == round((25.9 - 0.5) / 127, 9)
 
 

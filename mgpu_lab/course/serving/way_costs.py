@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Generate = Callable[[Slots, Sequence[list[int]], int], list[list[int]]]
 
 NEW_TOKENS, BATCHES = 128, (1, 8, 32)
+WARM_UP_TOKENS = 4
 
 
 class WayCosts(TypedDict):
@@ -48,8 +49,13 @@ def way_costs(way: Any, generate: Generate, prompts: Sequence[list[int]], replic
     def answer(batch: int) -> None:
         runs[batch] = generate(way, prompts[:batch][mine], NEW_TOKENS)
 
-    batches = [batch for batch in BATCHES if batch >= replicas]
-    seconds = {batch: fastest_s(lambda each=batch: answer(each), 1, warm_up=0) for batch in batches}  # type: ignore[misc]
+    def answer_s(batch: int) -> float:
+        generate(way, prompts[:batch][mine], WARM_UP_TOKENS)
+        if replicas > 1:
+            dist.barrier()
+        return fastest_s(lambda: answer(batch), 1, warm_up=0)
+
+    seconds = {batch: answer_s(batch) for batch in BATCHES if batch >= replicas}
     held = memory_ledger(way.model)
     return WayCosts(
         answers=runs[max(runs)],

@@ -21,7 +21,7 @@ class WayFigures(TypedDict):
 
     tokens_per_s: float  # all prompts at once
     first_token_s: float  # of one prompt
-    token_s: float  # of one request: each token after the first
+    token_s: float | None  # of one request alone: each token after the first; None where none was alone (replicas)
     by_batch: dict[int, float]  # tokens_per_s by how many requests are answered together
     weights_bytes: list[int]
     kv_bytes: list[int]
@@ -39,13 +39,12 @@ def together(costs: Sequence[WayCosts]) -> WayFigures:
     """Join the ranks of one way; a run lasts until its slowest rank is done."""
     seconds = {batch: max(each["seconds"][batch] for each in costs) for batch in costs[0]["seconds"]}
     rates = {batch: batch * NEW_TOKENS / each for batch, each in seconds.items()}
-    first_token_s, fewest = max(each["first_token_s"] for each in costs), min(seconds)
+    first_token_s = max(each["first_token_s"] for each in costs)
     shares = len(costs[0]["answers"]) < max(seconds)  # replicas: each rank has its own requests
-    alone = fewest // (len(costs) if shares else 1)
     return WayFigures(
         tokens_per_s=rates[max(rates)],
         first_token_s=first_token_s,
-        token_s=(seconds[fewest] - alone * first_token_s) / (NEW_TOKENS - 1),
+        token_s=(seconds[1] - first_token_s) / (NEW_TOKENS - 1) if 1 in seconds else None,
         by_batch=rates,
         weights_bytes=[each["weights_bytes"] for each in costs],
         kv_bytes=[each["kv_bytes"] for each in costs],
@@ -84,7 +83,7 @@ def equal(answers: Sequence[list[int]], reference: Sequence[list[int]]) -> str:
 def cells(way: WayFigures) -> list[str]:
     """Return the texts of a row behind its first two."""
     rates = [f"{way['by_batch'][batch]:,.0f} tokens/s" if batch in way["by_batch"] else "-" for batch in BATCHES]
-    times = [f"{1e3 * way[key]:.1f} ms" for key in ("first_token_s", "token_s")]
+    times = ["-" if each is None else f"{1e3 * each:.1f} ms" for each in (way["first_token_s"], way["token_s"])]
     held = [" + ".join(f"{each / 1e6:.1f}" for each in way[key]) for key in ("weights_bytes", "kv_bytes")]
     calls = [f"{calls} {name}, {size:,} bytes" for name, (calls, size) in sorted(way["sent"][0].items())]
     return [*rates, *times, *held, "; ".join(calls) or "nothing"]
