@@ -16,8 +16,9 @@ from mgpu_lab.checks.spy import Spy
 from mgpu_lab.wire.errors import LabError
 
 WIDTH, HEAD_SIZE, BATCH = 10, 4, 2
-PASSES = ((0, 5), (1, 3), (0, 1), (1, 1), (0, 2))  # request, new positions: two requests in turn
+PASSES = ((0, 5), (1, 3), (0, 1), (1, 3), (0, 2))  # request, new positions: two in turn, and both are of length 6 once
 PATIENCE_S = 10.0  # of computing in one call; a rank that waits for another on a GPU may compute all the while
+OF_GROUP = "Are rank, size and all-reduce those of the group?"
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -70,6 +71,8 @@ class Case:
 
     @property
     def advice(self) -> str:
+        if self.grouped:
+            return OF_GROUP
         if self.kv_heads < self.ranks:
             return "Which KV head do this rank's query heads use, and is each part of the output added once?"
         return "Are query heads and KV heads of a rank those that belong together, and is each part added once?"
@@ -127,12 +130,30 @@ class Requests:
 
 @dataclass
 class Call:
-    """One forward: what it returned and what it called."""
+    """One forward: what it returned and what it called; copies tell whether a later one changes its keys and values."""
 
     spy: Spy
     output: Any
     k: Any
     v: Any
+    past: Any  # the very object that came back with the output
+    request: int
+    hint: str | None = None
+
+    def __post_init__(self) -> None:
+        self.copies = {"k": self.k.clone(), "v": self.v.clone()}
+
+    def changed(self) -> str | None:
+        """Return the name of what is not as it was returned."""
+        values = {name: (getattr(self, name), held) for name, held in zip(("k", "v"), self.past, strict=True)}
+        return next(
+            (name for name, (value, held) in values.items() if held is not value or not same(value, self.copies[name])),
+            None,
+        )
+
+
+def same(tensor: torch.Tensor, copy: torch.Tensor) -> bool:
+    return tensor.shape == copy.shape and torch.allclose(tensor, copy, rtol=0, atol=0, equal_nan=True)
 
 
 @dataclass
@@ -148,23 +169,54 @@ class Served:
 
 def serve(answer: Any, whole: nn.Module, requests: Requests, rank: int, group: tuple[Any, ...] = ()) -> Served:
     """Make the layer and run all passes; where one fails, what was wrong with those before it comes first."""
-    with torch.no_grad():
-        with Spy() as making:
-            layer = made(answer, whole, requests.case, group)
-        pasts, calls = dict[int, Any](), list[Call]()
-        for x, (request, _) in zip(requests.inputs, PASSES, strict=True):
-            past = (pasts[request],) if request in pasts else ()
+    try:
+        with torch.no_grad():
+            with Spy() as making:
+                layer = made(answer, whole, requests.case, group)
+            calls = list[Call]()
             try:
-                shown = f"layer(x{', past' * len(past)})"
-                with ending(shown, PATIENCE_S, LabError), Spy() as spy:
-                    returned = ask(layer, x.clone(), *past, shown=shown)
+                for number in range(len(PASSES)):
+                    one_pass(layer, calls, requests, number, rank)
             except Exception:
-                refuse_calls(calls, requests, rank)
+                refuse_calls(calls)
                 raise
-            output, pasts[request] = parted(returned)
-            calls.append(Call(spy, output, *pasts[request]))
-    refuse_calls(calls, requests, rank)
+            refuse_calls(calls)
+    except NotImplementedError as error:
+        error.add_note(requests.case.text)
+        raise
     return Served(making, calls)
+
+
+def one_pass(layer: Any, calls: list[Call], requests: Requests, number: int, rank: int) -> None:
+    """Call the layer once more; its call has the hint of what is wrong with it, whatever its numbers."""
+    (request, _), x = PASSES[number], requests.inputs[number].clone()
+    before = [call for call in calls if call.request == request]
+    past = tuple(call.past for call in before[-1:])
+    shown = f"layer(x{', past' * len(past)})"
+    with ending(shown, PATIENCE_S, LabError), Spy() as spy:
+        returned = ask(layer, x, *past, shown=shown)
+    call = Call(spy, *parted(returned), request)
+    calls.append(call)
+    start = f"{requests.case.text}, rank {rank}: "
+    call.hint = of_call(call, requests, number, rank) or of_changes(calls, before, start, shown)
+    if not call.hint and not same(x, requests.inputs[number]):
+        call.hint = f"{start}x has changed during {shown}; whoever calls may still need it."
+
+
+def refuse_calls(calls: list[Call]) -> None:
+    """Raise Wrong for the first call that is not as it should be, whatever its numbers."""
+    refuse(next((call.hint for call in calls if call.hint), None))
+
+
+def of_changes(calls: list[Call], before: list[Call], start: str, shown: str) -> str | None:
+    """Hint where the latest call has changed keys or values that a call before it returned."""
+    for call in calls[:-1]:
+        if name := call.changed():
+            if before and call is before[-1]:
+                return f"{start}{name} of past has changed during {shown}; past must stay as it is. Return new tensors."
+            text = f"{name} of an earlier call has changed during {shown}"
+            return f"{start}{text}; that request still needs it. Are k and v in memory that the layer uses again?"
+    return None
 
 
 def made(answer: Any, whole: nn.Module, case: Case, group: tuple[Any, ...]) -> Any:
@@ -174,21 +226,16 @@ def made(answer: Any, whole: nn.Module, case: Case, group: tuple[Any, ...]) -> A
         with ending(shown, PATIENCE_S, LabError):
             return ask(answer, whole, *group, shown=shown)
     except ValueError as error:
-        raise Wrong(f"{case.text}: they can be dealt evenly, and the constructor raised ValueError: {error}") from None
+        text = f"{case.text}: they can be dealt evenly, and the constructor raised ValueError: {error}"
+        raise Wrong(f"{text}. {OF_GROUP}" if case.grouped else text) from None
 
 
-def parted(returned: Any) -> tuple[Any, Any]:
-    """Return an output and a pair of keys and values, all tensors."""
+def parted(returned: Any) -> tuple[Any, Any, Any, Any]:
+    """Return an output, keys and values, all tensors, and the pair as it came."""
     match returned:
         case (output, (keys, values)) if all(torch.is_tensor(each) for each in (output, keys, values)):
-            return output, (keys, values)
+            return output, keys, values, returned[1]
     raise Wrong("layer(x) must return an output and a pair of keys and values: output, (k, v), all tensors.")
-
-
-def refuse_calls(calls: list[Call], requests: Requests, rank: int) -> None:
-    """Raise Wrong for the first call that is not as it should be, whatever its numbers."""
-    for number, call in enumerate(calls):
-        refuse(of_call(call, requests, number, rank))
 
 
 def of_call(call: Call, requests: Requests, number: int, rank: int) -> str | None:
@@ -199,7 +246,7 @@ def of_call(call: Call, requests: Requests, number: int, rank: int) -> str | Non
         return f"{start}the output is {tuple(call.output.shape)} {call.output.dtype}; x is {tuple(wanted.shape)}."
     for name in ("k", "v"):
         if hint := of_kept(name, call, requests, number, len(case.kv_heads_of(rank))):
-            return start + hint
+            return f"{start}{hint}{f' {OF_GROUP}' * case.grouped}"
     return of_sent(call, wanted, start, case)
 
 
@@ -223,7 +270,8 @@ def of_kept(name: str, call: Call, requests: Requests, number: int, heads: int) 
 def of_more(keys: torch.Tensor, requests: Requests, number: int, heads: int) -> str:
     """Say which KV heads are kept beyond those that are needed."""
     found = requests.heads_kept(keys, number)
-    text = f" {keys.shape[1]} heads are kept, and this rank's query heads use {heads}."
+    count = keys.shape[1]
+    text = f" {count} head{'s are' if count > 1 else ' is'} kept, and this rank's query heads use {heads}."
     if found is not None and len(set(found)) < len(found):
         return f"{text} Keep them before they are repeated for the query heads."
     return text
