@@ -75,6 +75,11 @@ def judge(name: str, case: Case, given: Any) -> None:
     """Raise Wrong where a way breaks a rule, is much slower than another, or has another number."""
     way = way_from(name, case, given)
     what = f"{name}, {shown(way)}"
+    cards, there = math.prod(way[key] for key in WAYS), cards_of(case)
+    if cards != there:
+        product = " x ".join(f"{key}={way[key]}" for key in WAYS)
+        verb = "are" if cards > 1 else "is"
+        raise Wrong(f"{what}: {product} {verb} {counted(cards, 'card')}; {case.machine} has {there}.")
     try:
         plan = planned(case, way)
     except UsageError as error:
@@ -87,14 +92,18 @@ def judge(name: str, case: Case, given: Any) -> None:
 
 def way_from(name: str, case: Case, given: Any) -> Way:
     """Return an answer's way with all of its whole numbers."""
-    if not isinstance(given, Mapping) or set(given) - set(KEYS):
-        raise Wrong(f"{name}: a way is a dictionary with the keys {', '.join(KEYS)}, not {brief(given)}.")
+    keys = f"{name}: a way is a dictionary with the keys {', '.join(KEYS)}"
+    if not isinstance(given, Mapping):
+        raise Wrong(f"{keys}, not {brief(given)}.")
+    if unknown := [key for key in given if key not in KEYS]:
+        raise Wrong(f"{keys}; {', '.join(map(brief, unknown[:3]))} is none of them.")
     if "batch" not in given and not case.one_at_a_time:
         raise Wrong(f"{name}: give the batch, too: the requests that each replica generates at once.")
     numbers = {key: number_of(given.get(key, 1)) for key in (*WAYS, "batch")}
     for key, number in numbers.items():
         if number is None or not 1 <= number <= MOST_BATCH or not number.is_integer():
-            raise Wrong(f"{name}: {key} is a whole number from 1 to {MOST_BATCH:,}, not {brief(given[key])}.")
+            text = f"{name}: {key} is a whole number from 1 to {MOST_BATCH:,}"
+            raise Wrong(f"{text}, not {brief(given[key])}{' (text)' * isinstance(given[key], str)}.")
     return {key: int(number or 1) for key, number in numbers.items()}
 
 
@@ -110,7 +119,7 @@ def rule_broken(case: Case, plan: InferencePlan) -> str | None:
     if room == 0:
         return "weights and one forward leave no room in the KV cache, not even for one request."
     if batch > room:
-        return f"a replica's KV cache has room for {room} request{'s' * (room > 1)}, and its batch is {batch}."
+        return f"at this batch, a replica's KV cache has room for {counted(room, 'request')}, and its batch is {batch}."
     if speed < case.least_tokens_per_s:
         return f"each request gets {speed:.3g} tokens/s; {case.least_tokens_per_s:g} are asked for."
     return None
@@ -147,18 +156,24 @@ def why(plan: InferencePlan) -> str:
     together, speed = plan.serving.replicas * room_of(plan), plan.tokens_per_s or 1.0
     return (
         f"In this way a token takes {1000 / speed:.3g} ms and waits most for {plan.limits}; a prompt pass takes "
-        f"{plan.time_to_first_token_s or 0:.3g} s; there is room for {together} request{'s' * (together > 1)} at once."
+        f"{plan.time_to_first_token_s or 0:.3g} s; at this batch there is room for {counted(together, 'request')} "
+        "at once."
     )
 
 
 @functools.cache
 def best_of_each(case: Case) -> dict[tuple[int, ...], float]:
     """Return the best rate of each way that is possible."""
-    cards = plan_inference(case.model, case.machine, context=case.context).machine.count
+    cards = cards_of(case)
     sizes = [size for size in range(1, cards + 1) if cards % size == 0]
     all_sizes = [each for each in itertools.product(sizes, repeat=len(WAYS)) if math.prod(each) == cards]
     rates = {each: best_rate(case, dict(zip(WAYS, each, strict=True))) for each in all_sizes}
     return {each: rate for each, rate in rates.items() if rate}
+
+
+@functools.cache
+def cards_of(case: Case) -> int:
+    return plan_inference(case.model, case.machine, context=case.context).machine.count
 
 
 def best_rate(case: Case, way: Way) -> float:
@@ -183,10 +198,19 @@ def judge_number(what: str, case: Case, plan: InferencePlan, found: Any) -> None
         raise Wrong(f"{what}: the way is good. Still open is its {asked}.")
     number, wanted = number_of(found), number_in(case, plan)
     if number is None:
-        raise Wrong(f"{what}: the {asked}; not {brief(found)}.")
+        raise Wrong(f"{what}: the {asked}; {not_one(found)}.")
     if not close(number, wanted, ROUNDED):
         otherwise = f"the way is good. Its {asked}; the planner says another one than {number:.3g}."
         raise Wrong(f"{what}: {of_number(number, slips(case, plan), SLIP) or otherwise}")
+
+
+def not_one(found: Any) -> str:
+    """Say that this is no number.
+
+    >>> not_one("90")
+    "a number, not text: '90'"
+    """
+    return f"a number, not text: {brief(found)}" if isinstance(found, str) else f"a number, not {brief(found)}"
 
 
 def number_in(case: Case, plan: InferencePlan) -> float:
@@ -218,3 +242,12 @@ def shown(way: Way) -> str:
     """
     parts = [f"{name} {way[name]}" for name in WAYS if way[name] > 1] or ["1 card"]
     return f"{' x '.join(parts)}, batch {way['batch']}"
+
+
+def counted(count: int, name: str) -> str:
+    """Count things.
+
+    >>> counted(1, "card"), counted(2, "card")
+    ('1 card', '2 cards')
+    """
+    return f"{count} {name}{'s' * (count != 1)}"

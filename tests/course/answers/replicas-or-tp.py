@@ -269,7 +269,7 @@ choices = {
 }
 
 
-# %% wrong: a batch beyond the cache -> has room for
+# %% wrong: a batch beyond the cache -> at this batch, a replica's KV cache has room for
 choices = {
     "A": {"tensor_parallel": 2, "number": 90.428},
     "B": {"replicas": 8, "batch": 113, "number": 91.078},
@@ -341,7 +341,7 @@ choices = {
 }
 
 
-# %% wrong: a text for a number -> the number: the tokens a second of the one request; not
+# %% wrong: a text for a number -> the number: the tokens a second of the one request; a number, not text
 choices = {
     "A": {"tensor_parallel": 2, "number": "90 tokens/s"},
     "B": {"replicas": 8, "batch": 113, "number": 91.078},
@@ -480,7 +480,7 @@ choices = {
 choices = {"A": "TP", "B": "replicas", "C": "TP", "D": "PP"}
 
 
-# %% wrong: short keys -> a way is a dictionary with the keys
+# %% wrong: short keys -> 'tp' is none of them
 choices = {
     "A": {"tp": 2, "number": 90},
     "B": {"replicas": 8, "batch": 113, "number": 91.078},
@@ -489,7 +489,7 @@ choices = {
 }
 
 
-# %% wrong: other weights -> a way is a dictionary with the keys
+# %% wrong: other weights -> 'weights' is none of them
 choices = {
     "A": {"tensor_parallel": 2, "number": 90.428},
     "B": {"replicas": 8, "batch": 113, "number": 91.078},
@@ -570,6 +570,24 @@ from mgpu_lab.checks.lesson_08_ways import CASES
 CASES["A"] = replace(CASES["A"], machine="1x H200-SXM-141GB")
 choices = {
     "A": {"number": 200},
+    "B": {"replicas": 8, "batch": 113, "number": 91.078},
+    "C": {"replicas": 2, "tensor_parallel": 4, "batch": 234, "number": 11.229},
+    "D": {"pipeline_parallel": 2, "batch": 205, "number": 205.0},
+}
+
+
+# %% wrong: a slip in a key among all others -> 'replica' is none of them
+choices = {
+    "A": {"replicas": 1, "tensor_parallel": 2, "pipeline_parallel": 1, "batch": 1, "number": 90, "replica": 2},
+    "B": {"replicas": 8, "batch": 113, "number": 91.078},
+    "C": {"replicas": 2, "tensor_parallel": 4, "batch": 234, "number": 11.229},
+    "D": {"pipeline_parallel": 2, "batch": 205, "number": 205.0},
+}
+
+
+# %% wrong: one card of two -> is 1 card; 2x RTX-4090 has 2
+choices = {
+    "A": {"batch": 1, "number": 54.3},
     "B": {"replicas": 8, "batch": 113, "number": 91.078},
     "C": {"replicas": 2, "tensor_parallel": 4, "batch": 234, "number": 11.229},
     "D": {"pipeline_parallel": 2, "batch": 205, "number": 205.0},
