@@ -73,7 +73,8 @@ class Engine:
     def plan(self) -> tuple[list[int], list[int]]:
         """Ask the answer; return the ids to prefill and those to decode."""
         __tracebackhide__ = True
-        arguments = list(self.waiting), list(self.running), self.load.slots, self.load.budget
+        waiting, running = ([replace(each) for each in requests] for requests in (self.waiting, self.running))
+        arguments = waiting, running, self.load.slots, self.load.budget
         try:
             with ending(SHOWN):
                 found = ask(self.answer, *arguments, shown=SHOWN)
@@ -99,8 +100,8 @@ class Engine:
         return [int(number or 0) for number in numbers]
 
     def judge(self, prefill: list[int], decode: list[int]) -> None:
-        self.refuse_strangers(prefill, decode)
         self.refuse_over(prefill, decode)
+        self.refuse_strangers(prefill, decode)
         lost = [each.id for each in self.running if not each.over and each.id not in decode]
         if lost:
             raise self.wrong(f"request {lost[0]} runs and is not over, but is not in decode: its next token is lost")
@@ -128,7 +129,8 @@ class Engine:
             return "and it waits: it has to be read first"
         if number in {each.id for each in self.running}:
             return "and it runs already"
-        return "and nobody of this number waits or runs. Does your function keep a list from one call to the next?"
+        text = "and nobody of this number waits or runs. Does your function keep a list from one call to the next"
+        return f"{text}, or return positions, not ids?"
 
     def refuse_over(self, prefill: list[int], decode: list[int]) -> None:
         for each in (*self.waiting, *self.running):

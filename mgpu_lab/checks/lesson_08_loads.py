@@ -44,6 +44,24 @@ def by_hand() -> list[Load]:
         load(2, 60, (4, 9), (4, 3), (4, 2), cancelled={0: 2}),
         load(1, 60, (4, 3), (9, 3), (4, 2), cancelled={1: 1}),
         load(3, 60, (4, 2), (4, 2), (4, 2), arrives=[0, 0, 6]),
+        *by_hand_cancelled(),
+        # The longest prompts that are promised, budget - slots + 1: beside nobody, slots - 1, and all slots.
+        load(1, 8, (8, 2), (8, 1)),
+        load(4, 20, (17, 3), (17, 2)),
+        load(4, 20, (17, 2), (1, 9), (1, 9), (1, 9), (17, 3), (17, 3)),
+        load(12, 200, *[(3, 4)] * 20),
+    ]
+
+
+def by_hand_cancelled() -> list[Load]:
+    """Return small loads in which several are cancelled at once, or one beside prompts that fill the budget."""
+    return [
+        load(2, 60, (4, 2), (4, 2), (4, 3), (4, 2), cancelled={0: 0, 1: 0}),
+        load(2, 60, (4, 2), (4, 2), (4, 2), (4, 3), (4, 2), cancelled={0: 0, 1: 0, 2: 0}),
+        load(1, 60, (4, 3), (4, 2), (4, 2), (4, 2), (4, 2), cancelled={1: 3, 2: 3, 3: 3}),
+        load(4, 60, (4, 9), (4, 9), (4, 9), (4, 9), cancelled={1: 2, 2: 2}),
+        load(4, 60, (4, 9), (4, 9), (4, 9), (4, 9), (4, 2), cancelled={0: 2, 1: 2, 2: 2}),
+        load(4, 20, (4, 9), (4, 9), (9, 2), (10, 2), arrives=[0, 0, 2, 2], cancelled={0: 2}),
     ]
 
 

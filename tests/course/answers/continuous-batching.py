@@ -768,3 +768,214 @@ def schedule(waiting, running, slots, budget):
         prefill.append(request)
         used += request.prompt
     return prefill, decode
+
+
+# %% wrong: removes cancelled ones from the list that it goes through -> is cancelled, and is in prefill
+def schedule(waiting, running, slots, budget):
+    for request in waiting:
+        if request.cancelled:
+            waiting.remove(request)
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: drops one cancelled head -> is cancelled, and is in prefill
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if not request.over]
+    used, prefill = len(decode), []
+    if waiting and waiting[0].cancelled:
+        waiting.pop(0)
+    while waiting and len(prefill) + len(decode) < slots and used + waiting[0].prompt <= budget:
+        used += waiting[0].prompt
+        prefill.append(waiting.pop(0))
+        if waiting and waiting[0].cancelled:
+            waiting.pop(0)
+    return prefill, decode
+
+
+# %% wrong: two cancelled ones stop the line -> would stay empty while request
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if not request.over]
+    prefill, used, skipped = [], len(decode), False
+    for request in waiting:
+        if request.cancelled and skipped:
+            break
+        skipped = request.cancelled
+        if skipped:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: removes cancelled ones while it goes through those that run -> is cancelled, and is in decode
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if request.made < request.new_tokens]
+    for request in decode:
+        if request.cancelled:
+            decode.remove(request)
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: cancelled ones that run cost a token -> would stay empty while request
+def schedule(waiting, running, slots, budget):
+    budget -= sum(request.cancelled for request in running)
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: the first prompt must leave a token -> would stay empty while request
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget - (not prefill):
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: the head must fit beside all slots -> would stay empty while request
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or request.prompt > (budget - used if prefill else budget - slots):
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: cancels what is too long -> The check called schedule in this state: step 1, 1 slot, budget 8
+def schedule(waiting, running, slots, budget):
+    for request in waiting:
+        if request.prompt > budget - sum(not each.over for each in running):
+            request.cancelled = True
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: eight decode -> its next token is lost
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if not request.over][:8]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: looks at eight of the line -> would stay empty while request
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting[:8]:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: makes the prompts fit -> and the budget is
+def schedule(waiting, running, slots, budget):
+    for request in waiting:
+        object.__setattr__(request, "prompt", 0)
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: says that all are over -> would stay empty while request
+def schedule(waiting, running, slots, budget):
+    for request in [*waiting, *running]:
+        object.__setattr__(request, "cancelled", True)
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode
+
+
+# %% wrong: cancelled ones of the line in decode -> is cancelled, and is in decode
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return prefill, decode + [request for request in waiting if request.cancelled]
+
+
+# %% wrong: positions -> or return positions, not ids?
+def schedule(waiting, running, slots, budget):
+    decode = [request for request in running if not request.over]
+    prefill, used = [], len(decode)
+    for request in waiting:
+        if request.cancelled:
+            continue
+        if len(decode) + len(prefill) == slots or used + request.prompt > budget:
+            break
+        prefill.append(request)
+        used += request.prompt
+    return [waiting.index(r) for r in prefill], [running.index(r) + 1000 for r in decode]
