@@ -24,14 +24,19 @@ SCRIPTS: tuple[Script, ...] = (
     (4, 4, "a1 a3 a1"),
     (4, 4, "a3 b2 a6 b4"),
     (4, 4, "a3 -a b1"),
+    (2, 4, "a5 -a b5"),
     (4, 4, "a7 -a a1 a4"),
     (2, 4, "a6 a4 a2"),
     (3, 2, "a2 b6 c4"),
     (2, 4, "a5 b4 a3 a1 -a b8"),
     (2, 2, "a2 -a -a b2 c2"),
+    (2, 4, "a1 -a b1 -a c1"),
+    (1, 4, "a1 -a b1 -a c1"),
     (2, 2, "-z a3 b1 -b -a c4"),
     (3, 1, "a1 b1 c1 -b d1"),
 )
+NAMES = ("r1", "r10", "R1", "", "request-number-00000-a", "request-number-00000-b")  # alike, and six requests
+LARGE, LARGE_SIZE, LIVE, LONG = 2_000, 16, 300, 1_100  # blocks, tokens in a block, requests, blocks of one grow
 RUNS, CALLS, MOST_SHOWN = 200, 40, 6
 ENDING = 0.2  # the share of calls by which a request ends
 KINDS = "BlockTables(blocks, block_size)"
@@ -44,6 +49,8 @@ def paged_kv(answer: Any) -> str:
     must_take(answer, KINDS, 4, 16)
     calls = sum(Run(answer, blocks, size).make(scripted(text)) for blocks, size, text in SCRIPTS)
     refuse_common(answer)
+    calls += sum(Run(answer, len(NAMES), 4).make(alike(name)) for name in NAMES)
+    calls += large_run(answer)
     calls += sum(random_run(answer, seed) for seed in range(RUNS))
     return f"{calls:,} calls, {RUNS} random runs: no block leaked, none shared, none too many, refusals change nothing."
 
@@ -55,6 +62,25 @@ def scripted(text: str) -> list[Call]:
     [('grow', 'a', 5), ('free', 'a', 0)]
     """
     return [(FREE, each[1:], 0) if each[0] == "-" else (GROW, each[0], int(each[1:])) for each in text.split()]
+
+
+def alike(over: str) -> list[Call]:
+    """Requests whose names are alike: all get a block, one ends, its block goes to another, then all end."""
+    other = NAMES[NAMES.index(over) - 1]
+    calls = [*((GROW, name, 3) for name in NAMES), (FREE, over, 0), (GROW, other, 2), (GROW, over, 1)]
+    return [*calls, *((FREE, name, 0) for name in NAMES), (GROW, "last", 4 * len(NAMES))]
+
+
+def large_run(answer: Any) -> int:
+    """Make many calls on one object: many requests, of which one is long; all are looked at now and then."""
+    run = Run(answer, LARGE, LARGE_SIZE, every=LIVE // 2)
+    names = [f"request {number}" for number in range(LIVE)]
+    calls = [(GROW, name, 1 + number % 32) for number, name in enumerate(names)]
+    calls += [(GROW, "long", LONG * LARGE_SIZE), *((GROW, name, 5) for name in 3 * names)]
+    calls += [(GROW, "too long", LARGE * LARGE_SIZE), *((FREE, name, 0) for name in names[::2]), (FREE, "long", 0)]
+    run.make([*calls, *((FREE, name, 0) for name in names)])
+    run.every = 1
+    return run.make([(GROW, "last", LARGE * LARGE_SIZE)])
 
 
 def random_run(answer: Any, seed: int) -> int:
@@ -89,6 +115,8 @@ class Run:
     tables: dict[str, list[int]] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     refusals: int = 0
+    every: int = 1  # all tables are looked at after so many calls; that of the call, after each
+    names: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         shown = f"BlockTables({self.blocks}, {self.size})"
@@ -100,6 +128,7 @@ class Run:
     def make(self, calls: Iterable[Call]) -> int:
         """Make calls and judge each; return how many were made so far."""
         for what, name, tokens in calls:
+            self.names.add(name)
             self.grow(name, tokens) if what == GROW else self.free(name)
         return len(self.made)
 
@@ -122,13 +151,17 @@ class Run:
         self.look(grown=name if found else None)
 
     def refused(self, needed: int, unused: int) -> str:
-        """Say what is wrong with a refusal; where blocks may have been lost."""
-        text = f"it returned False. It needs {blocks(needed)} more, and {unused} of {self.blocks} are in no table"
+        """Say what is known of a refusal that is wrong."""
+        text = f"it returned False, though {blocks(unused)} of {self.blocks} are free, and it needs {needed} more"
         if needed == 0:
-            text = "it returned False, and its last block has room for them"
-        if any(FREE in each for each in self.made):
-            return f"{text}. Have all blocks of a request that is over been given back?"
-        return f"{text}. Has a refusal before changed something?" if self.refusals else text
+            text = "it returned False, though its last block has room for them"
+        if not self.refusals:
+            return text
+        if any(each.startswith(FREE) for each in self.made):
+            return (
+                f"{text}. Before it a grow was refused, and a request freed: has either changed too much or too little?"
+            )
+        return f"{text}. Before it a grow was refused: has that changed something?"
 
     def free(self, name: str) -> None:
         with ending(f"{self.so_far()}, free({name!r})"):
@@ -138,7 +171,7 @@ class Run:
         with ending(f"table({name!r})"):
             left = self.table(name)
         if left:
-            raise self.wrong(f"the request is over, and table({name!r}) is still {left}")
+            raise self.wrong(f"the request is over, and table({name!r}) is still {numbers_text(left)}")
         self.look()
 
     def needed(self, tokens: int) -> int:
@@ -174,18 +207,24 @@ class Run:
     def look(self, grown: str | None = None) -> None:
         """Look at all tables; only the one that has grown may be another than before."""
         with ending("table(request)"):
-            found = {name: self.table(name) for name in self.tokens}
-            absent = next((name for name in self.named() if name not in found and self.table(name)), None)
-        if absent:
-            raise self.wrong(f"table({absent!r}) is {self.table(absent)}; it has no tokens now")
-        for name, table in found.items():
+            everyone = len(self.made) % self.every == 0
+            new = {name: self.table(name) for name in self.tokens if everyone or name == grown}
+            found = self.tables | new
+            others = sorted(self.names - found.keys()) if everyone else []
+            absent = next((name for name in others if self.table(name)), None)
+        if absent is not None:
+            raise self.wrong(f"table({absent!r}) is {numbers_text(self.table(absent))}; it has no tokens now")
+        for name, table in new.items():
             before = self.tables.get(name, [])
             if name != grown and table != before:
-                told = f"table({name!r}) has changed from {before} to {table}"
-                raise self.wrong(told if grown or FREE in self.made[-1] else f"it was refused, and {told}")
+                told = f"table({name!r}) has changed from {numbers_text(before)} to {numbers_text(table)}"
+                if self.every > 1:
+                    raise self.wrong(f"in one of the last {self.every} calls {told}")
+                refused = not grown and self.made[-1].startswith(GROW)
+                raise self.wrong(f"it was refused, and {told}" if refused else told)
             if name == grown:
                 self.judge_grown(name, before, table)
-        self.refuse_shared(found)
+        self.refuse_shared(found if everyone else new)
         self.tables = found
 
     def judge_grown(self, name: str, before: list[int], table: list[int]) -> None:
@@ -194,7 +233,7 @@ class Run:
             fill = f"{tokens} token{'s' * (tokens > 1)} in blocks of {self.size} need {blocks(needed)}"
             raise self.wrong(f"{fill}, and table({name!r}) is {numbers_text(table)}")
         if table[: len(before)] != before:
-            text = f"table({name!r}) was {before} and is {table}"
+            text = f"table({name!r}) was {numbers_text(before)} and is {numbers_text(table)}"
             raise self.wrong(f"{text}. What is written stays where it is: a table grows at its end")
 
     def refuse_shared(self, found: Mapping[str, list[int]]) -> None:
@@ -205,10 +244,6 @@ class Run:
                     whose = f"{owner[block]!r} and of {name!r}" if owner[block] != name else f"{name!r} twice"
                     raise self.wrong(f"block {block} is in the table of {whose}")
                 owner[block] = name
-
-    def named(self) -> set[str]:
-        """Name all requests of this run's calls."""
-        return {each.split("'")[1] for each in self.made}
 
     def so_far(self) -> str:
         calls = ", ".join(self.made)

@@ -408,7 +408,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: one block a token -> it returned False. It needs 2 blocks more, and 4 of 4 are in no table
+# %% wrong: one block a token -> it returned False, though 4 blocks of 4 are free, and it needs 2 more
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.size = block_size
@@ -433,7 +433,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: never gives back -> been given back?
+# %% wrong: never gives back -> free('a'), grow('b', 5): it returned False, though 2 blocks of 2 are free, and it needs 2 more.
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.size = block_size
@@ -458,7 +458,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: gives back the last block only -> been given back?
+# %% wrong: gives back the last block only -> free('a'), grow('b', 5): it returned False, though 2 blocks of 2 are free
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.size = block_size
@@ -483,7 +483,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: gives back all but the last -> been given back?
+# %% wrong: gives back all but the last -> free('a'), grow('b', 5): it returned False, though 2 blocks of 2 are free
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.size = block_size
@@ -557,7 +557,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: a refusal counts the tokens -> its last block has room for them. Has a refusal before changed something?
+# %% wrong: a refusal counts the tokens -> its last block has room for them. Before it a grow was refused: has that changed something?
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.size = block_size
@@ -610,7 +610,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: a refusal loses what it took -> Has a refusal before changed something?
+# %% wrong: a refusal loses what it took -> Before it a grow was refused: has that changed something?
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.size = block_size
@@ -684,7 +684,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: refuses the last block -> it returned False. It needs
+# %% wrong: refuses the last block -> it returned False, though
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.size = block_size
@@ -886,7 +886,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: contiguous blocks only -> it returned False. It needs 2 blocks more
+# %% wrong: contiguous blocks only -> it returned False, though
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.used, self.size, self.rows = [False] * blocks, block_size, {}
@@ -1324,7 +1324,7 @@ class BlockTables:
         self.tokens.pop(request, None)
 
 
-# %% wrong: one request at a time -> it returned False. It needs 1 block more
+# %% wrong: one request at a time -> are free, and it needs 1 more
 class BlockTables:
     def __init__(self, blocks, block_size):
         self.size = block_size
@@ -1455,4 +1455,302 @@ class BlockTables:
 
     def free(self, request):
         self.left += len(self.tables.pop(request, []))
+        self.tokens.pop(request, None)
+
+
+# %% wrong: frees all whose names begin so -> free('r1'): table('r10') has changed from
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        for name in [name for name in self.tables if name.startswith(request)]:
+            self.unused += self.tables.pop(name)
+            self.tokens.pop(name)
+
+
+# %% wrong: cuts the names -> grow('request-number-00000-b', 3):
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        request = request[:20]
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        request = request[:20]
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        request = request[:20]
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: names in small letters -> grow('R1', 3):
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        request = request.lower()
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        request = request.lower()
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        request = request.lower()
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: no request has an empty name -> grow('', 3): it returned False, though 3 blocks of 6 are free, and it needs 1 more.
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        if not request:
+            return False
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: a thousand blocks at most -> of 2000 are free
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(min(blocks, 1000)))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: 64 blocks at most -> of 2000 are free
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(min(blocks, 64)))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: 256 requests at most -> of 2000 are free
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        if len(self.tables) >= 256 and request not in self.tables:
+            return False
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: shows 64 blocks of a table -> tokens in blocks of 16 need 1100 blocks
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])[:64]
+
+    def free(self, request):
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: a thousand calls at most -> it returned False, though
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls > 1000:
+            return False
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: a token a level of recursion -> RecursionError
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def count(self, tokens):
+        return 0 if tokens == 0 else 1 + self.count(tokens - 1)
+
+    def grow(self, request, tokens):
+        tokens = self.count(tokens)
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        self.unused += self.tables.pop(request, [])
+        self.tokens.pop(request, None)
+
+
+# %% wrong: a late cancel gives back once more -> is in the table of 'b' and of 'c'
+class BlockTables:
+    def __init__(self, blocks, block_size):
+        self.size = block_size
+        self.unused = list(range(blocks))
+        self.tables, self.tokens = {}, {}
+
+    def grow(self, request, tokens):
+        total = self.tokens.get(request, 0) + tokens
+        table = self.tables.get(request, [])
+        more = -(-total // self.size) - len(table)
+        if more > len(self.unused):
+            return False
+        self.tables[request] = table + [self.unused.pop() for _ in range(more)]
+        self.tokens[request] = total
+        return True
+
+    def table(self, request):
+        return self.tables.get(request, [])
+
+    def free(self, request):
+        self.over = getattr(self, "over", {})
+        if request in self.tables:
+            self.over[request] = self.tables.pop(request)
+            self.unused += self.over[request]
+        else:
+            self.unused += [block for block in self.over.pop(request, []) if block not in self.unused]
         self.tokens.pop(request, None)
