@@ -71,7 +71,8 @@ class Claims:
     def summary(self) -> str:
         """Count the verdicts."""
         counts = [(sum(row.verdict == verdict for row in self.rows), verdict) for verdict in VERDICTS]
-        parts = [f"{count} {PLURAL.get(verdict, verdict) if count > 1 else verdict}" for count, verdict in counts]
+        found = [(count, PLURAL.get(verdict, verdict) if count > 1 else verdict) for count, verdict in counts if count]
+        parts = [f"{count} {words}" for count, words in found]
         return f"{len(self.rows)} claims: {', '.join(parts)}."
 
     def __getitem__(self, key: str) -> Claim:
