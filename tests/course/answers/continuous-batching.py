@@ -177,6 +177,22 @@ def schedule(waiting, running, slots, budget):
     return prefill[::-1], decode[::-1]
 
 
+# %% right: a named pair, and a deque for the line
+from collections import deque, namedtuple
+
+Pair = namedtuple("Pair", "prefill decode")
+
+
+def schedule(waiting, running, slots, budget):
+    decode = [each for each in running if not each.over]
+    line, prefill = deque(each for each in waiting if not each.over), []
+    left = budget - len(decode)
+    while line and len(decode) + len(prefill) < slots and line[0].prompt <= left:
+        left -= line[0].prompt
+        prefill.append(line.popleft())
+    return Pair(prefill, decode)
+
+
 # %% wrong: a static batch -> would stay empty while request
 def schedule(waiting, running, slots, budget):
     decode = [request for request in running if not request.over]

@@ -333,6 +333,57 @@ class BlockTables:
         self.lengths[request] = 0
 
 
+# %% right: a heap of free blocks and tuples
+import heapq
+import math
+
+
+class BlockTables:
+    def __init__(self, num_blocks, size):
+        self.heap, self.size, self.held = list(range(num_blocks)), size, {}
+
+    def grow(self, name, count):
+        tokens, table = self.held.get(name, (0, ()))
+        need = math.ceil((tokens + count) / self.size) - len(table)
+        if need > len(self.heap):
+            return False
+        self.held[name] = tokens + count, table + tuple(heapq.heappop(self.heap) for _ in range(need))
+        return True
+
+    def table(self, name):
+        return self.held.get(name, (0, ()))[1]
+
+    def free(self, name):
+        for block in self.held.pop(name, (0, ()))[1]:
+            heapq.heappush(self.heap, block)
+
+
+# %% right: a namespace of closures
+import types
+
+
+def BlockTables(blocks, block_size):
+    unused, held = set(range(blocks)), {}
+
+    def grow(request, tokens):
+        used = held.get(request, {"n": 0, "b": []})
+        total = used["n"] + tokens
+        need = (total + block_size - 1) // block_size - len(used["b"])
+        if need > len(unused):
+            return False
+        held[request] = {"n": total, "b": used["b"] + [unused.pop() for _ in range(need)]}
+        return True
+
+    def table(request):
+        return held[request]["b"] if request in held else []
+
+    def free(request):
+        if request in held:
+            unused.update(held.pop(request)["b"])
+
+    return types.SimpleNamespace(grow=grow, table=table, free=free)
+
+
 # %% wrong: a block too many for full ones -> 8 tokens in blocks of 4 need 2 blocks
 class BlockTables:
     def __init__(self, blocks, block_size):

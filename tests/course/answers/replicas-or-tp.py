@@ -152,6 +152,26 @@ choices = MappingProxyType(
 )
 
 
+# %% right: floats for counts, and exact fractions
+from fractions import Fraction
+
+choices = {
+    "D": {"number": 205.98, "batch": 205.0, "pipeline_parallel": 2.0},
+    "C": {"number": Fraction(1123, 100), "batch": 234.0, "tensor_parallel": 4.0, "replicas": 2.0},
+    "B": {"number": 91.08, "batch": 113.0, "replicas": 8.0},
+    "A": {"number": Fraction(904, 10), "tensor_parallel": 2.0},
+}
+
+
+# %% right: near the edges of what passes
+choices = {
+    "A": {"tensor_parallel": 2, "batch": 1, "number": 90.43 * 1.045},
+    "B": {"replicas": 2, "pipeline_parallel": 4, "batch": 420, "number": 86},
+    "C": {"replicas": 2, "tensor_parallel": 4, "batch": 190, "number": 10.9},
+    "D": {"pipeline_parallel": 2, "batch": 195, "number": 205},
+}
+
+
 # %% wrong: always replicas -> A, replicas 2, batch 1: 54.3 tokens/s, and 90.4 is possible
 choices = {
     "A": {"replicas": 2, "number": 54},
