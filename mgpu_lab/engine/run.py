@@ -31,6 +31,7 @@ from mgpu_lab.engine.sentences import (
 from mgpu_lab.wire import messages
 
 LATE_LINES = 20
+PRESSED_AGAIN_S = 0.15  # so soon after a press comes the next, where somebody presses again and again
 
 
 class CellRun:
@@ -47,6 +48,7 @@ class CellRun:
         self.buried: dict[int, RankError] = {}
         self.note = self.where = self.stop_asked = self.stop_reason = ""
         self.settling_s: float | None = None
+        self.presses: list[float] = []  # when Stop was pressed
         self.began_s = time.monotonic()
         self._printed = 0
         self._facts = decide.Facts(len(ranks), {}, self.began_s, timeout_s, note_after_s, self.began_s)
@@ -65,11 +67,22 @@ class CellRun:
                 on_progress(self)
             self.settling_s = time.monotonic()
             notes = self.settle()
-            return self.result(notes, late)
+            result = self.result(notes, late)
+            self.outlast_presses()
+            return result
+
+    def outlast_presses(self) -> None:
+        """Take in the last of many presses of Stop: one that comes as the cell ends would hit Jupyter's kernel instead.
+
+        It then loses its answer to the front end, and the cell seems to run for ever (ipykernel 7.4).
+        """
+        while len(self.presses) > 1 and time.monotonic() - self.presses[-1] < PRESSED_AGAIN_S:
+            time.sleep(PRESSED_AGAIN_S / 10)
 
     def on_stop(self) -> None:
         """Have the loop stop the cell; afterwards let the ranks be put in order, unless that takes too long."""
-        if self.settling_s is not None and time.monotonic() - self.settling_s > HELD_BACK_S:
+        self.presses.append(time.monotonic())
+        if self.settling_s is not None and self.presses[-1] - self.settling_s > HELD_BACK_S:
             raise KeyboardInterrupt
         self.stop(decide.STOP_PRESSED)
 
