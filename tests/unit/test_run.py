@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 from fake_backend import FakeBackend
 
-from mgpu_lab.engine import asking, decide, run
+from mgpu_lab.engine import asking, decide
+from mgpu_lab.engine import run as run_module
 from mgpu_lab.engine.member import Asked
 from mgpu_lab.engine.members import Members
 from mgpu_lab.engine.ranks import Ranks
@@ -439,11 +440,11 @@ def test_a_rank_that_does_not_answer_is_interrupted_and_named(members, backend, 
 def test_one_press_costs_nothing_and_the_last_of_many_is_waited_out(monkeypatch):
     now, slept = [100.0], []
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda s: (slept.append(s), now.__setitem__(0, now[0] + s)))
-    monkeypatch.setattr(run, "time", clock)
+    monkeypatch.setattr(run_module, "time", clock)
     cell = object.__new__(CellRun)
     cell.presses = [100.0]
     cell.outlast_presses()
     assert slept == []
     cell.presses = [99.9, 100.0]
     cell.outlast_presses()
-    assert now[0] - 100.0 >= run.PRESSED_AGAIN_S
+    assert now[0] - 100.0 >= run_module.PRESSED_AGAIN_S
