@@ -14,7 +14,8 @@ from torch import nn
 
 from mgpu_lab.checks.calls import ask, must_take
 from mgpu_lab.checks.core import Wrong, refuse
-from mgpu_lab.checks.lesson_08_attention import CASES, Case, Requests, Served, serve
+from mgpu_lab.checks.lesson_08_attention import Served, serve
+from mgpu_lab.checks.lesson_08_plain import CASES, Case, Requests
 from mgpu_lab.checks.on_ranks import off, on_each_size, sizes_text
 from mgpu_lab.checks.pretend import pretended
 from mgpu_lab.checks.spy import of_waits
